@@ -1,0 +1,175 @@
+"""The Colorizer: arrays in, arrays out; photograph -> luminance -> generator -> chroma -> photograph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from os import cpu_count
+from typing import TypeVar
+
+import numpy as np
+
+from photochrom.errors import InputError
+from photochrom.inference.backends import Backend
+from photochrom.inference.weights import DEFAULT_MODEL, load_model
+from photochrom.photo.color import FloatArray, PixelArray, join, luminance_of
+from photochrom.photo.hints import Hint, correct_chroma, rasterize
+from photochrom.photo.resize import resize, resize_matrix
+from photochrom.photo.upsampling import GuidedChroma, guide_chroma
+
+DEFAULT_WORKING_SIZE = 256
+MIN_WORKING_SIZE, MAX_WORKING_SIZE = 32, 1024
+MAX_WORKING_ASPECT = 4.0  # longer pictures are seen smaller, so that the network's cost stays bounded
+STRIP_PIXELS = 1 << 18  # pixels joined at a time: small enough for the processor's cache, large for NumPy
+Pixels = TypeVar("Pixels", bound=PixelArray)
+
+
+@dataclass(frozen=True)
+class Coloring:
+    """What the network says of one photograph: chroma (2, h, w) in Lab units over luminance (h, w)."""
+
+    chroma: FloatArray
+    luminance: FloatArray
+
+
+class Colorizer:
+    """Colors photographs, holding one model ready for many of them.
+
+    model: a bundled model's name, the path of an exported .onnx file or of a training run, or a Backend.
+    working_size: the short side of the picture that the network sees, pixels.
+    """
+
+    def __init__(
+        self,
+        model: str | Backend = DEFAULT_MODEL,
+        *,
+        working_size: int = DEFAULT_WORKING_SIZE,
+        threads: int = 0,
+    ):
+        if not MIN_WORKING_SIZE <= working_size <= MAX_WORKING_SIZE:
+            raise InputError(f"the working size is {MIN_WORKING_SIZE} to {MAX_WORKING_SIZE} pixels, not {working_size}")
+        self.backend = load_model(model, threads) if isinstance(model, str) else model
+        self.working_size = working_size
+        self.threads = threads or cpu_count() or 1
+
+    def colorize(
+        self,
+        pixels: Pixels,
+        *,
+        strength: float = 1.0,
+        seed: int | None = None,
+        hints: Sequence[Hint] = (),
+    ) -> Pixels:
+        """Color a photograph.
+
+        pixels: sRGB (H, W) or (H, W, 3); float32 in [0, 1], uint8 or uint16; only its luminance is used.
+        strength: multiplies the chroma. seed: None for the likeliest coloring, else the number of another
+        plausible one. hints: colors at places, in pixels. Returns (H, W, 3) of the same type, whose L is the
+        input's. Raises InputError.
+        """
+        return self.apply(pixels, self.predict([pixels], seed=seed, hints=[hints])[0], strength)
+
+    def colorize_batch(
+        self, photographs: Sequence[Pixels], *, strength: float = 1.0, seed: int | None = None
+    ) -> list[Pixels]:
+        """Color several photographs; those of one shape go through the network together."""
+        colorings = self.predict(photographs, seed=seed)
+        return [self.apply(p, c, strength) for p, c in zip(photographs, colorings, strict=True)]
+
+    def predict(
+        self,
+        photographs: Sequence[PixelArray],
+        *,
+        seed: int | None = None,
+        hints: Sequence[Sequence[Hint]] | None = None,
+    ) -> list[Coloring]:
+        """The network's part alone, one Coloring a photograph; `apply` does the rest at full size."""
+        hints = hints or [()] * len(photographs)
+        for pixels in photographs:
+            _check_pixels(pixels)
+        smalls = [self.small_luminance(pixels) for pixels in photographs]
+        sizes = [(p.shape[0], p.shape[1]) for p in photographs]
+        rasters = [rasterize(tuple(h), size, s.shape) for h, size, s in zip(hints, sizes, smalls, strict=True)]
+        chromas: list[FloatArray | None] = [None] * len(photographs)
+        for shape in {s.shape for s in smalls}:
+            members = [i for i, s in enumerate(smalls) if s.shape == shape]
+            predicted = self._run([smalls[i] for i in members], [rasters[i] for i in members], seed)
+            for i, chroma in zip(members, predicted, strict=True):
+                chromas[i] = correct_chroma(chroma, smalls[i], tuple(hints[i]), sizes[i])
+        return [Coloring(c, s) for c, s in zip(chromas, smalls, strict=True) if c is not None]
+
+    def apply(self, pixels: Pixels, coloring: Coloring, strength: float = 1.0) -> Pixels:
+        """Join a photograph's luminance with a coloring at full size; cheap enough to try strengths."""
+        if not 0 <= strength <= 10:
+            raise InputError(f"the strength is 0 to 10, not {strength:g}")
+        guided = guide_chroma(coloring.chroma * np.float32(strength), coloring.luminance)
+        result = np.empty((*pixels.shape[:2], 3), pixels.dtype)
+        with ThreadPoolExecutor(self.threads) as pool:
+            list(pool.map(lambda rows: _join_rows(pixels, guided, rows, result), _strips(pixels)))
+        return result  # type: ignore[return-value]
+
+    def small_luminance(self, pixels: PixelArray) -> FloatArray:
+        """L (h, w) in 0..100 at the working size; strip by strip, so that memory stays small."""
+        height, width = pixels.shape[:2]
+        small_height, small_width = working_shape(height, width, self.working_size)
+        vertical = resize_matrix(height, small_height)
+        horizontal = resize_matrix(width, small_width).T
+        small = np.zeros((small_height, small_width), np.float32)
+        for rows in _strips(pixels):
+            narrow = luminance_of(pixels[rows]) @ horizontal
+            reached = vertical[:, rows].any(axis=1)
+            small[reached] += vertical[reached][:, rows] @ narrow
+        return np.clip(small, 0, 100)
+
+    def _run(self, luminances: list[FloatArray], rasters: list[FloatArray], seed: int | None) -> list[FloatArray]:
+        """Predict chroma (2, h, w) for luminances (h, w) of one shape, padded by reflection as needed."""
+        height, width = luminances[0].shape
+        multiple = self.backend.info.size_multiple
+        pad_y, pad_x = -height % multiple, -width % multiple
+        padded = np.pad(np.stack(luminances)[:, None], ((0, 0), (0, 0), (0, pad_y), (0, pad_x)), "symmetric")
+        hints = np.pad(np.stack(rasters), ((0, 0), (0, 0), (0, pad_y), (0, pad_x)))
+        noise = np.repeat(noise_vector(seed, self.backend.info.noise_channels)[None], len(luminances), axis=0)
+        chroma = self.backend.predict(padded, hints, noise)
+        chroma = resize(chroma, height + pad_y, width + pad_x)[:, :, :height, :width]
+        return list(chroma)
+
+
+def working_shape(height: int, width: int, working_size: int) -> tuple[int, int]:
+    """The (height, width) at which the network sees a photograph: its short side is working_size."""
+    scale = working_size / min(height, width)
+    scale = min(scale, MAX_WORKING_ASPECT * working_size / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def noise_vector(seed: int | None, channels: int) -> FloatArray:
+    """The noise (Z,) that a seed stands for: None is 0, any other number a draw from N(0, 1)."""
+    if seed is None:
+        return np.zeros(channels, np.float32)
+    if seed < 0:
+        raise InputError(f"a seed is 0 or more, not {seed}")
+    return np.random.default_rng(seed).standard_normal(channels, np.float32)
+
+
+def _check_pixels(pixels: PixelArray) -> None:
+    if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)) or min(pixels.shape) < 1:
+        raise InputError(f"a photograph is an array (H, W) or (H, W, 3), not {pixels.shape}")
+    if pixels.dtype not in (np.uint8, np.uint16, np.float32):
+        raise InputError(f"a photograph is of uint8, uint16 or float32, not {pixels.dtype}")
+    if pixels.dtype == np.float32 and not (pixels.min() >= 0 and pixels.max() <= 1):
+        raise InputError("a float32 photograph is in [0, 1], without NaN")
+
+
+def _strips(pixels: PixelArray) -> Iterator[slice]:
+    height, width = pixels.shape[:2]
+    rows = max(1, STRIP_PIXELS // width)
+    return (slice(first, min(first + rows, height)) for first in range(0, height, rows))
+
+
+def _join_rows(pixels: PixelArray, guided: GuidedChroma, rows: slice, result: PixelArray) -> None:
+    luminance = luminance_of(pixels[rows])
+    rgb = join(luminance, guided.rows(luminance, rows.start, pixels.shape[0]))
+    if result.dtype == np.float32:
+        result[rows] = rgb
+    else:
+        result[rows] = np.rint(rgb * np.float32(np.iinfo(result.dtype).max))

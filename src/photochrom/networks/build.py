@@ -1,0 +1,51 @@
+"""From a configuration, or a checkpoint, to its network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from photochrom.errors import TrainingError, WeightsError
+from photochrom.networks.generator import Generator, GeneratorConfig
+from photochrom.networks.pix2pix import Pix2PixConfig, Pix2PixGenerator
+
+CHECKPOINT_NAME = "checkpoint.pt"
+
+
+def build_generator(config: GeneratorConfig | Pix2PixConfig) -> Generator | Pix2PixGenerator:
+    """The generator that a configuration describes, freshly initialized."""
+    return Pix2PixGenerator(config) if isinstance(config, Pix2PixConfig) else Generator(config)
+
+
+def generator_config(preset: str, values: dict[str, Any]) -> GeneratorConfig | Pix2PixConfig:
+    """A generator's configuration from plain JSON types. Raises TypeError for a name it doesn't know."""
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return Pix2PixConfig(**values) if preset == "pix2pix" else GeneratorConfig(**values)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint, or a training run's, restricted to tensors and plain types.
+
+    Raises TrainingError if there is none, WeightsError if it is damaged or something else.
+    """
+    file = path / CHECKPOINT_NAME if path.is_dir() else path
+    if not file.exists():
+        raise TrainingError(f"{path} has no {CHECKPOINT_NAME}: it is no training run, or nothing was saved there yet")
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises many kinds for a damaged file
+        raise WeightsError(f"{file} is not a readable checkpoint: it is damaged or of another program") from error
+
+
+def load_ema(path: Path) -> tuple[Generator | Pix2PixGenerator, dict[str, Any], int]:
+    """The averaged generator of a checkpoint or run, ready to predict; its configuration; its step."""
+    state = read_checkpoint(path)
+    try:
+        config = state["config"]
+        generator = build_generator(generator_config(config["preset"], config["generator"]))
+        generator.load_state_dict(state["ema"], strict=True)
+        return generator.eval().requires_grad_(False), config, state["step"]
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise WeightsError(f"{path} is a checkpoint of another version of photochrom: {error}") from error

@@ -1,0 +1,126 @@
+"""The default generator: a U-Net from luminance, hints and noise to chroma at a quarter of the size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from photochrom.networks.encoder import EfficientNetLite
+from photochrom.networks.palette import displayable_palette
+from photochrom.networks.units import scale_chroma, scale_luminance
+
+HINT_CHANNELS = 3  # a, b, and where they apply
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """What it takes to rebuild the default generator; it travels with the weights."""
+
+    encoder: str = "lite2"  # which EfficientNet-Lite: lite0, lite1, lite2
+    decoder_channels: tuple[int, int, int] = (256, 160, 96)  # at strides 16, 8, 4
+    style_channels: int = 128  # what the noise and the whole picture's content are mixed into
+    noise_channels: int = 8  # length of the noise vector z
+    temperature: float = 1.0  # of the palette's softmax: lower is more decided, more colorful
+    gain: float = 1.0  # on the chroma, to match photographs' colorfulness
+
+
+class Generator(nn.Module):
+    """U-Net generator: pretrained encoder, modulated decoder, palette head.
+
+    - Hints enter every decoder stage at its own scale: the finest acts on the spot, the coarser ones
+      spread to the object.
+    - Noise modulates every decoder stage (FiLM, Perez et al. 2018, arXiv 1709.07871), mixed with what
+      the whole picture shows, so that the same z may mean a red car here and a red dress there.
+    - The head scores a palette of displayable colors and returns their softmax mean (the annealed mean
+      of Zhang et al. 2016).
+    """
+
+    stride = 4  # the output's height and width are the input's over this
+    size_multiple = 32  # of the input's height and width
+
+    def __init__(self, config: GeneratorConfig):
+        super().__init__()
+        self.config = config
+        self.noise_channels = config.noise_channels
+        self.encoder = EfficientNetLite(config.encoder)
+        _, *skips, bottleneck = self.encoder.channels
+        self.style = nn.Sequential(
+            nn.Linear(bottleneck + config.noise_channels, config.style_channels), nn.ReLU()
+        )
+        self.decoder = nn.ModuleList()
+        inputs = bottleneck
+        for skip, outputs in zip(reversed(skips), config.decoder_channels, strict=True):
+            self.decoder.append(DecoderStage(inputs, skip, outputs, config.style_channels))
+            inputs = outputs
+        palette = displayable_palette()
+        self.register_buffer("palette", palette)
+        self.head = nn.Conv2d(inputs, len(palette), 1)
+
+    def forward(self, luminance: Tensor, hints: Tensor, noise: Tensor) -> Tensor:
+        """Predict chroma.
+
+        luminance (N, 1, H, W) in 0..100, H and W multiples of 32; hints (N, 3, H, W): a, b in Lab units
+        and a mask in {0, 1}; noise (N, Z), 0 for the likeliest coloring. Returns chroma (N, 2, H/4, W/4)
+        in Lab units.
+        """
+        return self.decode(self.encode(luminance), hints, noise)
+
+    def encode(self, luminance: Tensor) -> list[Tensor]:
+        """The encoder's maps at strides 4, 8, 16, 32: all that decoding needs to know of the luminance."""
+        return self.encoder(scale_luminance(luminance))[1:]
+
+    def decode(self, features: list[Tensor], hints: Tensor, noise: Tensor) -> Tensor:
+        """Chroma (N, 2, H/4, W/4) in Lab units from the encoder's maps."""
+        return self.chroma_from_scores(self.scores(features, hints, noise))
+
+    def scores(self, features: list[Tensor], hints: Tensor, noise: Tensor) -> Tensor:
+        """The palette scores (N, Q, H/4, W/4), logits of a distribution over colors."""
+        *skips, x = features
+        style = self.style(torch.cat([x.mean(dim=(2, 3)), noise], dim=1))
+        stride = 16
+        for stage, skip in zip(self.decoder, reversed(skips), strict=True):
+            x = stage(x, skip, hints_at_stride(hints, stride), style)
+            stride //= 2
+        return self.head(x)
+
+    def chroma_from_scores(self, scores: Tensor) -> Tensor:
+        """The mean palette color under the tempered softmax of the scores."""
+        scores = scores.permute(0, 2, 3, 1)  # (N, h, w, Q): softmax over the last axis is much faster
+        if self.config.temperature != 1:
+            scores = scores / self.config.temperature
+        shares = F.softmax(scores, dim=-1, dtype=torch.float32)
+        return self.config.gain * (shares @ self.palette).permute(0, 3, 1, 2)
+
+
+class DecoderStage(nn.Module):
+    """Double the size, join skip and hints, convolve twice; the style scales and shifts in between."""
+
+    def __init__(self, inputs: int, skip: int, outputs: int, style: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs + skip + HINT_CHANNELS, outputs, 3, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(outputs)
+        self.modulation = nn.Linear(style, 2 * outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(outputs)
+
+    def forward(self, x: Tensor, skip: Tensor, hints: Tensor, style: Tensor) -> Tensor:
+        x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+        x = self.norm1(self.conv1(torch.cat([x, skip, hints], dim=1)))
+        scale, shift = self.modulation(style)[:, :, None, None].chunk(2, dim=1)
+        x = F.relu(x * (1 + scale) + shift)
+        return F.relu(self.norm2(self.conv2(x)))
+
+
+def hints_at_stride(hints: Tensor, stride: int) -> Tensor:
+    """Hints (N, 3, H, W) pooled to (N, 3, H/stride, W/stride), in network units.
+
+    A cell holds the mean of the hints inside it, not of its empty pixels, so that a single point counts
+    in full at every scale. The mask becomes 1 where there is any.
+    """
+    chroma, mask = hints[:, :2], hints[:, 2:]
+    share = F.avg_pool2d(mask, stride)
+    mean = F.avg_pool2d(chroma * mask, stride) / share.clamp_min(0.5 / stride**2)
+    return torch.cat([scale_chroma(mean), (share > 0).to(mean.dtype)], dim=1)

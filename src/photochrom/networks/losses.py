@@ -1,0 +1,93 @@
+"""The losses: arithmetic only. Chroma is in Lab units, (N, 2, H, W); results are means over the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from photochrom.networks.units import scale_chroma
+
+SMOOTH_BETA = 0.03  # in network units, about 3 Lab units: below it the pixel loss is quadratic
+
+
+def pixel_loss(fake_chroma: Tensor, real_chroma: Tensor) -> Tensor:
+    """L1 between chroma in network units: mean |fake - real| / 110 (Isola et al. 2017, eq. 3)."""
+    return F.l1_loss(scale_chroma(fake_chroma), scale_chroma(real_chroma))
+
+
+def smooth_pixel_loss(fake_chroma: Tensor, real_chroma: Tensor) -> Tensor:
+    """Smooth L1 (Huber) in network units: differences too small to see don't pull as hard."""
+    return F.smooth_l1_loss(scale_chroma(fake_chroma), scale_chroma(real_chroma), beta=SMOOTH_BETA)
+
+
+def pixel_distance(fake_chroma: Tensor, real_chroma: Tensor) -> Tensor:
+    """Mean ab distance of each picture, (N,), in Lab units: what best-of-many sampling compares."""
+    return (fake_chroma - real_chroma).square().sum(dim=1).add(1e-6).sqrt().mean(dim=(1, 2))
+
+
+def classification_loss(
+    log_shares: Tensor, corners: Tensor, corner_weights: Tensor, color_weights: Tensor
+) -> Tensor:
+    """Rebalanced cross-entropy over palette colors (Zhang et al. 2016, eq. 2-4).
+
+    log_shares (N, h, w, Q): log-probabilities. corners (N, h, w, 4): indices of the palette colors around
+    the true chroma; corner_weights (N, h, w, 4): their bilinear weights, summing to 1. color_weights (Q,):
+    how much a palette color counts. Returns sum(weight * cross-entropy) / sum(weight) over pixels.
+    """
+    cross_entropy = -(log_shares.gather(-1, corners) * corner_weights).sum(dim=-1)
+    weights = (color_weights[corners] * corner_weights).sum(dim=-1)
+    return (weights * cross_entropy).sum() / weights.sum()
+
+
+def color_weights(frequencies: Tensor, smoothing: float = 0.5, power: float = 0.5) -> Tensor:
+    """Rebalancing weights (Q,) from palette frequencies (Q,) that sum to 1.
+
+    ((1 - s) p + s / Q) ** -power, scaled to a mean of 1 under p. Zhang et al. use power 1; the square root
+    still keeps rare colors alive and costs less accuracy.
+    """
+    weights = ((1 - smoothing) * frequencies + smoothing / len(frequencies)) ** -power
+    return weights / (weights * frequencies).sum()
+
+
+# An adversarial loss is a pair: for the discriminator (real and fake patch maps), for the generator (fake).
+DiscriminatorLoss = Callable[[Tensor, Tensor], Tensor]
+GeneratorLoss = Callable[[Tensor], Tensor]
+
+
+def vanilla_discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """-log D(real) - log(1 - D(fake)), halved (Goodfellow et al. 2014, as pix2pix)."""
+    return (F.softplus(-real).mean() + F.softplus(fake).mean()) / 2
+
+
+def vanilla_generator_loss(fake: Tensor) -> Tensor:
+    """-log D(fake): the non-saturating form."""
+    return F.softplus(-fake).mean()
+
+
+def least_squares_discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """((D(real) - 1)^2 + D(fake)^2) / 2 (Mao et al. 2017, arXiv 1611.04076)."""
+    return ((real - 1).square().mean() + fake.square().mean()) / 2
+
+
+def least_squares_generator_loss(fake: Tensor) -> Tensor:
+    """(D(fake) - 1)^2."""
+    return (fake - 1).square().mean()
+
+
+def hinge_discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """max(0, 1 - D(real)) + max(0, 1 + D(fake)), halved (Lim & Ye 2017, arXiv 1705.02894)."""
+    return (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2
+
+
+def hinge_generator_loss(fake: Tensor) -> Tensor:
+    """-D(fake)."""
+    return -fake.mean()
+
+
+ADVERSARIAL_LOSSES: dict[str, tuple[DiscriminatorLoss, GeneratorLoss]] = {
+    "vanilla": (vanilla_discriminator_loss, vanilla_generator_loss),
+    "least-squares": (least_squares_discriminator_loss, least_squares_generator_loss),
+    "hinge": (hinge_discriminator_loss, hinge_generator_loss),
+}

@@ -1,0 +1,108 @@
+"""The generator of pix2pix (Isola et al. 2017, arXiv 1611.07004): the U-Net-256, luminance to chroma."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from photochrom.networks.units import scale_luminance, unscale_chroma
+
+DEPTH = 8  # halvings: 256 pixels become 1
+MAX_WIDENING = 8
+DROPOUT_LEVELS = 3  # this many decoder levels, from the bottleneck on, drop half of their values
+
+
+@dataclass(frozen=True)
+class Pix2PixConfig:
+    """What it takes to rebuild the published generator."""
+
+    channels: int = 64
+    noise_channels: int = 8  # any noise but 0 flips the dropout's coins
+
+
+class Pix2PixGenerator(nn.Module):
+    """U-Net-256: 8 convolutions down, 8 up, a skip at every scale, dropout as its source of noise.
+
+    Normalization is the paper's: batch normalization with the statistics of a batch of one, at test time
+    too, which is instance normalization. It knows nothing of hints and ignores them.
+    """
+
+    stride = 1  # chroma comes out at full size
+    size_multiple = 2**DEPTH  # of height and width
+
+    def __init__(self, config: Pix2PixConfig):
+        super().__init__()
+        self.config = config
+        self.noise_channels = config.noise_channels
+        widths = [config.channels * min(2**i, MAX_WIDENING) for i in range(DEPTH)]
+        self.down = nn.ModuleList([nn.Conv2d(1, widths[0], 4, 2, 1)])
+        for inputs, outputs in zip(widths[:-2], widths[1:-1], strict=True):
+            self.down.append(_activated(nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False), outputs))
+        # The bottleneck is one pixel at 256 x 256: nothing to normalize.
+        self.down.append(nn.Sequential(nn.LeakyReLU(0.2), nn.Conv2d(widths[-2], widths[-1], 4, 2, 1)))
+        self.up = nn.ModuleList()
+        inputs = widths[-1]
+        for outputs in reversed(widths[:-1]):
+            conv = nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False)
+            self.up.append(nn.Sequential(nn.ReLU(), conv, nn.InstanceNorm2d(outputs, affine=True)))
+            inputs = 2 * outputs
+        self.head = nn.Sequential(nn.ReLU(), nn.ConvTranspose2d(inputs, 2, 4, 2, 1), nn.Tanh())
+        self.apply(_initialize)
+
+    def forward(self, luminance: Tensor, hints: Tensor, noise: Tensor) -> Tensor:
+        """Predict chroma (N, 2, H, W) in Lab units.
+
+        luminance (N, 1, H, W) in 0..100, H and W multiples of 256; hints (N, 3, H, W) are ignored; noise
+        (N, Z): 0 switches the dropout off.
+        """
+        x = scale_luminance(luminance)
+        skips: list[Tensor] = []
+        for down in self.down:
+            x = down(x)
+            skips.append(x)
+        skips.pop()  # the bottleneck is where the decoder starts
+        for level, up in enumerate(self.up):
+            x = up(x)
+            if level < DROPOUT_LEVELS:
+                x = noise_dropout(x, noise, level)
+            x = torch.cat([x, skips.pop()], dim=1)
+        return unscale_chroma(self.head(x))
+
+
+def noise_dropout(x: Tensor, noise: Tensor, level: int) -> Tensor:
+    """Drop half the values of x (N, C, H, W), the coins being a hash of the noise vector (N, Z).
+
+    Plain dropout draws from a generator that an ONNX file has no say over. Hashing the noise makes the
+    same picture for the same noise, on every backend, and none of it for noise 0.
+    """
+    _, channels, height, width = x.shape
+
+    def ramp(length: int, frequency: float) -> Tensor:
+        return torch.arange(length, device=x.device, dtype=torch.float32) * frequency
+
+    place = (
+        ramp(channels, 12.9898)[:, None, None] + ramp(height, 78.233)[:, None] + ramp(width, 37.719)
+    )  # (C, H, W)
+    key = (noise.float() * (ramp(noise.shape[1], 1.7) + 1.3)).sum(dim=1)[:, None, None, None]
+    coin = torch.sin(place * (1 + 0.1 * level) + 997 * key) * 43758.5453
+    kept = (coin - coin.floor() > 0.5).to(x.dtype)
+    active = (noise != 0).any(dim=1)[:, None, None, None]
+    return torch.where(active, x * kept * 2, x)
+
+
+def _activated(conv: nn.Module, outputs: int) -> nn.Module:
+    return nn.Sequential(nn.LeakyReLU(0.2), conv, nn.InstanceNorm2d(outputs, affine=True))
+
+
+def _initialize(module: nn.Module) -> None:
+    """The published initialization: weights from N(0, 0.02), normalization scales from N(1, 0.02)."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.InstanceNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+        nn.init.zeros_(module.bias)

@@ -1,0 +1,127 @@
+"""Color hints: "this place is this color"."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from photochrom.errors import InputError
+from photochrom.photo.color import FloatArray, rgb_to_lab
+
+MARK_RADIUS = 1  # pixels of the small picture: a hint marks 3 x 3
+REACH = 16.0  # pixels of the small picture: how far a hint's correction reaches
+REACH_LUMINANCE = 8.0  # L units: and how far across luminance
+
+
+@dataclass(frozen=True)
+class Hint:
+    """At pixel x (from the left), y (from the top) of the photograph, the color is #rrggbb."""
+
+    x: float
+    y: float
+    color: str
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"#[0-9a-fA-F]{6}", self.color):
+            raise InputError(f"a hint's color is written #rrggbb, not {self.color!r}")
+
+    @property
+    def chroma(self) -> FloatArray:
+        """The color's a and b, (2,). Its luminance is the photograph's business."""
+        rgb = np.array([int(self.color[i : i + 2], 16) for i in (1, 3, 5)], np.float32) / 255
+        return rgb_to_lab(rgb)[1:]
+
+
+def parse_hint(text: str) -> Hint:
+    """Read "X,Y,#rrggbb". Raises InputError."""
+    try:
+        x, y, color = text.split(",")
+        return Hint(float(x), float(y), color.strip())
+    except ValueError:
+        raise InputError(f"a hint is written X,Y,#rrggbb, in pixels, not {text!r}") from None
+
+
+def read_hints(path: Path) -> HintFile:
+    """Read a hints file: {"size": [W, H], "hints": [{"x": 1, "y": 2, "color": "#rrggbb"}, ...]}.
+
+    `size`, if there, is that of the picture the hints were made on: they scale to any other size of it.
+    Raises InputError.
+    """
+    try:
+        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        hints = tuple(Hint(float(h["x"]), float(h["y"]), str(h["color"])) for h in content["hints"])
+        size = content.get("size")
+        return HintFile(hints, (float(size[0]), float(size[1])) if size else None)
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"cannot read the hints file {path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+        form = '{"size": [W, H], "hints": [{"x": 1, "y": 2, "color": "#rrggbb"}]}'
+        raise InputError(f"{path} is not a hints file; its form is {form}") from None
+
+
+@dataclass(frozen=True)
+class HintFile:
+    """Hints, and the size (W, H) of the picture they were made on, if that is known."""
+
+    hints: tuple[Hint, ...]
+    size: tuple[float, float] | None = None
+
+    def for_size(self, width: int, height: int) -> tuple[Hint, ...]:
+        """The hints in pixels of a photograph of this size."""
+        if self.size is None:
+            return self.hints
+        x, y = width / self.size[0], height / self.size[1]
+        return tuple(Hint(h.x * x, h.y * y, h.color) for h in self.hints)
+
+
+def rasterize(hints: tuple[Hint, ...], size: tuple[int, int], small: tuple[int, int]) -> FloatArray:
+    """Hints on a photograph of size (H, W) as the generator takes them, (3, h, w) at size `small`.
+
+    Raises InputError for a hint outside the photograph.
+    """
+    raster = np.zeros((3, *small), np.float32)
+    for hint, (row, column) in zip(hints, places(hints, size, small), strict=True):
+        top, left = max(0, row - MARK_RADIUS), max(0, column - MARK_RADIUS)
+        mark = raster[:, top : row + MARK_RADIUS + 1, left : column + MARK_RADIUS + 1]
+        mark[:2] = hint.chroma[:, None, None]
+        mark[2] = 1
+    return raster
+
+
+def places(hints: tuple[Hint, ...], size: tuple[int, int], small: tuple[int, int]) -> list[tuple[int, int]]:
+    """The (row, column) in the small picture of each hint. Raises InputError for one outside."""
+    found = []
+    for hint in hints:
+        if not (0 <= hint.x < size[1] and 0 <= hint.y < size[0]):
+            raise InputError(f"the hint at {hint.x:g},{hint.y:g} is outside the photograph, {size[1]} x {size[0]} pixels")
+        found.append((int(hint.y * small[0] / size[0]), int(hint.x * small[1] / size[1])))
+    return found
+
+
+def correct_chroma(
+    chroma: FloatArray, luminance: FloatArray, hints: tuple[Hint, ...], size: tuple[int, int]
+) -> FloatArray:
+    """Make chroma (2, h, w) what the hints ask for at their places.
+
+    The network follows hints, but not to the letter. What it still misses at a hint is added around it,
+    fading with distance in the picture and in luminance (h, w), so that it doesn't cross edges.
+    """
+    if not hints:
+        return chroma
+    rows, columns = np.mgrid[: chroma.shape[1], : chroma.shape[2]].astype(np.float32)
+    total = np.zeros_like(chroma)
+    weight_sum = np.zeros_like(luminance)
+    for hint, (row, column) in zip(hints, places(hints, size, luminance.shape), strict=True):
+        near = ((rows - row) ** 2 + (columns - column) ** 2) / REACH**2
+        alike = (luminance - luminance[row, column]) ** 2 / REACH_LUMINANCE**2
+        weight = np.exp(-(near + alike) / 2)
+        total += weight * (hint.chroma - chroma[:, row, column])[:, None, None]
+        weight_sum += weight
+    return chroma + total / np.maximum(weight_sum, 1)

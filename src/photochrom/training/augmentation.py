@@ -1,0 +1,143 @@
+"""Photographs to batches: crops, flips, old-photo degradations and random hints, batched on the device."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from photochrom.networks.lab import rgb_to_lab
+
+MAX_HINTS = 50
+HINT_SIDES = (1, 3, 5, 7)  # pixels: hints are squares around their points
+JPEG_LUMINANCE_TABLE = (  # ITU-T T.81, table K.1
+    (16, 11, 10, 16, 24, 40, 51, 61),
+    (12, 12, 14, 19, 26, 58, 60, 55),
+    (14, 13, 16, 24, 40, 57, 69, 56),
+    (14, 17, 22, 29, 51, 87, 80, 62),
+    (18, 22, 37, 56, 68, 109, 103, 77),
+    (24, 35, 55, 64, 81, 104, 113, 92),
+    (49, 64, 78, 87, 103, 121, 120, 101),
+    (72, 92, 95, 98, 112, 100, 103, 99),
+)
+
+
+@dataclass(frozen=True)
+class AugmentationConfig:
+    """How training photographs are varied."""
+
+    crop: tuple[float, float] = (0.6, 1.0)  # side of the crop as a share of the photograph's
+    stretch: float = 1.25  # horizontal aspect jitter: at most this factor either way
+    degraded: float = 0.3  # share of photographs whose luminance is made to look old
+    hinted: float = 0.3  # share of photographs that come with hints
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Luminance (N, 1, H, W) in 0..100, true chroma (N, 2, h, w) in Lab units, hints (N, 3, H, W)."""
+
+    luminance: Tensor
+    real_chroma: Tensor
+    hints: Tensor
+
+
+def make_batch(photographs: Tensor, size: int, stride: int, config: AugmentationConfig) -> Batch:
+    """Turn uint8 photographs (N, S, S, 3) into a training batch of `size` pixels.
+
+    Chroma is averaged down by `stride`, the generator's. Draws from PyTorch's global random generator.
+    """
+    rgb = photographs.permute(0, 3, 1, 2).float() / 255
+    rgb = random_crop(rgb, size, config)
+    lab = rgb_to_lab(rgb)
+    luminance, chroma = lab[:, :1], lab[:, 1:]
+    old = torch.rand(len(rgb), device=rgb.device) < config.degraded
+    if old.any():
+        luminance = luminance.index_put((old,), degrade(rgb[old]))
+    hints = random_hints(chroma, config.hinted)
+    return Batch(luminance, F.avg_pool2d(chroma, stride) if stride > 1 else chroma, hints)
+
+
+def random_crop(rgb: Tensor, size: int, config: AugmentationConfig) -> Tensor:
+    """Crop and flip (N, 3, S, S) at random to (N, 3, size, size).
+
+    The crop's size and aspect are drawn once a batch, so that one antialiased resize serves all; its
+    place and the flip are drawn for each photograph.
+    """
+    count, _, side, _ = rgb.shape
+    share = _uniform(*config.crop)
+    stretch = math.exp(_uniform(-1, 1) * math.log(config.stretch))
+    height = min(side, round(side * share * stretch**0.5))
+    width = min(side, round(side * share / stretch**0.5))
+    tops = torch.randint(0, side - height + 1, (count,)).tolist()
+    lefts = torch.randint(0, side - width + 1, (count,)).tolist()
+    crops = torch.stack([p[:, t : t + height, x : x + width] for p, t, x in zip(rgb, tops, lefts, strict=True)])
+    crops = F.interpolate(crops, (size, size), mode="bilinear", antialias=True, align_corners=False)
+    flipped = torch.rand(count, 1, 1, 1, device=rgb.device) < 0.5
+    return torch.where(flipped, crops.flip(-1), crops).clamp(0, 1)
+
+
+def random_hints(chroma: Tensor, share: float) -> Tensor:
+    """True-color hints (N, 3, H, W) at random points of chroma (N, 2, H, W).
+
+    A share of the photographs gets any: mostly few, at most MAX_HINTS (log-uniform). Each is a little
+    square in which a, b are the local mean.
+    """
+    count, _, height, width = chroma.shape
+    device = chroma.device
+    amounts = torch.exp(torch.rand(count, device=device) * math.log(MAX_HINTS + 1)).long()
+    amounts = amounts * (torch.rand(count, device=device) < share)
+    places = torch.randint(0, height * width, (count, MAX_HINTS), device=device)
+    shown = (torch.arange(MAX_HINTS, device=device) < amounts[:, None]).to(chroma.dtype)
+    mask = torch.zeros(count, height * width, device=device, dtype=chroma.dtype)
+    mask = mask.scatter_reduce(1, places, shown, "amax").view(count, 1, height, width)
+    side = HINT_SIDES[int(torch.randint(len(HINT_SIDES), ()))]
+    mask = F.max_pool2d(mask, side, 1, side // 2)
+    local_mean = F.avg_pool2d(chroma, side, 1, side // 2, count_include_pad=False)
+    return torch.cat([local_mean * mask, mask], dim=1)
+
+
+def degrade(rgb: Tensor) -> Tensor:
+    """What an old camera, film, print and scanner might have made of rgb (N, 3, H, W): L (N, 1, H, W).
+
+    In the order in which it happens: the film's own mix of colors (orthochromatic film is blind to red),
+    a soft lens, grain, contrast and fading, JPEG. Each at a random strength, often none.
+    """
+    count = len(rgb)
+    device = rgb.device
+
+    def strength(share: float) -> Tensor:  # (N, 1, 1, 1): 0 for all but a share of the pictures
+        on = torch.rand(count, 1, 1, 1, device=device) < share
+        return torch.rand(count, 1, 1, 1, device=device) * on
+
+    mix = -torch.log(torch.rand(count, 3, 1, 1, device=device))  # uniform over all mixes of R, G, B
+    gray = (rgb * mix / mix.sum(dim=1, keepdim=True)).sum(dim=1, keepdim=True)
+    blurred = F.avg_pool2d(F.avg_pool2d(gray, 3, 1, 1, count_include_pad=False), 3, 1, 1, count_include_pad=False)
+    gray = torch.lerp(gray, blurred, strength(0.5))
+    grain = torch.randn_like(gray)
+    coarse = F.interpolate(grain[..., ::2, ::2], gray.shape[-2:], mode="bilinear", align_corners=False)
+    gray = gray + 0.08 * strength(0.6) * grain + 0.08 * strength(0.3) * coarse
+    gray = gray.clamp(0, 1) ** torch.exp(0.7 * (strength(0.7) - strength(0.7)))
+    gray = 0.35 * strength(0.4) + gray * (1 - 0.35 * strength(0.4))  # black fades up, white fades down
+    gray = _jpeg(gray.clamp(0, 1), quality_loss=strength(0.5))
+    return rgb_to_lab(gray.clamp(0, 1).expand(-1, 3, -1, -1))[:, :1]
+
+
+def _jpeg(gray: Tensor, quality_loss: Tensor) -> Tensor:
+    """Quantize the 8x8 cosine transform as JPEG does; H and W multiples of 8, quality_loss in 0..1."""
+    count, _, height, width = gray.shape
+    n = torch.arange(8, device=gray.device, dtype=gray.dtype)
+    basis = torch.cos(math.pi / 8 * (n[None] + 0.5) * n[:, None]) / 2
+    basis[0] /= math.sqrt(2)  # rows are orthonormal
+    table = gray.new_tensor(JPEG_LUMINANCE_TABLE) / 255
+    blocks = gray.view(count, height // 8, 8, width // 8, 8).transpose(2, 3)
+    step = table * (0.02 + 2 * quality_loss[..., None])
+    cosines = basis @ blocks @ basis.t()
+    blocks = basis.t() @ ((cosines / step).round() * step) @ basis
+    return blocks.transpose(2, 3).reshape(count, 1, height, width)
+
+
+def _uniform(low: float, high: float) -> float:
+    return low + (high - low) * torch.rand(()).item()

@@ -1,0 +1,137 @@
+"""What a training does, as frozen dataclasses; the presets; and their way through JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from photochrom.errors import TrainingError
+from photochrom.networks.build import generator_config
+from photochrom.networks.discriminator import DiscriminatorConfig
+from photochrom.networks.generator import GeneratorConfig
+from photochrom.networks.pix2pix import Pix2PixConfig
+from photochrom.training.augmentation import AugmentationConfig
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stretch of training with its own size and learning rate (warm-up, then cosine to almost 0)."""
+
+    name: str
+    steps: int
+    size: int  # side of the training crops, pixels; a multiple of 32
+    batch_size: int  # over all processes
+    learning_rate: float  # the decoder's; the encoder learns at `encoder_rate` times that
+    adversarial: float = 0.0  # weight of the adversarial loss; 0 leaves the discriminator out
+    discriminator_warmup: int = 0  # first steps in which only the discriminator learns
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """A whole training; it goes into every checkpoint and weights file."""
+
+    preset: str
+    generator: GeneratorConfig | Pix2PixConfig
+    discriminator: DiscriminatorConfig
+    stages: tuple[Stage, ...]
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    pixel_loss: Literal["l1", "smooth-l1"] = "smooth-l1"
+    pixel_weight: float = 20.0
+    classification_weight: float = 1.0  # of the palette's cross-entropy; generators without one skip it
+    adversarial_loss: Literal["vanilla", "least-squares", "hinge"] = "hinge"
+    candidates: int = 3  # noise vectors tried for a picture; the best one learns
+    noisy: float = 0.4  # share of the pictures that are given noise at all
+    optimizer: Literal["adamw", "adam"] = "adamw"
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 0.01
+    encoder_rate: float = 0.33
+    discriminator_rate: float = 4.0  # the discriminator's learning rate over the generator's
+    warmup: int = 200  # steps of rising learning rate at the start of each stage
+    clip_norm: float = 1.0
+    ema_decay: float = 0.999
+    photograph_size: int = 224  # photographs are kept as squares of this side
+    min_chroma: float = 3.0  # photographs with a lower mean chroma (Lab units) are left out as near gray
+    seed: int = 0
+    save_every: int = 500
+    sample_every: int = 500
+    log_every: int = 20
+
+
+def default_config() -> TrainingConfig:
+    """The default preset: made for a few hours on an ordinary CPU."""
+    return TrainingConfig(
+        preset="default",
+        generator=GeneratorConfig(),
+        discriminator=DiscriminatorConfig(layers=2, norm="spectral"),
+        stages=(
+            Stage("reconstruction", steps=4000, size=128, batch_size=32, learning_rate=1.5e-3),
+            Stage("refinement", steps=1500, size=192, batch_size=16, learning_rate=5e-4),
+            Stage(
+                "adversarial",
+                steps=700,
+                size=192,
+                batch_size=16,
+                learning_rate=1e-4,
+                adversarial=0.05,
+                discriminator_warmup=100,
+            ),
+        ),
+    )
+
+
+def pix2pix_config() -> TrainingConfig:
+    """The published network and its published recipe: L1 weight 100, batches of one, Adam at 2e-4."""
+    return TrainingConfig(
+        preset="pix2pix",
+        generator=Pix2PixConfig(),
+        discriminator=DiscriminatorConfig(layers=3, norm="instance"),
+        stages=(
+            Stage("adversarial", steps=400_000, size=256, batch_size=1, learning_rate=2e-4, adversarial=1.0),
+        ),
+        augmentation=AugmentationConfig(crop=(0.9, 1.0), stretch=1.0, degraded=0.0, hinted=0.0),
+        pixel_loss="l1",
+        pixel_weight=100.0,
+        classification_weight=0.0,
+        adversarial_loss="vanilla",
+        candidates=1,
+        noisy=1.0,
+        optimizer="adam",
+        betas=(0.5, 0.999),
+        weight_decay=0.0,
+        encoder_rate=1.0,
+        discriminator_rate=1.0,
+        clip_norm=0.0,
+        photograph_size=286,
+        min_chroma=0.0,
+    )
+
+
+PRESETS = {"default": default_config, "pix2pix": pix2pix_config}
+
+
+def preset_config(name: str) -> TrainingConfig:
+    """The configuration of preset `name`. Raises TrainingError with the valid names."""
+    if name not in PRESETS:
+        raise TrainingError(f"no preset {name!r}: choose one of {', '.join(PRESETS)}")
+    return PRESETS[name]()
+
+
+def config_to_dict(config: TrainingConfig) -> dict[str, Any]:
+    """As plain JSON types."""
+    return dataclasses.asdict(config)
+
+
+def config_from_dict(values: dict[str, Any]) -> TrainingConfig:
+    """The inverse of `config_to_dict`; an unknown or missing name is an error, never ignored."""
+    try:
+        values = dict(values)
+        values["generator"] = generator_config(values["preset"], values["generator"])
+        values["discriminator"] = DiscriminatorConfig(**values["discriminator"])
+        values["augmentation"] = AugmentationConfig(**values["augmentation"] | {"crop": tuple(values["augmentation"]["crop"])})
+        values["stages"] = tuple(Stage(**stage) for stage in values["stages"])
+        values["betas"] = tuple(values["betas"])
+        return TrainingConfig(**values)
+    except (KeyError, TypeError) as error:
+        raise TrainingError(f"this training configuration is of another version of photochrom: {error}") from error
+

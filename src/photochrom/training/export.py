@@ -1,0 +1,127 @@
+"""A trained generator to one ONNX file: half-size weights, dynamic shapes, its own description inside."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from photochrom.errors import OutputError
+from photochrom.inference.backends import FORMAT_VERSION, METADATA_KEY, OnnxBackend
+from photochrom.networks.build import load_ema
+from photochrom.networks.generator import Generator
+
+OPSET = 18
+MIN_HALVED = 256  # numbers: smaller tensors stay as they are
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far the exported model's chroma is from PyTorch's, in Lab units, on random luminance."""
+
+    mean: float
+    largest: float
+
+
+def export(run: Path, path: Path, temperature: float | None = None, gain: float | None = None) -> Parity:
+    """Export a run's (or checkpoint's) averaged generator to path; compare it with PyTorch.
+
+    temperature, gain: replace the palette generator's own, to calibrate its colorfulness.
+    Raises OutputError, WeightsError, TrainingError.
+    """
+    generator, config, step = load_ema(run)
+    if isinstance(generator, Generator):
+        changes = {k: v for k, v in (("temperature", temperature), ("gain", gain)) if v is not None}
+        generator.config = replace(generator.config, **changes)
+        config = {**config, "generator": {**config["generator"], **changes}}
+    model = _to_onnx(generator)
+    _halve_weights(model)
+    description = {
+        "format": FORMAT_VERSION,
+        "preset": config["preset"],
+        "size_multiple": generator.size_multiple,
+        "noise_channels": generator.noise_channels,
+        "details": {"step": step, "config": config},
+    }
+    model.metadata_props.add(key=METADATA_KEY, value=json.dumps(description))
+    content = model.SerializeToString()
+    temporary = path.with_name(path.name + ".part")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
+    return measure_parity(generator, OnnxBackend(content, str(path)))
+
+
+@torch.inference_mode()
+def measure_parity(generator: nn.Module, backend: OnnxBackend) -> Parity:
+    """Compare both on a batch of two oblong pictures, with hints and noise."""
+    multiple, channels = backend.info.size_multiple, backend.info.noise_channels
+    source = torch.Generator().manual_seed(0)
+    height, width = max(multiple, 192), max(2 * multiple, 256)
+    luminance = 100 * torch.rand(2, 1, height // 8, width // 8, generator=source)
+    luminance = nn.functional.interpolate(luminance, (height, width), mode="bicubic").clamp(0, 100)
+    hints = torch.zeros(2, 3, height, width)
+    hints[:, :, 40:43, 40:43] = torch.tensor([30.0, -20.0, 1.0])[:, None, None]
+    noise = torch.randn(2, channels, generator=source)
+    expected = generator(luminance, hints, noise).numpy()
+    difference = np.abs(backend.predict(luminance.numpy(), hints.numpy(), noise.numpy()) - expected)
+    return Parity(float(difference.mean()), float(difference.max()))
+
+
+def _to_onnx(generator: nn.Module) -> onnx.ModelProto:
+    multiple = generator.size_multiple
+    example = _example_inputs(2 * multiple, 3 * multiple, generator.noise_channels)
+    batch, height, width = (torch.export.Dim(name) for name in ("N", "h", "w"))
+    shapes = (
+        {0: batch, 2: multiple * height, 3: multiple * width},
+        {0: batch, 2: multiple * height, 3: multiple * width},
+        {0: batch},
+    )
+    program = torch.onnx.export(
+        generator,
+        example,
+        input_names=["luminance", "hints", "noise"],
+        output_names=["chroma"],
+        dynamic_shapes=shapes,
+        opset_version=OPSET,
+        dynamo=True,
+        verbose=False,
+    )
+    file = io.BytesIO()
+    program.save(file)
+    return onnx.load_from_string(file.getvalue())
+
+
+def _example_inputs(height: int, width: int, noise_channels: int) -> tuple[Tensor, Tensor, Tensor]:
+    return torch.zeros(2, 1, height, width), torch.zeros(2, 3, height, width), torch.zeros(2, noise_channels)
+
+
+def _halve_weights(model: onnx.ModelProto) -> None:
+    """Store large float32 tensors as float16, each cast back at its use.
+
+    ONNX Runtime casts once, when the model is loaded, and computes in float32 as before.
+    """
+    graph = model.graph
+    casts = []
+    for tensor in graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if tensor.data_type != TensorProto.FLOAT or values.size < MIN_HALVED:
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), name + ".half"))
+        casts.append(helper.make_node("Cast", [name + ".half"], [name], to=TensorProto.FLOAT))
+    nodes = list(graph.node)
+    del graph.node[:]
+    graph.node.extend(casts + nodes)
+
+

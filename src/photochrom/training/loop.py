@@ -1,0 +1,361 @@
+"""The training loop: batch, discriminator, generator, EMA, log, save."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.loggers import TensorBoardLogger
+from torch import Tensor, nn
+
+from photochrom.errors import TrainingError
+from photochrom.networks.build import CHECKPOINT_NAME, build_generator, read_checkpoint
+from photochrom.networks.discriminator import PatchGAN
+from photochrom.networks.encoder import read_pretrained
+from photochrom.networks.generator import Generator
+from photochrom.networks.lab import rgb_to_lab
+from photochrom.networks.losses import (
+    ADVERSARIAL_LOSSES,
+    classification_loss,
+    color_weights,
+    pixel_loss,
+    smooth_pixel_loss,
+)
+from photochrom.networks.palette import palette_corners
+from photochrom.training.augmentation import Batch, make_batch
+from photochrom.training.checkpoint import write_checkpoint
+from photochrom.training.colorings import BestOfMany, draw_candidates
+from photochrom.training.config import Stage, TrainingConfig, config_from_dict, config_to_dict
+from photochrom.training.photographs import load_photographs
+from photochrom.training.samples import write_sample_sheet
+
+FINAL_RATE = 0.02  # the cosine ends at this share of the learning rate
+FREQUENCY_PHOTOGRAPHS = 1024  # this many are counted for the palette's color frequencies
+PIXEL_LOSSES = {"l1": pixel_loss, "smooth-l1": smooth_pixel_loss}
+
+
+def train(
+    photographs: list[Path],
+    out: Path,
+    config: TrainingConfig,
+    *,
+    validation: list[Path] | None = None,
+    start: Path | None = None,
+    resume: bool = False,
+    accelerator: str = "auto",
+    devices: int = 1,
+    nodes: int = 1,
+    precision: str | None = None,
+) -> None:
+    """Train a generator and its discriminator on color photographs; leave everything in folder `out`.
+
+    photographs, validation: folders or ZIP archives; the sample sheets show validation photographs if
+    there are any. start: a checkpoint or run whose networks to start from (for the same generator). resume:
+    go on from out's own checkpoint, with its configuration. precision: as Fabric names it; by default
+    bf16-mixed where the hardware multiplies bf16, else 32-true. Raises TrainingError.
+    """
+    if (out / CHECKPOINT_NAME).exists() and not resume:
+        raise TrainingError(f"{out} already holds a training: go on with --resume, or choose another --out")
+    precision = precision or default_precision()
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=devices,
+        num_nodes=nodes,
+        precision=precision,  # type: ignore[arg-type]
+        loggers=TensorBoardLogger(out, name="tensorboard", version=""),
+    )
+    fabric.launch()
+    state = read_checkpoint(out) if resume else None
+    if state is not None:
+        config = config_from_dict(state["config"])
+    _check_batches(config, fabric.world_size)
+
+    with fabric.rank_zero_first():
+        out.mkdir(parents=True, exist_ok=True)
+        shown = load_photographs(validation or photographs, config.photograph_size, 0.0, out / "samples")[0]
+        pictures, left_out = load_photographs(
+            photographs, config.photograph_size, config.min_chroma, out / "photographs"
+        )
+    if fabric.is_global_zero:
+        (out / "config.json").write_text(json.dumps(config_to_dict(config), indent=1) + "\n")
+        print(f"{len(pictures)} photographs, {left_out} left out (damaged or near gray), {precision}", flush=True)
+
+    run = Run(fabric, config, pictures, shown, out)
+    if state is not None:
+        run.load(state)
+    elif start is not None:
+        run.start_from(read_checkpoint(start))
+    run.go()
+
+
+@dataclass(frozen=True)
+class StepSeconds:
+    """Where a step's time goes."""
+
+    data: float
+    discriminator: float
+    generator: float
+
+
+class Run:
+    """A training under way: networks, optimizers and the step it has reached."""
+
+    def __init__(self, fabric: Fabric, config: TrainingConfig, pictures: np.ndarray, shown: np.ndarray, out: Path):
+        self.fabric, self.config, self.out = fabric, config, out
+        self.pictures, self.shown = pictures, shown
+        self.step = 0
+        torch.manual_seed(config.seed)
+
+        generator = build_generator(config.generator)
+        if isinstance(generator, Generator):
+            generator.encoder.load_pretrained(read_pretrained(config.generator.encoder))
+        discriminator = PatchGAN(config.discriminator)
+        self.ema = copy.deepcopy(generator).eval().requires_grad_(False).to(fabric.device)
+        self.raw_generator, self.raw_discriminator = generator, discriminator
+        colorings = BestOfMany(generator).to(memory_format=torch.channels_last)
+        discriminator.to(memory_format=torch.channels_last)
+        self.generator, self.generator_optimizer = fabric.setup(
+            colorings, _optimizer(config, *_parameter_groups(generator, config))
+        )
+        self.discriminator, self.discriminator_optimizer = fabric.setup(
+            discriminator, _optimizer(config, {"params": list(discriminator.parameters()), "rate": config.discriminator_rate})
+        )
+        self.adversarial = ADVERSARIAL_LOSSES[config.adversarial_loss]
+        self.color_weights = self._count_colors() if isinstance(generator, Generator) else None
+
+    def go(self) -> None:
+        """Train from the step reached to the end of the last stage."""
+        total = sum(stage.steps for stage in self.config.stages)
+        while self.step < total:
+            stage, stage_step = stage_at(self.config, self.step)
+            began = time.perf_counter()
+            losses, seconds = self.train_step(stage, stage_step)
+            self.step += 1
+            if self.step % self.config.log_every == 0 or self.step == total:
+                self._log(stage, losses, seconds, time.perf_counter() - began)
+            if self.step % self.config.sample_every == 0 or self.step == total:
+                self._write_samples()
+            if self.step % self.config.save_every == 0 or self.step == total:
+                self.save()
+
+    def train_step(self, stage: Stage, stage_step: int) -> tuple[dict[str, Tensor], StepSeconds]:
+        """One optimizer update of each network. The same step draws the same random numbers, resumed or not."""
+        config, fabric = self.config, self.fabric
+        torch.manual_seed(hash((config.seed, self.step, fabric.global_rank)) % 2**31)
+        adversarial = stage.adversarial > 0
+        only_discriminator = adversarial and stage_step < stage.discriminator_warmup
+        rate = learning_rate(stage, stage_step, config.warmup)
+        _set_rate(self.generator_optimizer, rate)
+        _set_rate(self.discriminator_optimizer, rate)
+        losses: dict[str, Tensor] = {}
+
+        # Batch
+        clock = [time.perf_counter()]
+        batch = self._batch(stage)
+        noise_channels = config.generator.noise_channels
+        candidates = draw_candidates(
+            config.candidates, len(batch.luminance), noise_channels, config.noisy, fabric.device
+        )
+        clock.append(time.perf_counter())
+
+        # Discriminator, on a coloring that it can't send gradients into
+        coloring = None
+        if not only_discriminator:
+            coloring = self.generator(batch.luminance, batch.hints, candidates, batch.real_chroma)
+        if adversarial:
+            if coloring is not None:
+                fake_chroma = coloring.chroma.detach()
+            else:
+                with torch.no_grad():
+                    fake_chroma = self.generator(batch.luminance, batch.hints, candidates, batch.real_chroma).chroma
+            forward_done = time.perf_counter()
+            real_map = self.discriminator(batch.luminance, batch.real_chroma).float()
+            fake_map = self.discriminator(batch.luminance, fake_chroma).float()
+            losses["discriminator"] = self.adversarial[0](real_map, fake_map)
+            self.discriminator_optimizer.zero_grad()
+            fabric.backward(losses["discriminator"])
+            self.discriminator_optimizer.step()
+            discriminator_seconds = time.perf_counter() - forward_done
+        else:
+            discriminator_seconds = 0.0
+
+        # Generator
+        if coloring is not None:
+            losses["pixel"] = PIXEL_LOSSES[config.pixel_loss](coloring.chroma, batch.real_chroma)
+            total = config.pixel_weight * losses["pixel"]
+            if coloring.log_shares is not None and self.color_weights is not None:
+                corners, corner_weights = palette_corners(batch.real_chroma, self.raw_generator.palette)
+                losses["classification"] = classification_loss(
+                    coloring.log_shares, corners, corner_weights, self.color_weights
+                )
+                total = total + config.classification_weight * losses["classification"]
+            if adversarial:
+                self.raw_discriminator.requires_grad_(False)
+                with fabric.no_backward_sync(self.discriminator, enabled=fabric.world_size > 1):
+                    fake_map = self.discriminator(batch.luminance, coloring.chroma).float()
+                self.raw_discriminator.requires_grad_(True)
+                losses["adversarial"] = self.adversarial[1](fake_map)
+                total = total + stage.adversarial * losses["adversarial"]
+            self.generator_optimizer.zero_grad()
+            fabric.backward(total)
+            if config.clip_norm > 0:
+                fabric.clip_gradients(self.generator, self.generator_optimizer, max_norm=config.clip_norm)
+            self.generator_optimizer.step()
+
+            # EMA
+            update_ema(self.ema, self.raw_generator, min(config.ema_decay, (1 + self.step) / (10 + self.step)))
+        clock.append(time.perf_counter())
+
+        generator_seconds = clock[2] - clock[1] - discriminator_seconds
+        return losses, StepSeconds(clock[1] - clock[0], discriminator_seconds, generator_seconds)
+
+    def save(self) -> None:
+        """Write the checkpoint: networks, EMA, optimizers, step, configuration."""
+        state = {
+            "config": config_to_dict(self.config),
+            "step": self.step,
+            "ema": self.ema.state_dict(),
+            "generator": self.raw_generator.state_dict(),
+            "discriminator": self.raw_discriminator.state_dict(),
+            "generator_optimizer": self.generator_optimizer.state_dict(),
+            "discriminator_optimizer": self.discriminator_optimizer.state_dict(),
+        }
+        if self.fabric.is_global_zero:
+            write_checkpoint(state, self.out)
+        self.fabric.barrier()
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Continue exactly from a checkpoint's state."""
+        self.start_from(state)
+        self.step = state["step"]
+        self.generator_optimizer.load_state_dict(state["generator_optimizer"])
+        self.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
+
+    def start_from(self, state: dict[str, Any]) -> None:
+        """Take a checkpoint's networks only; optimizers and steps begin anew."""
+        try:
+            self.ema.load_state_dict(state["ema"])
+            self.raw_generator.load_state_dict(state["generator"])
+            self.raw_discriminator.load_state_dict(state["discriminator"])
+        except (KeyError, RuntimeError) as error:
+            raise TrainingError(f"the checkpoint is of another network: {str(error).splitlines()[0]}") from error
+
+    def _batch(self, stage: Stage) -> Batch:
+        fabric, count = self.fabric, stage.batch_size // self.fabric.world_size
+        first = self.step * stage.batch_size + fabric.global_rank * count
+        chosen = photograph_order(np.arange(first, first + count), len(self.pictures), self.config.seed)
+        pictures = torch.from_numpy(self.pictures[chosen]).to(fabric.device)
+        batch = make_batch(pictures, stage.size, self.raw_generator.stride, self.config.augmentation)
+        return Batch(*(_channels_last(t) for t in (batch.luminance, batch.real_chroma, batch.hints)))
+
+    def _count_colors(self) -> Tensor:
+        """Rebalancing weights from the palette frequencies of a sample of the photographs."""
+        chosen = np.linspace(0, len(self.pictures) - 1, min(FREQUENCY_PHOTOGRAPHS, len(self.pictures))).astype(int)
+        palette = self.raw_generator.palette
+        counts = torch.zeros(len(palette), device=palette.device)
+        for part in np.array_split(chosen, max(1, len(chosen) // 64)):
+            rgb = torch.from_numpy(self.pictures[part]).to(palette.device).permute(0, 3, 1, 2) / 255
+            corners, weights = palette_corners(rgb_to_lab(rgb)[:, 1:, ::4, ::4], palette)
+            counts.index_add_(0, corners.flatten(), weights.flatten())
+        return color_weights(counts / counts.sum())
+
+    def _log(self, stage: Stage, losses: dict[str, Tensor], seconds: StepSeconds, whole: float) -> None:
+        values = {name: round(loss.item(), 5) for name, loss in losses.items()}
+        values |= {
+            "photographs_per_second": round(stage.batch_size / whole, 2),
+            "data_share": round(seconds.data / whole, 3),
+            "generator_share": round(seconds.generator / whole, 3),
+            "discriminator_share": round(seconds.discriminator / whole, 3),
+        }
+        if any(not math.isfinite(v) for v in values.values()):
+            raise TrainingError(f"the training diverged at step {self.step}: lower the learning rate and --resume")
+        self.fabric.log_dict(values, self.step)
+        if self.fabric.is_global_zero:
+            line = {"step": self.step, "stage": stage.name, "time": round(time.time()), **values}
+            with open(self.out / "log.jsonl", "a") as log:
+                log.write(json.dumps(line) + "\n")
+            print(json.dumps(line), flush=True)
+
+    def _write_samples(self) -> None:
+        if self.fabric.is_global_zero:
+            write_sample_sheet(self.ema, self.shown, self.out / "samples" / f"step-{self.step:06d}.jpg")
+        self.fabric.barrier()
+
+
+def stage_at(config: TrainingConfig, step: int) -> tuple[Stage, int]:
+    """The stage that global step belongs to, and the step within it."""
+    for stage in config.stages:
+        if step < stage.steps:
+            return stage, step
+        step -= stage.steps
+    raise TrainingError("this training is complete: nothing is left to do")
+
+
+def learning_rate(stage: Stage, stage_step: int, warmup: int) -> float:
+    """Linear warm-up, then half a cosine down to FINAL_RATE."""
+    rising = min(1.0, (stage_step + 1) / max(1, min(warmup, stage.steps)))
+    falling = FINAL_RATE + (1 - FINAL_RATE) * (1 + math.cos(math.pi * stage_step / stage.steps)) / 2
+    return stage.learning_rate * rising * falling
+
+
+def photograph_order(positions: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Which photographs stand at these positions of an endless sequence that shuffles every epoch anew."""
+    epochs, places = positions // count, positions % count
+    orders = {e: np.random.default_rng((seed, int(e))).permutation(count) for e in np.unique(epochs)}
+    return np.array([orders[e][p] for e, p in zip(epochs, places, strict=True)])
+
+
+@torch.no_grad()
+def update_ema(ema: nn.Module, generator: nn.Module, decay: float) -> None:
+    """Move ema a step of (1 - decay) toward the generator; buffers too."""
+    for averaged, current in zip(ema.state_dict().values(), generator.state_dict().values(), strict=True):
+        if averaged.is_floating_point():
+            averaged.lerp_(current, 1 - decay)
+        else:
+            averaged.copy_(current)
+
+
+def default_precision() -> str:
+    """bf16-mixed where the hardware multiplies bf16, else 32-true."""
+    if torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+    return "bf16-mixed" if torch.cpu._is_avx512_bf16_supported() else "32-true"
+
+
+def _parameter_groups(generator: nn.Module, config: TrainingConfig) -> list[dict[str, Any]]:
+    if not isinstance(generator, Generator):
+        return [{"params": list(generator.parameters()), "rate": 1.0}]
+    encoder = list(generator.encoder.parameters())
+    ids = {id(p) for p in encoder}
+    rest = [p for p in generator.parameters() if id(p) not in ids]
+    return [{"params": encoder, "rate": config.encoder_rate}, {"params": rest, "rate": 1.0}]
+
+
+def _optimizer(config: TrainingConfig, *groups: dict[str, Any]) -> torch.optim.Optimizer:
+    kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config.optimizer]
+    return kind(groups, lr=1.0, betas=config.betas, weight_decay=config.weight_decay)
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["rate"]
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def _check_batches(config: TrainingConfig, processes: int) -> None:
+    for stage in config.stages:
+        if stage.batch_size % processes:
+            raise TrainingError(
+                f"stage {stage.name!r} has batches of {stage.batch_size}, which {processes} processes can't share"
+            )

@@ -1,0 +1,1 @@
+"""Weights files, as package data."""
