@@ -1,0 +1,37 @@
+"""photochrom colorizes black-and-white photographs.
+
+import photochrom
+photochrom.colorize("old.jpg").save("new.jpg")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["Colorizer", "Hint", "PhotochromError", "Photograph", "__version__", "colorize", "read_photograph"]
+
+if TYPE_CHECKING:
+    from photochrom.album import colorize
+    from photochrom.errors import PhotochromError
+    from photochrom.inference.colorizer import Colorizer
+    from photochrom.photo.files import Photograph, read_photograph
+    from photochrom.photo.hints import Hint
+
+_HOMES = {
+    "Colorizer": "photochrom.inference.colorizer",
+    "Hint": "photochrom.photo.hints",
+    "Photograph": "photochrom.photo.files",
+    "PhotochromError": "photochrom.errors",
+    "colorize": "photochrom.album",
+    "read_photograph": "photochrom.photo.files",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import public names when they are first used, so that `photochrom --help` answers at once."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'photochrom' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

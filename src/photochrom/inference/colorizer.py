@@ -15,8 +15,8 @@ from photochrom.inference.backends import Backend
 from photochrom.inference.weights import DEFAULT_MODEL, load_model
 from photochrom.photo.color import FloatArray, PixelArray, join, luminance_of
 from photochrom.photo.hints import Hint, correct_chroma, rasterize
-from photochrom.photo.resize import resize, resize_matrix
-from photochrom.photo.upsampling import GuidedChroma, guide_chroma
+from photochrom.photo.resize import resize_matrix
+from photochrom.photo.upsampling import GuidedChroma, enlarge_along_edges, guide_chroma
 
 DEFAULT_WORKING_SIZE = 256
 MIN_WORKING_SIZE, MAX_WORKING_SIZE = 32, 1024
@@ -31,6 +31,10 @@ class Coloring:
 
     chroma: FloatArray
     luminance: FloatArray
+
+    def guided(self, strength: float = 1.0) -> GuidedChroma:
+        """The chroma, times strength, as a function of full-size luminance."""
+        return guide_chroma(self.chroma * np.float32(strength), self.luminance)
 
 
 class Colorizer:
@@ -103,7 +107,7 @@ class Colorizer:
         """Join a photograph's luminance with a coloring at full size; cheap enough to try strengths."""
         if not 0 <= strength <= 10:
             raise InputError(f"the strength is 0 to 10, not {strength:g}")
-        guided = guide_chroma(coloring.chroma * np.float32(strength), coloring.luminance)
+        guided = coloring.guided(strength)
         result = np.empty((*pixels.shape[:2], 3), pixels.dtype)
         with ThreadPoolExecutor(self.threads) as pool:
             list(pool.map(lambda rows: _join_rows(pixels, guided, rows, result), _strips(pixels)))
@@ -131,8 +135,8 @@ class Colorizer:
         hints = np.pad(np.stack(rasters), ((0, 0), (0, 0), (0, pad_y), (0, pad_x)))
         noise = np.repeat(noise_vector(seed, self.backend.info.noise_channels)[None], len(luminances), axis=0)
         chroma = self.backend.predict(padded, hints, noise)
-        chroma = resize(chroma, height + pad_y, width + pad_x)[:, :, :height, :width]
-        return list(chroma)
+        enlarged = (enlarge_along_edges(c, p[0]) for c, p in zip(chroma, padded, strict=True))
+        return [c[:, :height, :width] for c in enlarged]
 
 
 def working_shape(height: int, width: int, working_size: int) -> tuple[int, int]:

@@ -44,3 +44,8 @@ def load_model(name: str = DEFAULT_MODEL, threads: int = 0) -> Backend:
         names = ", ".join(BUNDLED_MODELS)
         raise WeightsError(f"no model {name!r}: name a bundled one ({names}), an exported .onnx file or a training run")
     return open_backend(path, threads)
+
+
+def model_size(name: str) -> int:
+    """Bytes of a bundled model's file."""
+    return len(files("photochrom.weights").joinpath(BUNDLED_MODELS[name].file).read_bytes())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -40,7 +41,7 @@ class PatchGAN(nn.Module):
         widths = [config.channels * min(2**i, MAX_WIDENING) for i in range(config.layers + 1)]
         normalize = config.norm == "instance"
         blocks: list[nn.Module] = [nn.Conv2d(3, widths[0], 4, 2, 1), nn.LeakyReLU(0.2)]
-        for number, (inputs, outputs) in enumerate(zip(widths, widths[1:], strict=False), start=1):
+        for number, (inputs, outputs) in enumerate(pairwise(widths), start=1):
             stride = 2 if number < config.layers else 1
             blocks.append(nn.Conv2d(inputs, outputs, 4, stride, 1, bias=not normalize))
             if normalize:

@@ -47,9 +47,7 @@ class Generator(nn.Module):
         self.noise_channels = config.noise_channels
         self.encoder = EfficientNetLite(config.encoder)
         _, *skips, bottleneck = self.encoder.channels
-        self.style = nn.Sequential(
-            nn.Linear(bottleneck + config.noise_channels, config.style_channels), nn.ReLU()
-        )
+        self.style = nn.Sequential(nn.Linear(bottleneck + config.noise_channels, config.style_channels), nn.ReLU())
         self.decoder = nn.ModuleList()
         inputs = bottleneck
         for skip, outputs in zip(reversed(skips), config.decoder_channels, strict=True):

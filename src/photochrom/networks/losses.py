@@ -27,9 +27,7 @@ def pixel_distance(fake_chroma: Tensor, real_chroma: Tensor) -> Tensor:
     return (fake_chroma - real_chroma).square().sum(dim=1).add(1e-6).sqrt().mean(dim=(1, 2))
 
 
-def classification_loss(
-    log_shares: Tensor, corners: Tensor, corner_weights: Tensor, color_weights: Tensor
-) -> Tensor:
+def classification_loss(log_shares: Tensor, corners: Tensor, corner_weights: Tensor, color_weights: Tensor) -> Tensor:
     """Rebalanced cross-entropy over palette colors (Zhang et al. 2016, eq. 2-4).
 
     log_shares (N, h, w, Q): log-probabilities. corners (N, h, w, 4): indices of the palette colors around

@@ -42,9 +42,7 @@ def palette_corners(chroma: Tensor, palette: Tensor) -> tuple[Tensor, Tensor]:
     position = ((chroma + EXTENT) / SPACING).clamp(0, SIDE - 1.001).permute(0, 2, 3, 1)  # (N, H, W, 2)
     low = position.floor()
     (high_a, high_b), (a, b) = (position - low).unbind(-1), low.long().unbind(-1)
-    corners = torch.stack(
-        [index_of[a, b], index_of[a, b + 1], index_of[a + 1, b], index_of[a + 1, b + 1]], dim=-1
-    )
+    corners = torch.stack([index_of[a, b], index_of[a, b + 1], index_of[a + 1, b], index_of[a + 1, b + 1]], dim=-1)
     weights = torch.stack(
         [
             (1 - high_a) * (1 - high_b),

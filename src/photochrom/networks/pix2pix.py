@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from photochrom.networks.units import scale_luminance, unscale_chroma
@@ -39,7 +39,7 @@ class Pix2PixGenerator(nn.Module):
         self.noise_channels = config.noise_channels
         widths = [config.channels * min(2**i, MAX_WIDENING) for i in range(DEPTH)]
         self.down = nn.ModuleList([nn.Conv2d(1, widths[0], 4, 2, 1)])
-        for inputs, outputs in zip(widths[:-2], widths[1:-1], strict=True):
+        for inputs, outputs in pairwise(widths[:-1]):
             self.down.append(_activated(nn.Conv2d(inputs, outputs, 4, 2, 1, bias=False), outputs))
         # The bottleneck is one pixel at 256 x 256: nothing to normalize.
         self.down.append(nn.Sequential(nn.LeakyReLU(0.2), nn.Conv2d(widths[-2], widths[-1], 4, 2, 1)))
@@ -83,9 +83,7 @@ def noise_dropout(x: Tensor, noise: Tensor, level: int) -> Tensor:
     def ramp(length: int, frequency: float) -> Tensor:
         return torch.arange(length, device=x.device, dtype=torch.float32) * frequency
 
-    place = (
-        ramp(channels, 12.9898)[:, None, None] + ramp(height, 78.233)[:, None] + ramp(width, 37.719)
-    )  # (C, H, W)
+    place = ramp(channels, 12.9898)[:, None, None] + ramp(height, 78.233)[:, None] + ramp(width, 37.719)  # (C, H, W)
     key = (noise.float() * (ramp(noise.shape[1], 1.7) + 1.3)).sum(dim=1)[:, None, None, None]
     coin = torch.sin(place * (1 + 0.1 * level) + 997 * key) * 43758.5453
     kept = (coin - coin.floor() > 0.5).to(x.dtype)

@@ -57,6 +57,10 @@ class Photograph:
     metadata: dict[str, tuple[int, Any]] = field(default_factory=dict)
     resolution: tuple[float, float] = (1.0, 1.0)
 
+    def save(self, path: str | Path, *, quality: int = DEFAULT_QUALITY) -> None:
+        """Write to a file, in the format of its suffix. Raises OutputError."""
+        write_photograph(self, Path(path), quality=quality)
+
 
 def read_photograph(path: Path, max_pixels: int = MAX_PIXELS) -> Photograph:
     """Read a photograph from a file. Raises InputError with one line that says what is wrong."""
@@ -96,7 +100,9 @@ def write_photograph(
     format_name = format_name or format_of(path) or photograph.format
     temporary = None
     try:
-        handle, temporary_name = tempfile.mkstemp(suffix=FORMATS[format_name][0], prefix=".photochrom-", dir=path.parent)
+        handle, temporary_name = tempfile.mkstemp(
+            suffix=FORMATS[format_name][0], prefix=".photochrom-", dir=path.parent
+        )
         os.close(handle)
         temporary = Path(temporary_name)
         _encode(photograph, format_name, quality, temporary)
@@ -142,7 +148,9 @@ def _open_bmp(data: bytes) -> pyvips.Image:
             if opened.width * opened.height > MAX_PIXELS:
                 raise pyvips.Error(f"declares {opened.width} x {opened.height} pixels")
             mode = opened.mode if opened.mode in ("L", "RGBA") else "RGB"
-            return pyvips.Image.new_from_array(np.asarray(opened.convert(mode)), interpretation="b-w" if mode == "L" else "srgb")
+            return pyvips.Image.new_from_array(
+                np.asarray(opened.convert(mode)), interpretation="b-w" if mode == "L" else "srgb"
+            )
     except pyvips.Error:
         raise
     except Exception as error:  # Pillow raises many kinds for a damaged file

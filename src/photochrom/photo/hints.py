@@ -100,7 +100,9 @@ def places(hints: tuple[Hint, ...], size: tuple[int, int], small: tuple[int, int
     found = []
     for hint in hints:
         if not (0 <= hint.x < size[1] and 0 <= hint.y < size[0]):
-            raise InputError(f"the hint at {hint.x:g},{hint.y:g} is outside the photograph, {size[1]} x {size[0]} pixels")
+            raise InputError(
+                f"the hint at {hint.x:g},{hint.y:g} is outside the photograph, {size[1]} x {size[0]} pixels"
+            )
         found.append((int(hint.y * small[0] / size[0]), int(hint.x * small[1] / size[1])))
     return found
 

@@ -1,21 +1,52 @@
-"""Chroma from the network's size to the photograph's, along the edges of its luminance.
+"""Chroma from the network's size to the photograph's, along the edges of its luminance, in two steps.
 
-The guided filter (He, Sun & Tang 2010) in its fast form (He & Sun 2015, arXiv 1505.00996): near every
-pixel of a small picture, chroma is fitted as a linear function of luminance; the functions, not the
-chroma, are enlarged and applied to the full luminance. Where luminance has an edge, so has the chroma,
-at full resolution; where it has none, chroma stays smooth.
+From the network's coarse chroma to the small picture that it saw: joint bilateral upsampling (Kopf, Cohen,
+Lischinski & Uyttendaele 2007). A pixel takes the chroma of the neighboring cells whose luminance is like
+its own, so a cell that straddles an edge doesn't bleed to either side.
+
+From the small picture to the photograph, of whatever size: the guided filter (He, Sun & Tang 2010) in its
+fast form (He & Sun 2015, arXiv 1505.00996). Near every pixel of the small picture, chroma is fitted as a
+linear function of luminance; the functions, not the chroma, are enlarged and applied to the full luminance.
+Where luminance has an edge, so has the chroma, at full resolution; where it has none, chroma is smooth.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
 from photochrom.photo.color import FloatArray
 
-RADIUS = 4  # pixels of the small picture
-EDGE = 4.0  # L units: weaker edges don't carry color edges
+CELL_REACH = 0.7  # cells: standard deviation of the weight over distance
+CELL_LUMINANCE = 5.0  # L units: standard deviation of the weight over difference in luminance
+FAR_WEIGHT = 1e-4  # of a cell of quite another luminance, for pixels that are like none of their neighbors
+RADIUS = 2  # pixels of the small picture: the guided filter's windows
+EDGE = 3.0  # L units: weaker edges don't carry color edges
+
+
+def enlarge_along_edges(chroma: FloatArray, luminance: FloatArray) -> FloatArray:
+    """Enlarge coarse chroma (2, h, w) to (2, H, W), the size of luminance; H / h and W / w are one whole number."""
+    _, rows, columns = chroma.shape
+    factor = luminance.shape[0] // rows
+    if factor == 1:
+        return chroma
+    fine = luminance.reshape(rows, factor, columns, factor)
+    cells = np.pad(fine.mean(axis=(1, 3)), 1, "edge")
+    padded = np.pad(chroma, ((0, 0), (1, 1), (1, 1)), "edge")
+    place = ((np.arange(factor) + 0.5) / factor - 0.5).astype(np.float32)  # of a pixel in its cell
+    total = np.zeros((2, *fine.shape), np.float32)
+    weight_sum = np.zeros(fine.shape, np.float32)
+    for dy, dx in product((-1, 0, 1), repeat=2):
+        neighbor = np.s_[1 + dy : 1 + dy + rows, 1 + dx : 1 + dx + columns]
+        near_y, near_x = (np.exp(-(((d - place) / CELL_REACH) ** 2) / 2) for d in (dy, dx))
+        difference = fine - cells[neighbor][:, None, :, None]
+        alike = np.exp(-((difference / CELL_LUMINANCE) ** 2) / 2) + FAR_WEIGHT
+        weight = near_y[None, :, None, None] * near_x * alike
+        total += weight * padded[(slice(None), *neighbor)][:, :, None, :, None]
+        weight_sum += weight
+    return (total / weight_sum).reshape(2, *luminance.shape)
 
 
 @dataclass(frozen=True)
@@ -81,5 +112,3 @@ def _neighbors(inputs: int, outputs: int) -> tuple[np.ndarray, np.ndarray, Float
     position = np.clip((np.arange(outputs) + 0.5) * inputs / outputs - 0.5, 0, inputs - 1)
     low = position.astype(np.int64)
     return low, np.minimum(low + 1, inputs - 1), (position - low).astype(np.float32)
-
-

@@ -62,10 +62,7 @@ def best_noise(
     kept_features, kept_hints = [f[tried] for f in features], hints[tried]
     generator.eval()  # trials must not move the batch statistics
     distances = torch.stack(
-        [
-            pixel_distance(generator.decode(kept_features, kept_hints, z[tried]), real_chroma[tried])
-            for z in candidates
-        ]
+        [pixel_distance(generator.decode(kept_features, kept_hints, z[tried]), real_chroma[tried]) for z in candidates]
     )  # (K, tried)
     generator.train()
     noise[tried] = candidates[distances.argmin(dim=0), tried]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from photochrom.errors import TrainingError
@@ -86,9 +88,7 @@ def pix2pix_config() -> TrainingConfig:
         preset="pix2pix",
         generator=Pix2PixConfig(),
         discriminator=DiscriminatorConfig(layers=3, norm="instance"),
-        stages=(
-            Stage("adversarial", steps=400_000, size=256, batch_size=1, learning_rate=2e-4, adversarial=1.0),
-        ),
+        stages=(Stage("adversarial", steps=400_000, size=256, batch_size=1, learning_rate=2e-4, adversarial=1.0),),
         augmentation=AugmentationConfig(crop=(0.9, 1.0), stretch=1.0, degraded=0.0, hinted=0.0),
         pixel_loss="l1",
         pixel_weight=100.0,
@@ -128,10 +128,59 @@ def config_from_dict(values: dict[str, Any]) -> TrainingConfig:
         values = dict(values)
         values["generator"] = generator_config(values["preset"], values["generator"])
         values["discriminator"] = DiscriminatorConfig(**values["discriminator"])
-        values["augmentation"] = AugmentationConfig(**values["augmentation"] | {"crop": tuple(values["augmentation"]["crop"])})
+        values["augmentation"] = AugmentationConfig(
+            **values["augmentation"] | {"crop": tuple(values["augmentation"]["crop"])}
+        )
         values["stages"] = tuple(Stage(**stage) for stage in values["stages"])
         values["betas"] = tuple(values["betas"])
         return TrainingConfig(**values)
     except (KeyError, TypeError) as error:
         raise TrainingError(f"this training configuration is of another version of photochrom: {error}") from error
 
+
+def with_steps(config: TrainingConfig, steps: int) -> TrainingConfig:
+    """The same training in about `steps` steps: every stage, and its discriminator's warm-up, in proportion."""
+    share = steps / sum(stage.steps for stage in config.stages)
+    stages = tuple(
+        replace(
+            stage,
+            steps=max(1, round(stage.steps * share)),
+            discriminator_warmup=round(stage.discriminator_warmup * share),
+        )
+        for stage in config.stages
+    )
+    return replace(config, stages=stages)
+
+
+def with_batch_size(config: TrainingConfig, batch_size: int) -> TrainingConfig:
+    """The same training with batches of this many photographs in every stage."""
+    return replace(config, stages=tuple(replace(stage, batch_size=batch_size) for stage in config.stages))
+
+
+def change_config(config: TrainingConfig, changes: Sequence[str]) -> TrainingConfig:
+    """Apply changes written NAME=VALUE or PART.NAME=VALUE, values as JSON: "seed=3", "generator.encoder=lite0".
+
+    Raises TrainingError for a name or value that the configuration doesn't have.
+    """
+    values = config_to_dict(config)
+    for change in changes:
+        name, separator, text = change.partition("=")
+        *parts, last = name.split(".")
+        place: Any = values
+        for part in parts:
+            place = place.get(part) if isinstance(place, dict) else None
+        if not separator or not isinstance(place, dict) or last not in place:
+            raise TrainingError(
+                f"no configuration value {name!r}: write NAME=VALUE, with a name of {', '.join(values)}"
+            )
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = text
+        old = place[last]
+        if isinstance(old, float) and isinstance(value, int):
+            value = float(value)
+        if type(value) is not type(old) and not (isinstance(old, tuple) and isinstance(value, list)):
+            raise TrainingError(f"{name} is a {type(old).__name__} such as {old!r}, not {text!r}")
+        place[last] = value
+    return config_from_dict(values)

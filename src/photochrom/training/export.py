@@ -123,5 +123,3 @@ def _halve_weights(model: onnx.ModelProto) -> None:
     nodes = list(graph.node)
     del graph.node[:]
     graph.node.extend(casts + nodes)
-
-

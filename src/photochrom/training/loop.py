@@ -126,7 +126,8 @@ class Run:
             colorings, _optimizer(config, *_parameter_groups(generator, config))
         )
         self.discriminator, self.discriminator_optimizer = fabric.setup(
-            discriminator, _optimizer(config, {"params": list(discriminator.parameters()), "rate": config.discriminator_rate})
+            discriminator,
+            _optimizer(config, {"params": list(discriminator.parameters()), "rate": config.discriminator_rate}),
         )
         self.adversarial = ADVERSARIAL_LOSSES[config.adversarial_loss]
         self.color_weights = self._count_colors() if isinstance(generator, Generator) else None

@@ -1,0 +1,79 @@
+"""Collections of color photographs, in folders and ZIP archives, as equal squares to learn from and test on."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyvips
+from numpy.typing import NDArray
+
+from photochrom.errors import InputError
+from photochrom.photo.files import READABLE_SUFFIXES
+
+DECODE_THREADS = os.cpu_count() or 1
+CHUNK = 256  # photographs decoded at a time
+
+
+@dataclass(frozen=True)
+class Member:
+    """One photograph of a collection: a folder or ZIP archive, and the name inside it."""
+
+    source: Path
+    name: str
+
+
+def find_photographs(sources: list[Path]) -> list[Member]:
+    """All photographs in folders (recursively) and ZIP archives, sorted within each.
+
+    Raises InputError for a source that is missing or holds none.
+    """
+    found: list[Member] = []
+    for source in sources:
+        if source.is_dir():
+            names = [str(p.relative_to(source)) for p in source.rglob("*") if p.is_file()]
+        elif zipfile.is_zipfile(source):
+            with zipfile.ZipFile(source) as archive:
+                names = archive.namelist()
+        elif source.exists():
+            raise InputError(f"{source} is neither a folder nor a ZIP archive of photographs")
+        else:
+            raise InputError(f"{source} does not exist")
+        names = sorted(n for n in names if Path(n).suffix.lower() in READABLE_SUFFIXES)
+        if not names:
+            raise InputError(f"{source} holds no photographs")
+        found += [Member(source, name) for name in names]
+    return found
+
+
+def decode_squares(members: list[Member], side: int) -> Iterator[NDArray[np.uint8] | None]:
+    """Each photograph's central square, (side, side, 3) sRGB, in order; None for a damaged one."""
+    with ExitStack() as stack, ThreadPoolExecutor(DECODE_THREADS) as pool:
+        sources = {m.source for m in members if not m.source.is_dir()}
+        archives = {source: stack.enter_context(zipfile.ZipFile(source)) for source in sources}
+
+        def decode(member: Member) -> NDArray[np.uint8] | None:
+            try:
+                archive = archives.get(member.source)
+                data = archive.read(member.name) if archive else (member.source / member.name).read_bytes()
+                return decode_square(data, side)
+            except (pyvips.Error, zipfile.BadZipFile, OSError):
+                return None
+
+        for start in range(0, len(members), CHUNK):
+            yield from pool.map(decode, members[start : start + CHUNK])
+
+
+def decode_square(data: bytes, side: int) -> NDArray[np.uint8]:
+    """An encoded photograph's central square, (side, side, 3) sRGB; cut, never squashed."""
+    image = pyvips.Image.thumbnail_buffer(data, side, height=side, crop="centre", export_profile="srgb")
+    image = image.colourspace("srgb")
+    if image.hasalpha():
+        image = image.flatten(background=255)
+    return image.cast("uchar").numpy()[..., :3]
