@@ -26,7 +26,9 @@ def test_hint_file_scales_to_the_photograph(tmp_path):
     assert read_hints(path).for_size(400, 200) == (Hint(40, 80, "#ff0000"),)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"hints": [{"x": 1}]}', '{"hints": 3}', '{"hints": [], "size": 5}'])
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"hints": [{"x": 1}]}', '{"hints": 3}', '{"hints": [], "size": 5}']
+)
 def test_broken_hint_file(tmp_path, content):
     path = tmp_path / "hints.json"
     path.write_text(content)

@@ -318,10 +318,10 @@ def evaluate(
 @main.command()
 def models() -> None:
     """List the models that come with the package."""
-    from photochrom.inference.weights import BUNDLED_MODELS, model_size
+    from photochrom.inference.weights import BUNDLED_MODELS, read_bundled
 
-    for name, model in BUNDLED_MODELS.items():
-        click.echo(f"{name:10} {model_size(name) / 1e6:5.1f} MB  {model.description}")
+    for name, description in BUNDLED_MODELS.items():
+        click.echo(f"{name:10} {len(read_bundled(name)) / 1e6:5.1f} MB  {description}")
 
 
 def _need_torch(what: str) -> None:

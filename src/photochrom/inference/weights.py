@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -11,34 +10,15 @@ from photochrom.errors import WeightsError
 from photochrom.inference.backends import Backend, OnnxBackend, open_backend
 
 DEFAULT_MODEL = "default"
-
-
-@dataclass(frozen=True)
-class BundledModel:
-    """A model inside the package."""
-
-    file: str
-    sha256: str
-    description: str
-
-
 BUNDLED_MODELS = {
-    "default": BundledModel(
-        file="default.onnx",
-        sha256="",
-        description="U-Net with EfficientNet-Lite2 encoder, trained adversarially on 18,000 photographs",
-    ),
+    "default": "U-Net with an EfficientNet-Lite2 encoder, trained on 18,000 photographs (see MODEL_CARD.md)",
 }
 
 
 def load_model(name: str = DEFAULT_MODEL, threads: int = 0) -> Backend:
     """A bundled model by its name, or any weights file by its path. Raises WeightsError."""
     if name in BUNDLED_MODELS:
-        bundled = BUNDLED_MODELS[name]
-        model = files("photochrom.weights").joinpath(bundled.file).read_bytes()
-        if hashlib.sha256(model).hexdigest() != bundled.sha256:
-            raise WeightsError(f"the bundled model {name!r} was altered or damaged: reinstall photochrom")
-        return OnnxBackend(model, f"the bundled model {name!r}", threads)
+        return OnnxBackend(read_bundled(name), f"the bundled model {name!r}", threads)
     path = Path(name)
     if not path.exists():
         names = ", ".join(BUNDLED_MODELS)
@@ -46,6 +26,15 @@ def load_model(name: str = DEFAULT_MODEL, threads: int = 0) -> Backend:
     return open_backend(path, threads)
 
 
-def model_size(name: str) -> int:
-    """Bytes of a bundled model's file."""
-    return len(files("photochrom.weights").joinpath(BUNDLED_MODELS[name].file).read_bytes())
+def read_bundled(name: str) -> bytes:
+    """A bundled model's file. Raises WeightsError if it isn't the one that SHA256SUMS names."""
+    folder = files("photochrom.weights")
+    sums = dict(reversed(line.split()) for line in folder.joinpath("SHA256SUMS").read_text().splitlines())
+    file = f"{name}.onnx"
+    try:
+        content = folder.joinpath(file).read_bytes()
+    except OSError as error:
+        raise WeightsError(f"the bundled model {name!r} is missing: reinstall photochrom") from error
+    if hashlib.sha256(content).hexdigest() != sums[file]:
+        raise WeightsError(f"the bundled model {name!r} was altered or damaged: reinstall photochrom")
+    return content

@@ -12,6 +12,7 @@ from photochrom.networks.units import scale_luminance, unscale_chroma
 
 DEPTH = 8  # halvings: 256 pixels become 1
 MAX_WIDENING = 8
+HASH_PRIME = 2**31 - 1  # its square fits 64 bits
 DROPOUT_LEVELS = 3  # this many decoder levels, from the bottleneck on, drop half of their values
 
 
@@ -80,13 +81,16 @@ def noise_dropout(x: Tensor, noise: Tensor, level: int) -> Tensor:
     """
     _, channels, height, width = x.shape
 
-    def ramp(length: int, frequency: float) -> Tensor:
-        return torch.arange(length, device=x.device, dtype=torch.float32) * frequency
+    def ramp(length: int, step: int) -> Tensor:
+        return step * torch.arange(length, device=x.device)
 
-    place = ramp(channels, 12.9898)[:, None, None] + ramp(height, 78.233)[:, None] + ramp(width, 37.719)  # (C, H, W)
-    key = (noise.float() * (ramp(noise.shape[1], 1.7) + 1.3)).sum(dim=1)[:, None, None, None]
-    coin = torch.sin(place * (1 + 0.1 * level) + 997 * key) * 43758.5453
-    kept = (coin - coin.floor() > 0.5).to(x.dtype)
+    # All in whole numbers, which every backend computes alike; the squares tear neighbors apart.
+    place = ramp(channels, 69_997)[:, None, None] + ramp(height, 1_009)[:, None] + ramp(width, 15_013)  # (C, H, W)
+    key = ((noise.float() * 4096).round().long() * (ramp(noise.shape[1], 7_919) + 104_729)).sum(dim=1)
+    coin = (place + (level * 1_299_709 + key)[:, None, None, None]).abs() % HASH_PRIME
+    for addend in (12_345, 67_891, 24_683):
+        coin = (coin * coin + addend) % HASH_PRIME
+    kept = (coin > HASH_PRIME // 2).to(x.dtype)
     active = (noise != 0).any(dim=1)[:, None, None, None]
     return torch.where(active, x * kept * 2, x)
 

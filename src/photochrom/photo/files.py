@@ -137,6 +137,8 @@ def _open(data: bytes) -> tuple[pyvips.Image, str]:
     # Truncated files fail instead of coming out half gray.
     image = pyvips.Image.new_from_buffer(data, "", fail_on="truncated")
     loader = image.get("vips-loader").removesuffix("_buffer")
+    if loader == "tiffload":
+        _check_tiff_is_whole(data)
     return image, LOADER_FORMATS.get(loader, "png")
 
 
@@ -155,6 +157,25 @@ def _open_bmp(data: bytes) -> pyvips.Image:
         raise
     except Exception as error:  # Pillow raises many kinds for a damaged file
         raise pyvips.Error(f"BMP: {error}") from error
+
+
+def _check_tiff_is_whole(data: bytes) -> None:
+    """libtiff fills what a cut-off file lacks with guesses; look whether every strip is there."""
+    from PIL import Image, TiffImagePlugin
+
+    try:
+        with Image.open(io.BytesIO(data), formats=["TIFF"]) as opened:
+            assert isinstance(opened, TiffImagePlugin.TiffImageFile)
+            tags = opened.tag_v2
+            ends = [
+                offset + length
+                for starts, lengths in ((273, 279), (324, 325))  # strips, tiles
+                for offset, length in zip(tags.get(starts, ()), tags.get(lengths, ()), strict=False)
+            ]
+    except (OSError, SyntaxError, ValueError, TypeError, Image.DecompressionBombError):
+        return  # a kind that only libtiff knows
+    if ends and max(ends) > len(data):
+        raise pyvips.Error("TIFF: the file ends before its picture does")
 
 
 def _check_size(image: pyvips.Image, name: str, max_pixels: int) -> None:
@@ -228,6 +249,7 @@ def _encode(photograph: Photograph, format_name: str, quality: int, path: Path) 
     image = image.copy(xres=photograph.resolution[0], yres=photograph.resolution[1])
     for key, (kind, value) in photograph.metadata.items():
         image.set_type(kind, key, value)
+    image.set_type(pyvips.GValue.gint_type, "orientation", 1)  # reading has turned it upright
     options: dict[str, Any] = {"profile": "srgb"} if color else {}
     if format_name == "jpeg":
         options |= {"Q": quality, "subsample_mode": "off", "optimize_coding": True}

@@ -139,17 +139,16 @@ def config_from_dict(values: dict[str, Any]) -> TrainingConfig:
 
 
 def with_steps(config: TrainingConfig, steps: int) -> TrainingConfig:
-    """The same training in about `steps` steps: every stage, and its discriminator's warm-up, in proportion."""
-    share = steps / sum(stage.steps for stage in config.stages)
-    stages = tuple(
-        replace(
-            stage,
-            steps=max(1, round(stage.steps * share)),
-            discriminator_warmup=round(stage.discriminator_warmup * share),
-        )
-        for stage in config.stages
-    )
-    return replace(config, stages=stages)
+    """The same training in `steps` steps: every stage, and its discriminator's warm-up, in proportion."""
+    total = sum(stage.steps for stage in config.stages)
+    stages, reached, planned = [], 0, 0
+    for stage in config.stages:
+        planned += stage.steps
+        count = max(1, round(steps * planned / total) - reached)
+        reached += count
+        warmup = round(stage.discriminator_warmup * count / stage.steps)
+        stages.append(replace(stage, steps=count, discriminator_warmup=warmup))
+    return replace(config, stages=tuple(stages))
 
 
 def with_batch_size(config: TrainingConfig, batch_size: int) -> TrainingConfig:

@@ -1,0 +1,179 @@
+"""The Colorizer: the input's luminance and size, whatever they are; noise, strength, batches."""
+
+import numpy as np
+import pytest
+
+from photochrom.errors import InputError, WeightsError
+from photochrom.inference.backends import OnnxBackend
+from photochrom.inference.colorizer import Colorizer, noise_vector, working_shape
+from photochrom.inference.weights import load_model, read_bundled
+from photochrom.photo.color import luminance_of, rgb_to_lab
+
+
+def as_kind(pixels: np.ndarray, kind) -> np.ndarray:
+    values = pixels.astype(np.float32) / 255
+    return values if kind == np.float32 else np.rint(values * np.iinfo(kind).max).astype(kind)
+
+
+@pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee"])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("backend", ["bundled", "loud"])
+def test_output_luminance_is_input_luminance(colorizer, loud, photographs, name, kind, backend):
+    pixels = as_kind(photographs[name], kind)
+    used = colorizer if backend == "bundled" else loud
+    result = used.colorize(pixels)
+    assert result.shape == pixels.shape and result.dtype == pixels.dtype
+    error = np.abs(luminance_of(result) - luminance_of(pixels))
+    assert error.mean() <= 0.3 and np.percentile(error, 99.9) <= 1.0
+
+
+def test_gray_and_color_of_the_same_luminance_come_out_alike(colorizer, photographs):
+    gray = luminance_of(photographs["chelsea"])
+    lab = np.zeros((*gray.shape, 3), np.float32)
+    lab[..., 0] = gray
+    from photochrom.photo.color import lab_to_rgb
+
+    as_gray = np.rint(np.clip(lab_to_rgb(lab)[..., 0], 0, 1) * 65535).astype(np.uint16)
+    from_gray = colorizer.colorize(as_gray)
+    from_color = colorizer.colorize(as_kind(photographs["chelsea"], np.uint16))
+    assert from_gray.shape == from_color.shape
+    assert np.abs(from_gray / 65535 - from_color / 65535).mean() < 2e-3
+
+
+def test_black_stays_black(loud):
+    black = np.zeros((64, 64), np.uint8)
+    assert loud.colorize(black).max() == 0
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (33, 57), (100, 31), (64, 800), (1500, 40), (300, 300)])
+def test_any_size(loud, shape):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    assert loud.colorize(pixels).shape == (*shape, 3)
+    assert max(loud.backend.seen[-1][2:]) <= 4 * 256 + 32  # the network's cost is bounded
+
+
+def test_bundled_model_on_extreme_strips(colorizer):
+    for shape in ((16, 640), (640, 16)):
+        pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+        assert colorizer.colorize(pixels).shape == (*shape, 3)
+
+
+@pytest.mark.parametrize(
+    "size, expected", [((480, 640), (256, 341)), ((640, 480), (341, 256)), ((100, 4000), (26, 1024))]
+)
+def test_working_shape(size, expected):
+    assert working_shape(*size, 256) == expected
+
+
+def test_seeds_differ_and_repeat(colorizer, photographs):
+    pixels = photographs["coffee"]
+    plain, first, again, other = (colorizer.colorize(pixels, seed=s).astype(int) for s in (None, 1, 1, 2))
+    assert np.array_equal(first, again)
+    for one, two in ((plain, first), (plain, other), (first, other)):
+        assert np.abs(one - two).mean() > 0.5
+    assert np.array_equal(plain, colorizer.colorize(pixels))
+
+
+def test_noise_vector():
+    assert not noise_vector(None, 8).any()
+    assert noise_vector(3, 8).dtype == np.float32
+    with pytest.raises(InputError):
+        noise_vector(-1, 8)
+
+
+def test_strength(colorizer, photographs):
+    pixels = photographs["chelsea"]
+    chroma = [
+        np.abs(rgb_to_lab(colorizer.colorize(pixels, strength=s) / np.float32(255))[..., 1:]).mean()
+        for s in (0, 0.5, 1)
+    ]
+    assert chroma[0] < 0.3 and chroma[1] == pytest.approx(chroma[2] / 2, rel=0.1)
+
+
+def test_batch_is_the_same_as_one_by_one(colorizer, photographs):
+    pictures = [photographs["chelsea"], photographs["coffee"], photographs["chelsea"][:, ::-1].copy()]
+    for one, of_batch in zip(map(colorizer.colorize, pictures), colorizer.colorize_batch(pictures), strict=True):
+        assert np.abs(one.astype(int) - of_batch).max() <= 1
+
+
+def test_batch_runs_equal_shapes_together(loud, photographs):
+    loud.colorize_batch([photographs["chelsea"]] * 3 + [photographs["coffee"]])
+    assert sorted(shape[0] for shape in loud.backend.seen) == [1, 3]
+
+
+def test_input_is_left_alone(colorizer, photographs):
+    pixels = photographs["chelsea"].copy()
+    colorizer.colorize(pixels)
+    assert np.array_equal(pixels, photographs["chelsea"])
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.zeros((8, 8, 4), np.uint8),
+        np.zeros(8, np.uint8),
+        np.zeros((8, 8), np.int32),
+        np.full((8, 8), np.nan, np.float32),
+        np.full((8, 8), 1.5, np.float32),
+        np.zeros((0, 8), np.uint8),
+    ],
+)
+def test_bad_arrays_are_named(loud, pixels):
+    with pytest.raises(InputError):
+        loud.colorize(pixels)
+
+
+@pytest.mark.parametrize("options", [{"strength": -1}, {"strength": 11}])
+def test_bad_options(loud, options):
+    with pytest.raises(InputError):
+        loud.colorize(np.zeros((64, 64), np.uint8), **options)
+
+
+def test_bad_working_size():
+    with pytest.raises(InputError, match="working size"):
+        Colorizer(working_size=5)
+
+
+def test_unknown_model():
+    with pytest.raises(WeightsError, match="default"):
+        load_model("nonesuch")
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"", "empty"),
+        (b"<!DOCTYPE html><html></html>", "web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "LFS"),
+        (b"\x08\x07garbage", "not a readable"),
+        (read_bundled("default")[:100_000], "not a readable"),
+    ],
+)
+def test_foreign_weights_are_named_for_what_they_are(content, message):
+    with pytest.raises(WeightsError, match=message):
+        OnnxBackend(content, "model.onnx")
+
+
+def test_another_programs_onnx():
+    onnx = pytest.importorskip("onnx")
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Identity", ["x"], ["y"])],
+        "other",
+        [onnx.helper.make_tensor_value_info("x", 1, [1])],
+        [onnx.helper.make_tensor_value_info("y", 1, [1])],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10)
+    with pytest.raises(WeightsError, match="not one that"):
+        OnnxBackend(model.SerializeToString(), "other.onnx")
+
+
+def test_altered_bundled_weights(monkeypatch):
+    import hashlib
+
+    class Wrong:
+        def hexdigest(self):
+            return "0" * 64
+
+    monkeypatch.setattr(hashlib, "sha256", lambda content: Wrong())
+    with pytest.raises(WeightsError, match="altered"):
+        read_bundled("default")

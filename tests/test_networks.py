@@ -1,0 +1,203 @@
+"""The networks against the papers, and against what we promise of them."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from skimage import color, data  # noqa: E402
+
+from photochrom.errors import TrainingError  # noqa: E402
+from photochrom.networks.discriminator import DiscriminatorConfig, PatchGAN  # noqa: E402
+from photochrom.networks.encoder import EfficientNetLite, read_pretrained  # noqa: E402
+from photochrom.networks.generator import Generator, GeneratorConfig, hints_at_stride  # noqa: E402
+from photochrom.networks.losses import (  # noqa: E402
+    ADVERSARIAL_LOSSES,
+    classification_loss,
+    color_weights,
+    pixel_loss,
+    smooth_pixel_loss,
+)
+from photochrom.networks.palette import displayable_palette, palette_corners  # noqa: E402
+from photochrom.networks.pix2pix import Pix2PixConfig, Pix2PixGenerator  # noqa: E402
+from photochrom.photo.resize import resize  # noqa: E402
+from photochrom.training.config import preset_config  # noqa: E402
+
+SMALL = GeneratorConfig(encoder="lite0", decoder_channels=(24, 16, 16), style_channels=16)
+
+
+def parameters(module):
+    return sum(p.numel() for p in module.parameters())
+
+
+def inputs(height, width, count=1, channels=8):
+    return 100 * torch.rand(count, 1, height, width), torch.zeros(count, 3, height, width), torch.zeros(count, channels)
+
+
+def test_pix2pix_has_the_published_sizes():
+    """54.41 M and 2.77 M parameters, as counted in the authors' code with 1 -> 2 and 3 -> 1 channels."""
+    assert parameters(Pix2PixGenerator(Pix2PixConfig())) / 1e6 == pytest.approx(54.41, abs=0.005)
+    assert parameters(PatchGAN(DiscriminatorConfig(layers=3, norm="instance"))) / 1e6 == pytest.approx(2.77, abs=0.005)
+
+
+def test_pix2pix_noise_is_dropout_that_repeats():
+    generator = Pix2PixGenerator(Pix2PixConfig(channels=8)).eval()
+    luminance, hints, zero = inputs(256, 512)
+    noise = torch.randn(1, 8)
+    with torch.no_grad():
+        plain, first, again = (generator(luminance, hints, z) for z in (zero, noise, noise))
+        other = generator(luminance, hints, torch.randn(1, 8))
+    assert plain.shape == (1, 2, 256, 512)
+    assert torch.equal(first, again) and not torch.equal(first, plain) and not torch.equal(first, other)
+
+
+def test_pix2pix_dropout_drops_half():
+    from photochrom.networks.pix2pix import noise_dropout
+
+    dropped = noise_dropout(torch.ones(4, 64, 8, 8), torch.randn(4, 8), 0)
+    assert set(dropped.unique().tolist()) == {0.0, 2.0}
+    assert dropped.mean(dim=(1, 2, 3)).sub(1).abs().max() < 0.1
+    assert (dropped[0] != dropped[1]).float().mean() == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize("height, width", [(32, 32), (64, 160), (256, 256)])
+def test_generator_shapes(height, width):
+    generator = Generator(SMALL).eval()
+    with torch.no_grad():
+        assert generator(*inputs(height, width, 2)).shape == (2, 2, height // 4, width // 4)
+
+
+def test_default_generator_is_small_enough_to_ship():
+    assert parameters(Generator(preset_config("default").generator)) * 2 < 24e6  # bytes, as 16-bit floats
+
+
+@pytest.mark.parametrize("name", ["lite0", "lite1", "lite2"])
+def test_encoder_uses_every_pretrained_tensor_or_names_it(name):
+    unused = EfficientNetLite(name).load_pretrained(read_pretrained(name))
+    assert {key.split(".")[0] for key in unused} == {"_conv_head", "_bn1", "_fc"}
+
+
+def test_encoder_loading_is_strict():
+    tensors = read_pretrained("lite0")
+    del tensors["_blocks.3._bn1.weight"]
+    with pytest.raises(RuntimeError, match=r"_blocks\.3\._bn1\.weight"):
+        EfficientNetLite("lite0").load_pretrained(tensors)
+
+
+@pytest.mark.parametrize("name, classes", [("chelsea", {281, 282, 285}), ("coffee", {967, 968, 504})])
+def test_encoder_recognizes_gray_photographs(name, classes):
+    """With its published classifier put back, it sees a cat and a cup: padding, order and scaling are right."""
+    tensors = read_pretrained("lite0")
+    encoder = EfficientNetLite("lite0").eval()
+    encoder.load_pretrained(tensors)
+    gray = color.rgb2lab(getattr(data, name)())[..., 0].astype(np.float32)
+    side = min(gray.shape)
+    left = (gray.shape[1] - side) // 2
+    small = torch.from_numpy(resize(gray[:side, left : left + side], 224, 224))[None, None]
+    norm = [tensors[f"_bn1.{part}"] for part in ("running_mean", "running_var", "weight", "bias")]
+    with torch.no_grad():
+        head = torch.nn.functional.conv2d(encoder(small / 50 - 1)[-1], tensors["_conv_head.weight"])
+        head = torch.nn.functional.relu6(torch.nn.functional.batch_norm(head, *norm, eps=1e-3)).mean(dim=(2, 3))
+        best = torch.nn.functional.linear(head, tensors["_fc.weight"], tensors["_fc.bias"]).argmax().item()
+    assert best in classes
+
+
+@pytest.mark.parametrize("layers, field", [(1, 16), (2, 34), (3, 70), (4, 142)])
+def test_patchgan_receptive_field(layers, field):
+    """Measured: how many input pixels one patch's logit depends on."""
+    patchgan = PatchGAN(DiscriminatorConfig(layers=layers, channels=4, norm="spectral")).eval()
+    chroma = torch.randn(1, 2, 256, 256, requires_grad=True)
+    patches = patchgan(50 * torch.ones(1, 1, 256, 256), chroma)
+    patches[0, 0, patches.shape[2] // 2, patches.shape[3] // 2].backward()
+    touched = chroma.grad[0].abs().sum(dim=0) > 0
+    assert touched.any(dim=0).sum() == field and touched.any(dim=1).sum() == field
+
+
+def test_patchgan_scores_pictures_of_any_size_by_the_mean_of_its_patches():
+    patchgan = PatchGAN(DiscriminatorConfig(channels=8)).eval()
+    for height, width in ((70, 70), (129, 64), (40, 300)):
+        luminance, chroma = 100 * torch.rand(3, 1, height, width), 50 * torch.randn(3, 2, height, width)
+        patches = patchgan(luminance, chroma)
+        assert patches.shape[:2] == (3, 1)
+        assert torch.allclose(patchgan.score(luminance, chroma), patches.flatten(1).mean(dim=1))
+
+
+def test_patchgan_takes_luminance_larger_than_chroma():
+    assert PatchGAN(DiscriminatorConfig(channels=4))(torch.rand(1, 1, 256, 256), torch.rand(1, 2, 64, 64)).ndim == 4
+
+
+def test_spectral_norm_keeps_the_discriminator_from_shouting():
+    patchgan = PatchGAN(DiscriminatorConfig(channels=8)).train()
+    for _ in range(20):  # each forward is one power iteration
+        patchgan(torch.rand(1, 1, 64, 64), torch.rand(1, 2, 64, 64))
+    for layer in patchgan.patches:
+        if isinstance(layer, torch.nn.Conv2d):
+            assert torch.linalg.matrix_norm(layer.weight.detach().flatten(1), 2) == pytest.approx(1, abs=0.1)
+
+
+def test_hints_are_pooled_at_full_strength():
+    hints = torch.zeros(1, 3, 32, 32)
+    hints[0, :, 5, 9] = torch.tensor([55.0, -110.0, 1.0])
+    for stride in (4, 8, 16):
+        pooled = hints_at_stride(hints, stride)
+        assert torch.allclose(pooled[0, :, 5 // stride, 9 // stride], torch.tensor([0.5, -1.0, 1.0]))
+        assert pooled.abs().sum() == pytest.approx(2.5)
+
+
+def test_palette_corners_average_to_the_color():
+    palette = displayable_palette()
+    assert 200 < len(palette) < 320
+    chroma = torch.stack([torch.linspace(-30, 40, 20), torch.linspace(50, -20, 20)])[None, :, None]
+    corners, weights = palette_corners(chroma, palette)
+    mean = (palette[corners] * weights[..., None]).sum(dim=-2)[0, 0]
+    assert torch.allclose(mean, chroma[0, :, 0].t(), atol=1e-3)
+    assert torch.allclose(weights.sum(dim=-1), torch.ones(1, 1, 20))
+
+
+def test_palette_holds_every_displayable_color():
+    from photochrom.networks.lab import rgb_to_lab
+
+    axis = torch.linspace(0, 1, 12)
+    rgb = torch.cartesian_prod(axis, axis, axis).t()[None, :, :, None]
+    chroma = rgb_to_lab(rgb)[:, 1:]
+    palette = displayable_palette()
+    corners, weights = palette_corners(chroma, palette)
+    assert torch.allclose(weights.sum(dim=-1), torch.ones(weights.shape[:-1]))
+    mean = (palette[corners] * weights[..., None]).sum(dim=-2).permute(0, 3, 1, 2)
+    assert (mean - chroma).norm(dim=1).max() < 10  # at worst one grid step off, at the gamut's edge
+
+
+def test_pixel_losses_by_hand():
+    fake, real = torch.full((1, 2, 2, 2), 11.0), torch.zeros(1, 2, 2, 2)
+    assert pixel_loss(fake, real) == pytest.approx(0.1)
+    assert smooth_pixel_loss(fake, real) == pytest.approx(0.1 - 0.03 / 2)
+    assert smooth_pixel_loss(fake / 11, real) == pytest.approx((1 / 110) ** 2 / 2 / 0.03)
+
+
+def test_classification_loss_by_hand():
+    log_shares = torch.log(torch.tensor([[[[0.5, 0.3, 0.2]]]]))
+    corners, corner_weights = torch.tensor([[[[0, 1, 2, 2]]]]), torch.tensor([[[[0.5, 0.5, 0.0, 0.0]]]])
+    expected = -0.5 * np.log(0.5) - 0.5 * np.log(0.3)
+    assert classification_loss(log_shares, corners, corner_weights, torch.ones(3)) == pytest.approx(expected)
+
+
+def test_rare_colors_weigh_more_and_the_mean_weight_is_one():
+    frequencies = torch.tensor([0.9, 0.09, 0.01])
+    weights = color_weights(frequencies)
+    assert weights[0] < weights[1] < weights[2] and (weights * frequencies).sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL_LOSSES)
+def test_adversarial_losses_pull_the_right_way(name):
+    discriminator_loss, generator_loss = ADVERSARIAL_LOSSES[name]
+    real, fake = torch.full((1, 1, 3, 3), 0.5, requires_grad=True), torch.full((1, 1, 3, 3), 0.5, requires_grad=True)
+    discriminator_loss(real, fake).backward()
+    assert (real.grad < 0).all() and (fake.grad > 0).all()
+    fake.grad = None
+    generator_loss(fake).backward()
+    assert (fake.grad < 0).all()
+
+
+def test_unknown_preset_lists_the_valid_ones():
+    with pytest.raises(TrainingError, match="default, pix2pix"):
+        preset_config("nope")
