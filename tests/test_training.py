@@ -162,7 +162,8 @@ sys.path.insert(0, {str(os.path.dirname(__file__))!r})
 from test_training import small_config
 from photochrom.training.loop import train
 if __name__ == "__main__":
-    train([Path({str(training_folder)!r})], Path({str(run)!r}), small_config(), accelerator="cpu", devices=2, precision="32-true")
+    photographs, run = [Path({str(training_folder)!r})], Path({str(run)!r})
+    train(photographs, run, small_config(), accelerator="cpu", devices=2, precision="32-true")
 """
     path = tmp_path / "two.py"
     path.write_text(script)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import cpu_count
-from typing import TypeVar
 
 import numpy as np
 
@@ -22,7 +21,6 @@ DEFAULT_WORKING_SIZE = 256
 MIN_WORKING_SIZE, MAX_WORKING_SIZE = 32, 1024
 MAX_WORKING_ASPECT = 4.0  # longer pictures are seen smaller, so that the network's cost stays bounded
 STRIP_PIXELS = 1 << 18  # pixels joined at a time: small enough for the processor's cache, large for NumPy
-Pixels = TypeVar("Pixels", bound=PixelArray)
 
 
 @dataclass(frozen=True)
@@ -59,12 +57,12 @@ class Colorizer:
 
     def colorize(
         self,
-        pixels: Pixels,
+        pixels: PixelArray,
         *,
         strength: float = 1.0,
         seed: int | None = None,
         hints: Sequence[Hint] = (),
-    ) -> Pixels:
+    ) -> PixelArray:
         """Color a photograph.
 
         pixels: sRGB (H, W) or (H, W, 3); float32 in [0, 1], uint8 or uint16; only its luminance is used.
@@ -75,8 +73,8 @@ class Colorizer:
         return self.apply(pixels, self.predict([pixels], seed=seed, hints=[hints])[0], strength)
 
     def colorize_batch(
-        self, photographs: Sequence[Pixels], *, strength: float = 1.0, seed: int | None = None
-    ) -> list[Pixels]:
+        self, photographs: Sequence[PixelArray], *, strength: float = 1.0, seed: int | None = None
+    ) -> list[PixelArray]:
         """Color several photographs; those of one shape go through the network together."""
         colorings = self.predict(photographs, seed=seed)
         return [self.apply(p, c, strength) for p, c in zip(photographs, colorings, strict=True)]
@@ -103,7 +101,7 @@ class Colorizer:
                 chromas[i] = correct_chroma(chroma, smalls[i], tuple(hints[i]), sizes[i])
         return [Coloring(c, s) for c, s in zip(chromas, smalls, strict=True) if c is not None]
 
-    def apply(self, pixels: Pixels, coloring: Coloring, strength: float = 1.0) -> Pixels:
+    def apply(self, pixels: PixelArray, coloring: Coloring, strength: float = 1.0) -> PixelArray:
         """Join a photograph's luminance with a coloring at full size; cheap enough to try strengths."""
         if not 0 <= strength <= 10:
             raise InputError(f"the strength is 0 to 10, not {strength:g}")
@@ -111,7 +109,7 @@ class Colorizer:
         result = np.empty((*pixels.shape[:2], 3), pixels.dtype)
         with ThreadPoolExecutor(self.threads) as pool:
             list(pool.map(lambda rows: _join_rows(pixels, guided, rows, result), _strips(pixels)))
-        return result  # type: ignore[return-value]
+        return result
 
     def small_luminance(self, pixels: PixelArray) -> FloatArray:
         """L (h, w) in 0..100 at the working size; strip by strip, so that memory stays small."""

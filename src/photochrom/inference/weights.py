@@ -29,7 +29,8 @@ def load_model(name: str = DEFAULT_MODEL, threads: int = 0) -> Backend:
 def read_bundled(name: str) -> bytes:
     """A bundled model's file. Raises WeightsError if it isn't the one that SHA256SUMS names."""
     folder = files("photochrom.weights")
-    sums = dict(reversed(line.split()) for line in folder.joinpath("SHA256SUMS").read_text().splitlines())
+    lines = folder.joinpath("SHA256SUMS").read_text().splitlines()
+    sums = {file: digest for digest, file in map(str.split, lines)}
     file = f"{name}.onnx"
     try:
         content = folder.joinpath(file).read_bytes()

@@ -12,9 +12,10 @@ from photochrom.networks.generator import Generator, GeneratorConfig
 from photochrom.networks.pix2pix import Pix2PixConfig, Pix2PixGenerator
 
 CHECKPOINT_NAME = "checkpoint.pt"
+AnyGenerator = Generator | Pix2PixGenerator
 
 
-def build_generator(config: GeneratorConfig | Pix2PixConfig) -> Generator | Pix2PixGenerator:
+def build_generator(config: GeneratorConfig | Pix2PixConfig) -> AnyGenerator:
     """The generator that a configuration describes, freshly initialized."""
     return Pix2PixGenerator(config) if isinstance(config, Pix2PixConfig) else Generator(config)
 
@@ -39,7 +40,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise WeightsError(f"{file} is not a readable checkpoint: it is damaged or of another program") from error
 
 
-def load_ema(path: Path) -> tuple[Generator | Pix2PixGenerator, dict[str, Any], int]:
+def load_ema(path: Path) -> tuple[AnyGenerator, dict[str, Any], int]:
     """The averaged generator of a checkpoint or run, ready to predict; its configuration; its step."""
     state = read_checkpoint(path)
     try:

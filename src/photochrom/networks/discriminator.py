@@ -58,7 +58,7 @@ class PatchGAN(nn.Module):
         luminance (N, 1, H, W) in 0..100 is averaged down to the size of chroma (N, 2, h, w), in Lab
         units. Returns (N, 1, h', w').
         """
-        luminance = F.adaptive_avg_pool2d(luminance, chroma.shape[-2:])
+        luminance = F.adaptive_avg_pool2d(luminance, (chroma.shape[-2], chroma.shape[-1]))
         return self.patches(torch.cat([scale_luminance(luminance), scale_chroma(chroma)], dim=1))
 
     def score(self, luminance: Tensor, chroma: Tensor) -> Tensor:

@@ -90,6 +90,7 @@ class EfficientNetLite(nn.Module):
 
         blocks: list[nn.Module] = []
         strides: list[int] = []
+        channels: list[int] = []
         inputs = STEM_CHANNELS
         for number, (kernel, stride, expansion, base, count) in enumerate(STAGES):
             outputs = _round_channels(base * width)
@@ -98,12 +99,13 @@ class EfficientNetLite(nn.Module):
                 block_stride = stride if repeat == 0 else 1
                 blocks.append(InvertedResidual(inputs, outputs, kernel, block_stride, expansion))
                 strides.append(block_stride)
+                channels.append(outputs)
                 inputs = outputs
         self._blocks = nn.ModuleList(blocks)
 
         # A feature map is taken where the next block would halve it, and at the end.
         self.taps = [i for i, s in enumerate(strides[1:]) if s == 2] + [len(blocks) - 1]
-        self.channels = [blocks[i]._project_conv.out_channels for i in self.taps]
+        self.channels = [channels[i] for i in self.taps]
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Gray in -1..1 (N, 1, H, W), H and W multiples of 32, to maps at strides 2, 4, 8, 16, 32."""

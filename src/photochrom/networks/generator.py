@@ -40,6 +40,7 @@ class Generator(nn.Module):
 
     stride = 4  # the output's height and width are the input's over this
     size_multiple = 32  # of the input's height and width
+    palette: Tensor  # (Q, 2) in Lab units
 
     def __init__(self, config: GeneratorConfig):
         super().__init__()

@@ -7,12 +7,13 @@ CIELAB as in CIE 15:2004 with the D65 white and the 2 degree observer; sRGB as i
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float32]
-PixelArray = NDArray[np.uint8] | NDArray[np.uint16] | FloatArray
+FloatArray = NDArray[np.floating[Any]]  # float32 wherever it is stored; NumPy's types can't follow it through sums
+PixelArray = NDArray[Any]  # uint8, uint16 or float32 in [0, 1]
 
 SRGB_LINEAR_LIMIT = 0.04045  # below it the sRGB curve is a straight line
 RGB_TO_XYZ = (
@@ -69,7 +70,7 @@ def luminance_of(pixels: PixelArray) -> FloatArray:
         linear = _linear_table(pixels.dtype.itemsize * 8)
         if gray:
             return _lab_luminance(linear)[pixels]
-        y = sum(np.float32(m) * linear[pixels[..., i]] for i, m in enumerate(RGB_TO_XYZ[1]))
+        y: FloatArray = sum(np.float32(m) * linear[pixels[..., i]] for i, m in enumerate(RGB_TO_XYZ[1]))  # type: ignore[assignment]
         return _lab_luminance(y)
     return _lab_luminance(rgb_to_linear(pixels) if gray else _dot(RGB_TO_XYZ[1], rgb_to_linear(pixels)))
 

@@ -20,8 +20,7 @@ import pyvips
 from numpy.typing import NDArray
 
 from photochrom.errors import InputError, OutputError
-
-PixelArray = NDArray[np.uint8] | NDArray[np.uint16]
+from photochrom.photo.color import PixelArray
 
 DEFAULT_QUALITY = 95  # for lossy formats
 MIN_SIDE = 8  # pixels: there is nothing to recognize in less

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
+import logging
 import os
-from dataclasses import dataclass, replace
+import warnings
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from photochrom.errors import OutputError
 from photochrom.inference.backends import FORMAT_VERSION, METADATA_KEY, OnnxBackend
-from photochrom.networks.build import load_ema
+from photochrom.networks.build import AnyGenerator, load_ema
 from photochrom.networks.generator import Generator
 
 OPSET = 18
@@ -39,9 +40,10 @@ def export(run: Path, path: Path, temperature: float | None = None, gain: float 
     """
     generator, config, step = load_ema(run)
     if isinstance(generator, Generator):
-        changes = {k: v for k, v in (("temperature", temperature), ("gain", gain)) if v is not None}
-        generator.config = replace(generator.config, **changes)
-        config = {**config, "generator": {**config["generator"], **changes}}
+        old = generator.config
+        calibrated = replace(old, temperature=temperature or old.temperature, gain=gain or old.gain)
+        generator.config = calibrated
+        config = {**config, "generator": asdict(calibrated)}
     model = _to_onnx(generator)
     _halve_weights(model)
     description = {
@@ -63,7 +65,7 @@ def export(run: Path, path: Path, temperature: float | None = None, gain: float 
 
 
 @torch.inference_mode()
-def measure_parity(generator: nn.Module, backend: OnnxBackend) -> Parity:
+def measure_parity(generator: AnyGenerator, backend: OnnxBackend) -> Parity:
     """Compare both on a batch of two oblong pictures, with hints and noise."""
     multiple, channels = backend.info.size_multiple, backend.info.noise_channels
     source = torch.Generator().manual_seed(0)
@@ -78,7 +80,7 @@ def measure_parity(generator: nn.Module, backend: OnnxBackend) -> Parity:
     return Parity(float(difference.mean()), float(difference.max()))
 
 
-def _to_onnx(generator: nn.Module) -> onnx.ModelProto:
+def _to_onnx(generator: AnyGenerator) -> onnx.ModelProto:
     multiple = generator.size_multiple
     example = _example_inputs(2 * multiple, 3 * multiple, generator.noise_channels)
     batch, height, width = (torch.export.Dim(name) for name in ("N", "h", "w"))
@@ -87,19 +89,21 @@ def _to_onnx(generator: nn.Module) -> onnx.ModelProto:
         {0: batch, 2: multiple * height, 3: multiple * width},
         {0: batch},
     )
-    program = torch.onnx.export(
-        generator,
-        example,
-        input_names=["luminance", "hints", "noise"],
-        output_names=["chroma"],
-        dynamic_shapes=shapes,
-        opset_version=OPSET,
-        dynamo=True,
-        verbose=False,
-    )
-    file = io.BytesIO()
-    program.save(file)
-    return onnx.load_from_string(file.getvalue())
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns that torchvision isn't there
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            generator,
+            example,
+            input_names=["luminance", "hints", "noise"],
+            output_names=["chroma"],
+            dynamic_shapes=shapes,
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    return program.model_proto
 
 
 def _example_inputs(height: int, width: int, noise_channels: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.loggers import TensorBoardLogger
+from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 from torch import Tensor, nn
 
 from photochrom.errors import TrainingError
-from photochrom.networks.build import CHECKPOINT_NAME, build_generator, read_checkpoint
+from photochrom.networks.build import CHECKPOINT_NAME, AnyGenerator, build_generator, read_checkpoint
 from photochrom.networks.discriminator import PatchGAN
 from photochrom.networks.encoder import read_pretrained
 from photochrom.networks.generator import Generator
@@ -116,12 +116,13 @@ class Run:
 
         generator = build_generator(config.generator)
         if isinstance(generator, Generator):
-            generator.encoder.load_pretrained(read_pretrained(config.generator.encoder))
+            generator.encoder.load_pretrained(read_pretrained(generator.config.encoder))
         discriminator = PatchGAN(config.discriminator)
         self.ema = copy.deepcopy(generator).eval().requires_grad_(False).to(fabric.device)
-        self.raw_generator, self.raw_discriminator = generator, discriminator
-        colorings = BestOfMany(generator).to(memory_format=torch.channels_last)
-        discriminator.to(memory_format=torch.channels_last)
+        self.raw_generator: AnyGenerator = generator
+        self.raw_discriminator = discriminator
+        colorings = BestOfMany(generator).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        discriminator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.generator, self.generator_optimizer = fabric.setup(
             colorings, _optimizer(config, *_parameter_groups(generator, config))
         )
@@ -130,7 +131,8 @@ class Run:
             _optimizer(config, {"params": list(discriminator.parameters()), "rate": config.discriminator_rate}),
         )
         self.adversarial = ADVERSARIAL_LOSSES[config.adversarial_loss]
-        self.color_weights = self._count_colors() if isinstance(generator, Generator) else None
+        self.palette = generator.palette if isinstance(generator, Generator) else None
+        self.color_weights = self._count_colors(self.palette) if self.palette is not None else None
 
     def go(self) -> None:
         """Train from the step reached to the end of the last stage."""
@@ -192,8 +194,8 @@ class Run:
         if coloring is not None:
             losses["pixel"] = PIXEL_LOSSES[config.pixel_loss](coloring.chroma, batch.real_chroma)
             total = config.pixel_weight * losses["pixel"]
-            if coloring.log_shares is not None and self.color_weights is not None:
-                corners, corner_weights = palette_corners(batch.real_chroma, self.raw_generator.palette)
+            if coloring.log_shares is not None and self.palette is not None and self.color_weights is not None:
+                corners, corner_weights = palette_corners(batch.real_chroma, self.palette)
                 losses["classification"] = classification_loss(
                     coloring.log_shares, corners, corner_weights, self.color_weights
                 )
@@ -257,10 +259,9 @@ class Run:
         batch = make_batch(pictures, stage.size, self.raw_generator.stride, self.config.augmentation)
         return Batch(*(_channels_last(t) for t in (batch.luminance, batch.real_chroma, batch.hints)))
 
-    def _count_colors(self) -> Tensor:
+    def _count_colors(self, palette: Tensor) -> Tensor:
         """Rebalancing weights from the palette frequencies of a sample of the photographs."""
         chosen = np.linspace(0, len(self.pictures) - 1, min(FREQUENCY_PHOTOGRAPHS, len(self.pictures))).astype(int)
-        palette = self.raw_generator.palette
         counts = torch.zeros(len(palette), device=palette.device)
         for part in np.array_split(chosen, max(1, len(chosen) // 64)):
             rgb = torch.from_numpy(self.pictures[part]).to(palette.device).permute(0, 3, 1, 2) / 255

@@ -8,8 +8,9 @@ import numpy as np
 import pyvips
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
+from photochrom.networks.build import AnyGenerator
 from photochrom.networks.lab import lab_to_rgb, rgb_to_lab
 
 SHOWN = 12  # photographs on a sheet
@@ -17,7 +18,7 @@ SIDE = 256  # pixels
 
 
 @torch.no_grad()
-def write_sample_sheet(generator: nn.Module, photographs: np.ndarray, path: Path) -> None:
+def write_sample_sheet(generator: AnyGenerator, photographs: np.ndarray, path: Path) -> None:
     """Write a picture with a row a photograph: gray | noise 0 | two other noises | truth.
 
     photographs: uint8 (N, S, S, 3). The same photographs and noises are used every time.
