@@ -1,0 +1,107 @@
+"""The shape of the house: who may import whom."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import photochrom
+
+PACKAGE = Path(photochrom.__file__).parent
+# A module imports from its own level or below.
+LEVELS = ["errors", "photo", "networks", "inference", "album", "training", "evaluation", "cli", "__main__"]
+TORCH_FREE = ("errors", "photo", "inference", "album", "evaluation", "cli", "__init__", "__main__")
+TORCH_BACKEND = "inference.torch_backend"
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+def imports_of(path: Path, *, only_at_import: bool = False) -> set[str]:
+    """Modules that a file imports, inside functions too unless only_at_import."""
+    tree = ast.parse(path.read_text())
+    nodes = list(ast.walk(tree))
+    if only_at_import:
+        inner = {n for f in nodes if isinstance(f, ast.FunctionDef) for n in ast.walk(f)}
+        nodes = [n for n in nodes if n not in inner]
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+MODULES = {module_name(path): path for path in PACKAGE.rglob("*.py")}
+
+
+def own_imports(path: Path, **options) -> set[str]:
+    names = {name.removeprefix("photochrom.") for name in imports_of(path, **options) if name.startswith("photochrom.")}
+    return {name for name in names if name in MODULES}
+
+
+def level(module: str) -> int:
+    return LEVELS.index(module.split(".")[0])
+
+
+@pytest.mark.parametrize("module", sorted(m for m in MODULES if not m.endswith("__init__") and m != "__init__"))
+def test_imports_go_down(module):
+    for other in own_imports(MODULES[module]):
+        assert level(other) <= level(module), f"{module} imports {other}, which is above it"
+        assert other != "cli" or module == "__main__"
+
+
+def test_no_import_cycles():
+    graph = {name: own_imports(path, only_at_import=True) for name, path in MODULES.items() if name != "__init__"}
+    done: set[str] = set()
+
+    def visit(module, above):
+        assert module not in above, f"import cycle: {' -> '.join([*above, module])}"
+        if module not in done:
+            for other in graph.get(module, ()):
+                visit(other, [*above, module])
+            done.add(module)
+
+    for module in graph:
+        visit(module, [])
+
+
+@pytest.mark.parametrize("module", sorted(m for m in MODULES if m.split(".")[0] in TORCH_FREE and m != TORCH_BACKEND))
+def test_colorizing_never_imports_torch(module):
+    heavy = {name.split(".")[0] for name in imports_of(MODULES[module])} & {"torch", "lightning_fabric", "onnx"}
+    assert not heavy
+    at_import = own_imports(MODULES[module], only_at_import=True)
+    assert not any(name.startswith(("networks", "training")) or name == TORCH_BACKEND for name in at_import)
+
+
+def test_colorizing_in_a_process_leaves_torch_out():
+    code = (
+        "import sys, numpy, photochrom; photochrom.Colorizer().colorize(numpy.zeros((64, 64), 'uint8'));"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_only_one_place_scales_lab():
+    """Network units are made in networks/units.py alone."""
+    for name, path in MODULES.items():
+        if name != "networks.units":
+            tree = ast.parse(path.read_text())
+            divided = [n.right for n in ast.walk(tree) if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Div)]
+            assert not any(isinstance(n, ast.Constant) and n.value in (110, 110.0, 128.0) for n in divided), name
+
+
+def test_public_names_exist():
+    for name in photochrom.__all__:
+        assert getattr(photochrom, name) is not None
+    with pytest.raises(AttributeError):
+        photochrom.nonsense  # noqa: B018
+
+
+def test_modules_are_short():
+    for name, path in MODULES.items():
+        assert len(path.read_text().splitlines()) <= 400, name

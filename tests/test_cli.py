@@ -1,0 +1,283 @@
+"""The command line: every command, and every mistake in one line."""
+
+import io
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+import photochrom
+from photochrom import cli
+from photochrom.photo.files import FORMATS, read_photograph
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def run(*arguments, stdin=None):
+    return CliRunner().invoke(cli.main, [str(a) for a in arguments], input=stdin)
+
+
+@pytest.fixture
+def album(tmp_path, photographs) -> Path:
+    """A folder with photographs in three formats, one below another folder, and one that is damaged."""
+    folder = tmp_path / "album"
+    (folder / "sub").mkdir(parents=True)
+    Image.fromarray(photographs["chelsea"]).convert("L").save(folder / "cat.jpg")
+    Image.fromarray(photographs["coffee"]).save(folder / "cup.png")
+    Image.fromarray(photographs["astronaut"]).convert("L").resize((128, 128)).save(folder / "sub" / "astronaut.tif")
+    (folder / "notes.txt").write_text("not a photograph")
+    return folder
+
+
+def files_in(folder: Path) -> set[str]:
+    return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+
+
+def test_colorize_beside_the_input(album):
+    result = run("colorize", album / "cat.jpg")
+    assert result.exit_code == 0 and result.output == ""  # silent in a pipe
+    colored = read_photograph(album / "cat-color.jpg")
+    assert colored.format == "jpeg" and colored.pixels.shape == (300, 451, 3)
+    assert colored.pixels.std(axis=2).mean() > 3
+
+
+def test_colorize_a_folder_keeps_its_structure(album, tmp_path):
+    result = run("colorize", album, "-o", tmp_path / "color", "--jobs", 2)
+    assert result.exit_code == 0
+    assert files_in(tmp_path / "color") == {"cat.jpg", "cup.png", "sub/astronaut.tif"}
+
+
+def test_second_run_skips_what_exists_and_colors_nothing_twice(album):
+    assert run("colorize", album).exit_code == 0
+    first = {name: (album / name).stat().st_mtime_ns for name in files_in(album)}
+    assert {"cat-color.jpg", "cup-color.png", "sub/astronaut-color.tif"} <= set(first)
+    again = run("colorize", album)
+    assert again.exit_code == 0 and "3 skipped" in again.output
+    assert {name: (album / name).stat().st_mtime_ns for name in files_in(album)} == first
+    run("colorize", album, "--overwrite")
+    assert (album / "cat-color.jpg").stat().st_mtime_ns > first["cat-color.jpg"]
+
+
+def test_output_folder_inside_the_input_folder(album):
+    for _ in range(2):
+        assert run("colorize", album, "-o", album / "color").exit_code == 0
+    assert files_in(album / "color") == {"cat.jpg", "cup.png", "sub/astronaut.tif"}
+
+
+def test_a_failed_file_does_not_stop_the_rest(album, tmp_path):
+    (album / "broken.jpg").write_bytes(b"\xff\xd8 nothing")
+    result = run("colorize", album, "-o", tmp_path / "color")
+    assert result.exit_code == 1
+    assert "broken.jpg is damaged" in result.output and "3 colored" in result.output and "1 failed" in result.output
+    assert files_in(tmp_path / "color") == {"cat.jpg", "cup.png", "sub/astronaut.tif"}
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"\x89PNG\r\n\x1a\n"])
+def test_one_bad_file_is_one_line_and_status_2(tmp_path, content):
+    (tmp_path / "old.jpg").write_bytes(content)
+    result = run("colorize", tmp_path / "old.jpg")
+    assert result.exit_code == 2 and result.output.count("\n") == 1 and "old.jpg" in result.output
+    assert files_in(tmp_path) == {"old.jpg"}
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["none.jpg"], "does not exist"),
+        (["{album}/cat.jpg", "-o", "{album}/cat.jpg"], "overwrite"),
+        (["{album}/cat.jpg", "-o", "{album}/cat.xyz"], ".jpg, .png"),
+        (["{album}/cat.jpg", "--hint", "5,5,red"], "#rrggbb"),
+        (["{album}/cat.jpg", "--hint", "5000,5,#ff0000"], "outside"),
+        (["{album}/cat.jpg", "--hints", "none.json"], "none.json"),
+        (["{album}/cat.jpg", "--model", "nonesuch"], "default"),
+        (["{album}/cat.jpg", "--strength", "-3"], "0<=x<=10"),
+        (["{album}/cat.jpg", "{album}/sub/../cat.jpg", "-o", "{album}/out"], "both be written"),
+        (["{album}/empty"], "no photographs"),
+    ],
+)
+def test_mistakes(album, arguments, message):
+    (album / "empty").mkdir()
+    before = files_in(album)
+    result = run("colorize", *[a.format(album=album) for a in arguments])
+    assert result.exit_code == 2 and message in result.output and "Traceback" not in result.output
+    assert files_in(album) == before
+
+
+def test_output_that_cannot_be_written(album, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    result = run("colorize", album / "cat.jpg", "-o", tmp_path / "file" / "out.jpg")
+    assert result.exit_code == 2 and "cannot" in result.output
+    assert files_in(tmp_path / "file" if (tmp_path / "file").is_dir() else album) == {
+        "cat.jpg",
+        "cup.png",
+        "notes.txt",
+        "sub/astronaut.tif",
+    }
+
+
+def test_variants_are_numbered_and_differ(album, tmp_path):
+    assert run("colorize", album / "cat.jpg", "-o", tmp_path / "v" / "cat.png", "--variants", 3).exit_code == 0
+    assert files_in(tmp_path / "v") == {"cat-1.png", "cat-2.png", "cat-3.png"}
+    pictures = [read_photograph(tmp_path / "v" / f"cat-{n}.png").pixels.astype(int) for n in (1, 2, 3)]
+    assert np.abs(pictures[0] - pictures[1]).mean() > 0.5 and np.abs(pictures[1] - pictures[2]).mean() > 0.5
+
+
+def test_format_and_quality(album, tmp_path):
+    for quality in (30, 95):
+        result = run(
+            "colorize", album / "cup.png", "-o", tmp_path / f"q{quality}", "--format", "jpeg", "--quality", quality
+        )
+        assert result.exit_code == 0
+    small, large = (tmp_path / f"q{q}" / "cup.jpg" for q in (30, 95))
+    assert small.stat().st_size < large.stat().st_size
+
+
+def test_hints_from_options_and_file(album, tmp_path):
+    (tmp_path / "hints.json").write_text(
+        json.dumps({"size": [902, 600], "hints": [{"x": 400, "y": 300, "color": "#2060c0"}]})
+    )
+    run("colorize", album / "cat.jpg", "-o", tmp_path / "file.png", "--hints", tmp_path / "hints.json")
+    run("colorize", album / "cat.jpg", "-o", tmp_path / "option.png", "--hint", "200,150,#2060c0")
+    run("colorize", album / "cat.jpg", "-o", tmp_path / "plain.png")
+    file, option, plain = (read_photograph(tmp_path / f"{n}.png").pixels for n in ("file", "option", "plain"))
+    assert np.array_equal(file, option) and not np.array_equal(file, plain)
+
+
+def test_standard_input_to_standard_output(album):
+    done = subprocess.run(
+        [sys.executable, "-m", "photochrom", "colorize", "-"],
+        input=(album / "cat.jpg").read_bytes(),
+        capture_output=True,
+        check=True,
+    )
+    picture = Image.open(io.BytesIO(done.stdout))
+    assert picture.format == "JPEG" and picture.size == (451, 300) and picture.mode == "RGB"
+    broken = subprocess.run([sys.executable, "-m", "photochrom", "colorize", "-"], input=b"x", capture_output=True)
+    assert broken.returncode == 2 and broken.stdout == b"" and b"Traceback" not in broken.stderr
+
+
+def test_16_bit_tiff_stays_16_bit(tmp_path, photographs):
+    import tifffile
+
+    gray = (photographs["astronaut"][..., 1].astype(np.uint16) << 8) + np.arange(512, dtype=np.uint16) % 251
+    tifffile.imwrite(tmp_path / "deep.tif", gray)
+    assert run("colorize", tmp_path / "deep.tif").exit_code == 0
+    colored = tifffile.imread(tmp_path / "deep-color.tif")
+    assert colored.dtype == np.uint16 and colored.shape == (512, 512, 3)
+    assert len(np.unique(colored & 0xFF)) > 200  # no 8-bit step in between
+
+
+def test_python_in_two_lines(album):
+    photochrom.colorize(album / "cat.jpg").save(album / "new.jpg")
+    run("colorize", album / "cat.jpg")
+    assert (album / "new.jpg").read_bytes() == (album / "cat-color.jpg").read_bytes()
+
+
+def test_help_answers_at_once():
+    seconds = []
+    for _ in range(5):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "photochrom", "--help"], check=True, capture_output=True)
+        seconds.append(time.perf_counter() - began)
+    assert min(seconds) < 0.3
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys, photochrom.cli; sys.exit(bool({'numpy', 'onnxruntime', 'pyvips', 'torch'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize("command", sorted(cli.main.commands))
+def test_every_command_has_help_and_stands_in_the_readme(command):
+    result = run(command, "--help")
+    assert result.exit_code == 0 and len(result.output.splitlines()) > 5
+    assert all(option.help for option in cli.main.commands[command].params if isinstance(option, click.Option))
+    assert f"photochrom {command}" in README.read_text()
+
+
+def test_format_choices_are_the_formats():
+    assert tuple(FORMATS) == cli.FORMAT_NAMES
+
+
+def test_models():
+    result = run("models")
+    assert result.exit_code == 0 and "default" in result.output
+
+
+def test_evaluate(training_folder, tmp_path):
+    result = run(
+        "evaluate",
+        training_folder,
+        "--out",
+        tmp_path / "report",
+        "--limit",
+        4,
+        "--samples",
+        3,
+        "--hints",
+        "20",
+        "--working-size",
+        128,
+    )
+    assert result.exit_code == 0, result.output
+    assert "| gray |" in result.output and "the best of 3 samples" in result.output
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    scores = report["scores"]
+    assert scores["gray"]["delta_e_ratio"] == 1 and scores["truth"]["colorfulness_ratio"] == 1
+    assert scores["default, 20 hints"]["delta_e"] < scores["default"]["delta_e"] < scores["gray"]["delta_e"]
+    matched = next(v for k, v in scores.items() if k.startswith("default, strength"))
+    assert matched["colorfulness_ratio"] == pytest.approx(1, abs=0.05)
+    assert report["figures"]["default"]["best_over_single"] < 1
+    assert len((tmp_path / "report" / "photographs.csv").read_text().splitlines()) == 5
+    assert Image.open(tmp_path / "report" / "sheet.jpg").size == (3 * 256, 4 * 256)
+
+
+def test_evaluate_mistakes(training_folder, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for arguments in (
+        [tmp_path / "empty"],
+        [training_folder, "--hints", "few"],
+        [training_folder, "--model", "nonesuch"],
+    ):
+        result = run("evaluate", *arguments)
+        assert result.exit_code == 2 and "Traceback" not in result.output
+
+
+def test_train_and_export_from_the_command_line(training_folder, tmp_path):
+    pytest.importorskip("torch")
+    small = ["generator.encoder=lite0", "generator.decoder_channels=[16,16,16]", "photograph_size=96", "log_every=1"]
+    changes = [part for change in small for part in ("--set", change)]
+    result = run("train", training_folder, "--out", tmp_path / "run", "--steps", 3, "--batch-size", 2, *changes)
+    assert result.exit_code == 0, result.output
+    again = run("train", training_folder, "--out", tmp_path / "run")
+    assert again.exit_code == 2 and "--resume" in again.output
+    result = run("export", tmp_path / "run", tmp_path / "model.onnx")
+    assert result.exit_code == 0 and "MB" in result.output, result.output
+    source = next(training_folder.glob("*.jpg"))
+    for model in (tmp_path / "model.onnx", tmp_path / "run"):
+        result = run("colorize", source, "-o", tmp_path / f"{model.name}.png", "--model", model)
+        assert result.exit_code == 0, result.output
+    one, two = (read_photograph(tmp_path / f"{name}.png").pixels.astype(int) for name in ("model.onnx", "run"))
+    assert np.abs(one - two).mean() < 0.5
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["{photographs}", "--out", "{out}", "--preset", "nope"], "default, pix2pix"),
+        (["{photographs}", "--out", "{out}", "--set", "nonsense=1"], "nonsense"),
+        (["--out", "{out}"], "photographs to train on"),
+        (["{photographs}", "--out", "{out}", "--resume"], "nothing was saved"),
+    ],
+)
+def test_train_mistakes(training_folder, tmp_path, arguments, message):
+    pytest.importorskip("torch")
+    result = run("train", *[a.format(photographs=training_folder, out=tmp_path / "run") for a in arguments])
+    assert result.exit_code == 2 and message in result.output and "Traceback" not in result.output
