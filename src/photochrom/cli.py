@@ -238,9 +238,8 @@ def train(
 @main.command()
 @click.argument("run", type=EXISTING, metavar="RUN")
 @click.argument("model", type=ANY_PATH, metavar="MODEL.onnx")
-@click.option("--temperature", type=click.FloatRange(0.05, 10), help="Of the palette: lower is more decided colors.")
 @click.option("--gain", type=click.FloatRange(0.1, 10), help="On the chroma: higher is more colorful.")
-def export(run: Path, model: Path, temperature: float | None, gain: float | None) -> None:
+def export(run: Path, model: Path, gain: float | None) -> None:
     """Write a training run's generator to an ONNX file for `colorize --model`.
 
     Weights are stored as 16-bit floats. Compares the file with PyTorch and prints the difference. Needs the
@@ -249,7 +248,7 @@ def export(run: Path, model: Path, temperature: float | None, gain: float | None
     _need_torch("exporting")
     from photochrom.training.export import export as write_model
 
-    parity = write_model(run, model, temperature, gain)
+    parity = write_model(run, model, gain)
     size = model.stat().st_size / 1e6
     click.echo(
         f"{model}: {size:.1f} MB; differs from PyTorch by {parity.mean:.4f} on average, "

@@ -23,7 +23,6 @@ class GeneratorConfig:
     decoder_channels: tuple[int, int, int] = (256, 160, 96)  # at strides 16, 8, 4
     style_channels: int = 128  # what the noise and the whole picture's content are mixed into
     noise_channels: int = 8  # length of the noise vector z
-    temperature: float = 1.0  # of the palette's softmax: lower is more decided, more colorful
     gain: float = 1.0  # on the chroma, to match photographs' colorfulness
 
 
@@ -34,8 +33,8 @@ class Generator(nn.Module):
       spread to the object.
     - Noise modulates every decoder stage (FiLM, Perez et al. 2018, arXiv 1709.07871), mixed with what
       the whole picture shows, so that the same z may mean a red car here and a red dress there.
-    - The head scores a palette of displayable colors and returns their softmax mean (the annealed mean
-      of Zhang et al. 2016).
+    - The head scores a palette of displayable colors and returns their softmax mean (Zhang et al. 2016, at
+      temperature 1), so that regression and classification train the same head.
     """
 
     stride = 4  # the output's height and width are the input's over this
@@ -73,24 +72,23 @@ class Generator(nn.Module):
 
     def decode(self, features: list[Tensor], hints: Tensor, noise: Tensor) -> Tensor:
         """Chroma (N, 2, H/4, W/4) in Lab units from the encoder's maps."""
-        return self.chroma_from_scores(self.scores(features, hints, noise))
+        return self.mean_color(F.softmax(self.scores(features, hints, noise), dim=-1, dtype=torch.float32))
 
     def scores(self, features: list[Tensor], hints: Tensor, noise: Tensor) -> Tensor:
-        """The palette scores (N, Q, H/4, W/4), logits of a distribution over colors."""
+        """The palette scores (N, H/4, W/4, Q), logits of a distribution over colors.
+
+        The palette is the last axis, over which a softmax is much faster.
+        """
         *skips, x = features
         style = self.style(torch.cat([x.mean(dim=(2, 3)), noise], dim=1))
         stride = 16
         for stage, skip in zip(self.decoder, reversed(skips), strict=True):
             x = stage(x, skip, hints_at_stride(hints, stride), style)
             stride //= 2
-        return self.head(x)
+        return self.head(x).permute(0, 2, 3, 1)
 
-    def chroma_from_scores(self, scores: Tensor) -> Tensor:
-        """The mean palette color under the tempered softmax of the scores."""
-        scores = scores.permute(0, 2, 3, 1)  # (N, h, w, Q): softmax over the last axis is much faster
-        if self.config.temperature != 1:
-            scores = scores / self.config.temperature
-        shares = F.softmax(scores, dim=-1, dtype=torch.float32)
+    def mean_color(self, shares: Tensor) -> Tensor:
+        """The mean (N, 2, h, w) of the palette's colors, in Lab units; shares (N, h, w, Q) sum to 1 over Q."""
         return self.config.gain * (shares @ self.palette).permute(0, 3, 1, 2)
 
 

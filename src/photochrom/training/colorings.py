@@ -40,9 +40,8 @@ class BestOfMany(nn.Module):
         features = generator.encode(luminance)
         noise = best_noise(generator, [f.detach() for f in features], hints, candidates, real_chroma)
         scores = generator.scores(features, hints, noise)
-        log_shares = F.log_softmax(scores.permute(0, 2, 3, 1), dim=-1, dtype=torch.float32)
-        chroma = (log_shares.exp() @ generator.palette).permute(0, 3, 1, 2)
-        return Coloring(chroma, log_shares)
+        log_shares = F.log_softmax(scores, dim=-1, dtype=torch.float32)
+        return Coloring(generator.mean_color(log_shares.exp()), log_shares)
 
 
 @torch.no_grad()

@@ -32,18 +32,15 @@ class Parity:
     largest: float
 
 
-def export(run: Path, path: Path, temperature: float | None = None, gain: float | None = None) -> Parity:
+def export(run: Path, path: Path, gain: float | None = None) -> Parity:
     """Export a run's (or checkpoint's) averaged generator to path; compare it with PyTorch.
 
-    temperature, gain: replace the palette generator's own, to calibrate its colorfulness.
-    Raises OutputError, WeightsError, TrainingError.
+    gain: replaces the default generator's own, to calibrate its colorfulness. Raises OutputError, WeightsError, TrainingError.
     """
     generator, config, step = load_ema(run)
     if isinstance(generator, Generator):
-        old = generator.config
-        calibrated = replace(old, temperature=temperature or old.temperature, gain=gain or old.gain)
-        generator.config = calibrated
-        config = {**config, "generator": asdict(calibrated)}
+        generator.config = replace(generator.config, gain=gain or generator.config.gain)
+        config = {**config, "generator": asdict(generator.config)}
     model = _to_onnx(generator)
     _halve_weights(model)
     description = {
