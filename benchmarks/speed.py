@@ -190,8 +190,8 @@ def sizes() -> str:
             [
                 "## Size",
                 "",
-                f"The wheel: {wheel.stat().st_size / 1e6:.1f} MB. Installed without extras: {disk_size(packages) / 1e6:.0f} MB "
-                f"(the largest: {parts}).",
+                f"The wheel: {wheel.stat().st_size / 1e6:.1f} MB. "
+                f"Installed without extras: {disk_size(packages) / 1e6:.0f} MB (the largest: {parts}).",
             ]
         )
 
@@ -201,9 +201,8 @@ def disk_size(path: Path) -> int:
 
 
 def machine() -> str:
-    names = [
-        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
-    ]
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
         f"{len(names)} cores ({names[0]}), {memory:.0f} GiB, {platform.system()}, Python {platform.python_version()}, "

@@ -35,7 +35,8 @@ class Parity:
 def export(run: Path, path: Path, gain: float | None = None) -> Parity:
     """Export a run's (or checkpoint's) averaged generator to path; compare it with PyTorch.
 
-    gain: replaces the default generator's own, to calibrate its colorfulness. Raises OutputError, WeightsError, TrainingError.
+    gain: replaces the default generator's own, to calibrate its colorfulness. Raises OutputError,
+    WeightsError, TrainingError.
     """
     generator, config, step = load_ema(run)
     if isinstance(generator, Generator):
