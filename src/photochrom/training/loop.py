@@ -169,29 +169,23 @@ class Run:
         )
         clock.append(time.perf_counter())
 
-        # Discriminator, on a coloring that it can't send gradients into
-        coloring = None
-        if not only_discriminator:
+        # Coloring
+        with torch.set_grad_enabled(not only_discriminator):
             coloring = self.generator(batch.luminance, batch.hints, candidates, batch.real_chroma)
+        clock.append(time.perf_counter())
+
+        # Discriminator
         if adversarial:
-            if coloring is not None:
-                fake_chroma = coloring.chroma.detach()
-            else:
-                with torch.no_grad():
-                    fake_chroma = self.generator(batch.luminance, batch.hints, candidates, batch.real_chroma).chroma
-            forward_done = time.perf_counter()
             real_map = self.discriminator(batch.luminance, batch.real_chroma).float()
-            fake_map = self.discriminator(batch.luminance, fake_chroma).float()
+            fake_map = self.discriminator(batch.luminance, coloring.chroma.detach()).float()
             losses["discriminator"] = self.adversarial[0](real_map, fake_map)
             self.discriminator_optimizer.zero_grad()
             fabric.backward(losses["discriminator"])
             self.discriminator_optimizer.step()
-            discriminator_seconds = time.perf_counter() - forward_done
-        else:
-            discriminator_seconds = 0.0
+        clock.append(time.perf_counter())
 
         # Generator
-        if coloring is not None:
+        if not only_discriminator:
             losses["pixel"] = PIXEL_LOSSES[config.pixel_loss](coloring.chroma, batch.real_chroma)
             total = config.pixel_weight * losses["pixel"]
             if coloring.log_shares is not None and self.palette is not None and self.color_weights is not None:
@@ -217,8 +211,8 @@ class Run:
             update_ema(self.ema, self.raw_generator, min(config.ema_decay, (1 + self.step) / (10 + self.step)))
         clock.append(time.perf_counter())
 
-        generator_seconds = clock[2] - clock[1] - discriminator_seconds
-        return losses, StepSeconds(clock[1] - clock[0], discriminator_seconds, generator_seconds)
+        data, forward, discriminator, backward = np.diff(clock)
+        return losses, StepSeconds(data, discriminator, forward + backward)
 
     def save(self) -> None:
         """Write the checkpoint: networks, EMA, optimizers, step, configuration."""
