@@ -229,10 +229,10 @@ def test_best_noise_is_the_nearest():
 
 def test_best_of_many_takes_pix2pix_too():
     generator = Pix2PixGenerator(replace(preset_config("pix2pix").generator, channels=4))
-    coloring = BestOfMany(generator)(
+    predicted = BestOfMany(generator)(
         torch.rand(1, 1, 256, 256), torch.zeros(1, 3, 256, 256), torch.randn(1, 1, 8), torch.rand(1, 2, 256, 256)
     )
-    assert coloring.chroma.shape == (1, 2, 256, 256) and coloring.log_shares is None
+    assert predicted.chroma.shape == (1, 2, 256, 256) and predicted.log_shares is None
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import combinations, islice
 from pathlib import Path
 
 import numpy as np
@@ -196,18 +196,20 @@ def _match_colorfulness(name: str, truths: list[Truth], chromas: list[FloatArray
 
 def _sample(colorizer: Colorizer, truths: list[Truth], samples: int) -> dict[str, float]:
     """Diversity: how far samples are from each other, and what the best of them gains over one."""
-    drawn = [list(_color(colorizer, truths, seed=seed)) for seed in range(1, samples + 1)]
-    errors = np.array([_score_all("", truths, chromas).delta_e for chromas in drawn])  # (K, N)
-    spreads = []
-    for number, truth in enumerate(truths):
-        labs = [np.concatenate([truth.lab[..., :1], np.moveaxis(c[number], 0, -1)], axis=-1) for c in drawn]
-        pairs = [delta_e(labs[i], labs[j]).mean() for i in range(samples) for j in range(i + 1, samples)]
-        spreads.append(np.mean(pairs) if pairs else 0.0)
+    errors, spreads = [], []
+    # All seeds side by side, photograph by photograph: only a batch of each is held at a time.
+    drawn = zip(*(_color(colorizer, truths, seed=seed) for seed in range(1, samples + 1)), strict=True)
+    for truth, chromas in zip(truths, drawn, strict=True):
+        errors.append([truth.compare(chroma)[0] for chroma in chromas])
+        labs = [np.concatenate([truth.lab[..., :1], np.moveaxis(c, 0, -1)], axis=-1) for c in chromas]
+        distances = [delta_e(one, other).mean() for one, other in combinations(labs, 2)]
+        spreads.append(np.mean(distances) if distances else 0.0)
+    single, best = np.mean(errors), np.min(errors, axis=1).mean()
     return {
         "samples": samples,
-        "single_sample_delta_e": float(errors.mean()),
-        "best_sample_delta_e": float(errors.min(axis=0).mean()),
-        "best_over_single": float(errors.min(axis=0).mean() / errors.mean()),
+        "single_sample_delta_e": float(single),
+        "best_sample_delta_e": float(best),
+        "best_over_single": float(best / single),
         "mean_pairwise_delta_e": float(np.mean(spreads)),
     }
 

@@ -12,7 +12,7 @@ from photochrom.networks.generator import Generator
 from photochrom.networks.losses import pixel_distance
 
 
-class Coloring(NamedTuple):
+class Prediction(NamedTuple):
     """A generator's answer: chroma (N, 2, h, w); log-shares of palette colors (N, h, w, Q) if it has any."""
 
     chroma: Tensor
@@ -32,16 +32,16 @@ class BestOfMany(nn.Module):
         super().__init__()
         self.generator = generator
 
-    def forward(self, luminance: Tensor, hints: Tensor, candidates: Tensor, real_chroma: Tensor) -> Coloring:
+    def forward(self, luminance: Tensor, hints: Tensor, candidates: Tensor, real_chroma: Tensor) -> Prediction:
         """luminance (N, 1, H, W), hints (N, 3, H, W), candidates (K, N, Z), real_chroma (N, 2, h, w)."""
         generator = self.generator
         if not isinstance(generator, Generator):
-            return Coloring(generator(luminance, hints, candidates[0]), None)
+            return Prediction(generator(luminance, hints, candidates[0]), None)
         features = generator.encode(luminance)
         noise = best_noise(generator, [f.detach() for f in features], hints, candidates, real_chroma)
         scores = generator.scores(features, hints, noise)
         log_shares = F.log_softmax(scores, dim=-1, dtype=torch.float32)
-        return Coloring(generator.mean_color(log_shares.exp()), log_shares)
+        return Prediction(generator.mean_color(log_shares.exp()), log_shares)
 
 
 @torch.no_grad()

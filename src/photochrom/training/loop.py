@@ -169,15 +169,15 @@ class Run:
         )
         clock.append(time.perf_counter())
 
-        # Coloring
+        # Prediction
         with torch.set_grad_enabled(not only_discriminator):
-            coloring = self.generator(batch.luminance, batch.hints, candidates, batch.real_chroma)
+            predicted = self.generator(batch.luminance, batch.hints, candidates, batch.real_chroma)
         clock.append(time.perf_counter())
 
         # Discriminator
         if adversarial:
             real_map = self.discriminator(batch.luminance, batch.real_chroma).float()
-            fake_map = self.discriminator(batch.luminance, coloring.chroma.detach()).float()
+            fake_map = self.discriminator(batch.luminance, predicted.chroma.detach()).float()
             losses["discriminator"] = self.adversarial[0](real_map, fake_map)
             self.discriminator_optimizer.zero_grad()
             fabric.backward(losses["discriminator"])
@@ -186,18 +186,18 @@ class Run:
 
         # Generator
         if not only_discriminator:
-            losses["pixel"] = PIXEL_LOSSES[config.pixel_loss](coloring.chroma, batch.real_chroma)
+            losses["pixel"] = PIXEL_LOSSES[config.pixel_loss](predicted.chroma, batch.real_chroma)
             total = config.pixel_weight * losses["pixel"]
-            if coloring.log_shares is not None and self.palette is not None and self.color_weights is not None:
+            if predicted.log_shares is not None and self.palette is not None and self.color_weights is not None:
                 corners, corner_weights = palette_corners(batch.real_chroma, self.palette)
                 losses["classification"] = classification_loss(
-                    coloring.log_shares, corners, corner_weights, self.color_weights
+                    predicted.log_shares, corners, corner_weights, self.color_weights
                 )
                 total = total + config.classification_weight * losses["classification"]
             if adversarial:
                 self.raw_discriminator.requires_grad_(False)
                 with fabric.no_backward_sync(self.discriminator, enabled=fabric.world_size > 1):
-                    fake_map = self.discriminator(batch.luminance, coloring.chroma).float()
+                    fake_map = self.discriminator(batch.luminance, predicted.chroma).float()
                 self.raw_discriminator.requires_grad_(True)
                 losses["adversarial"] = self.adversarial[1](fake_map)
                 total = total + stage.adversarial * losses["adversarial"]
