@@ -68,15 +68,15 @@ def default_config() -> TrainingConfig:
         discriminator=DiscriminatorConfig(layers=2, norm="spectral"),
         stages=(
             Stage("reconstruction", steps=4000, size=128, batch_size=32, learning_rate=1.5e-3),
-            Stage("refinement", steps=1500, size=192, batch_size=16, learning_rate=5e-4),
+            Stage("refinement", steps=2200, size=192, batch_size=16, learning_rate=5e-4),
             Stage(
                 "adversarial",
-                steps=700,
+                steps=1000,
                 size=192,
                 batch_size=16,
                 learning_rate=1e-4,
-                adversarial=0.05,
-                discriminator_warmup=100,
+                adversarial=1.0,
+                discriminator_warmup=200,
             ),
         ),
     )
