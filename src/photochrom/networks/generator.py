@@ -23,6 +23,7 @@ class GeneratorConfig:
     decoder_channels: tuple[int, int, int] = (256, 160, 96)  # at strides 16, 8, 4
     style_channels: int = 128  # what the noise and the whole picture's content are mixed into
     noise_channels: int = 8  # length of the noise vector z
+    dropout: float = 0.2  # share of the encoder's channels hidden while training, against learning by heart
     gain: float = 1.0  # on the chroma, to match photographs' colorfulness
 
 
@@ -68,7 +69,8 @@ class Generator(nn.Module):
 
     def encode(self, luminance: Tensor) -> list[Tensor]:
         """The encoder's maps at strides 4, 8, 16, 32: all that decoding needs to know of the luminance."""
-        return self.encoder(scale_luminance(luminance))[1:]
+        features = self.encoder(scale_luminance(luminance))[1:]
+        return [F.dropout2d(f, self.config.dropout, self.training) for f in features]
 
     def decode(self, features: list[Tensor], hints: Tensor, noise: Tensor) -> Tensor:
         """Chroma (N, 2, H/4, W/4) in Lab units from the encoder's maps."""

@@ -110,7 +110,7 @@ class Run:
 
     def __init__(self, fabric: Fabric, config: TrainingConfig, pictures: np.ndarray, shown: np.ndarray, out: Path):
         self.fabric, self.config, self.out = fabric, config, out
-        self.pictures, self.shown = pictures, shown
+        self.pictures, self.shown = near_device(torch.from_numpy(pictures), fabric.device), shown
         self.step = 0
         torch.manual_seed(config.seed)
 
@@ -249,7 +249,7 @@ class Run:
         fabric, count = self.fabric, stage.batch_size // self.fabric.world_size
         first = self.step * stage.batch_size + fabric.global_rank * count
         chosen = photograph_order(np.arange(first, first + count), len(self.pictures), self.config.seed)
-        pictures = torch.from_numpy(self.pictures[chosen]).to(fabric.device)
+        pictures = self.pictures[torch.from_numpy(chosen)].to(fabric.device)
         batch = make_batch(pictures, stage.size, self.raw_generator.stride, self.config.augmentation)
         return Batch(*(_channels_last(t) for t in (batch.luminance, batch.real_chroma, batch.hints)))
 
@@ -258,7 +258,7 @@ class Run:
         chosen = np.linspace(0, len(self.pictures) - 1, min(FREQUENCY_PHOTOGRAPHS, len(self.pictures))).astype(int)
         counts = torch.zeros(len(palette), device=palette.device)
         for part in np.array_split(chosen, max(1, len(chosen) // 64)):
-            rgb = torch.from_numpy(self.pictures[part]).to(palette.device).permute(0, 3, 1, 2) / 255
+            rgb = self.pictures[torch.from_numpy(part)].to(palette.device).permute(0, 3, 1, 2) / 255
             corners, weights = palette_corners(rgb_to_lab(rgb)[:, 1:, ::4, ::4], palette)
             counts.index_add_(0, corners.flatten(), weights.flatten())
         return color_weights(counts / counts.sum())
@@ -307,6 +307,13 @@ def photograph_order(positions: np.ndarray, count: int, seed: int) -> np.ndarray
     epochs, places = positions // count, positions % count
     orders = {e: np.random.default_rng((seed, int(e))).permutation(count) for e in np.unique(epochs)}
     return np.array([orders[e][p] for e, p in zip(epochs, places, strict=True)])
+
+
+def near_device(pictures: Tensor, device: torch.device) -> Tensor:
+    """All photographs, uint8, in a GPU's own memory if half of what is free there holds them."""
+    if device.type != "cuda" or pictures.nbytes > torch.cuda.mem_get_info(device)[0] / 2:
+        return pictures
+    return pictures.to(device)
 
 
 @torch.no_grad()

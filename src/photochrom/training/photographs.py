@@ -44,4 +44,4 @@ def load_photographs(sources: list[Path], side: int, min_chroma: float, cache: P
     count = json.loads(index_file.read_text())["count"]
     if count == 0:
         raise TrainingError("none of the photographs can be used: all are damaged or gray")
-    return np.memmap(data_file, np.uint8, mode="r", shape=(count, side, side, 3)), len(found) - count
+    return np.memmap(data_file, np.uint8, mode="c", shape=(count, side, side, 3)), len(found) - count
