@@ -98,7 +98,15 @@ def test_batch_is_the_same_as_one_by_one(colorizer, photographs):
 
 def test_batch_runs_equal_shapes_together(loud, photographs):
     loud.colorize_batch([photographs["chelsea"]] * 3 + [photographs["coffee"]])
-    assert sorted(shape[0] for shape in loud.backend.seen) == [1, 3]
+    assert sorted(shape[0] for shape in loud.backend.seen) == [1, 1, 3, 3]  # each with its mirror image
+
+
+def test_a_mirrored_photograph_gets_mirrored_colors(colorizer, photographs):
+    pixels = photographs["chelsea"][:256, :320]  # multiples of 32 at the working size: nothing is padded
+    colored, mirrored = (
+        Colorizer(working_size=256).colorize(np.ascontiguousarray(p)) for p in (pixels, pixels[:, ::-1])
+    )
+    assert np.abs(colored.astype(int) - mirrored[:, ::-1]).max() <= 2
 
 
 def test_input_is_left_alone(colorizer, photographs):

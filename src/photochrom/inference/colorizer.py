@@ -132,7 +132,10 @@ class Colorizer:
         padded = np.pad(np.stack(luminances)[:, None], ((0, 0), (0, 0), (0, pad_y), (0, pad_x)), "symmetric")
         hints = np.pad(np.stack(rasters), ((0, 0), (0, 0), (0, pad_y), (0, pad_x)))
         noise = np.repeat(noise_vector(seed, self.backend.info.noise_channels)[None], len(luminances), axis=0)
+        # A picture and its mirror image have the same colors: the mean of both predictions is the better guess.
         chroma = self.backend.predict(padded, hints, noise)
+        mirrored = self.backend.predict(_mirror(padded), _mirror(hints), noise)
+        chroma = (chroma + mirrored[..., ::-1]) / 2
         enlarged = (enlarge_along_edges(c, p[0]) for c, p in zip(chroma, padded, strict=True))
         return [c[:, :height, :width] for c in enlarged]
 
@@ -160,6 +163,10 @@ def _check_pixels(pixels: PixelArray) -> None:
         raise InputError(f"a photograph is of uint8, uint16 or float32, not {pixels.dtype}")
     if pixels.dtype == np.float32 and not (pixels.min() >= 0 and pixels.max() <= 1):
         raise InputError("a float32 photograph is in [0, 1], without NaN")
+
+
+def _mirror(planes: FloatArray) -> FloatArray:
+    return np.ascontiguousarray(planes[..., ::-1])
 
 
 def _strips(pixels: PixelArray) -> Iterator[slice]:

@@ -13,6 +13,7 @@ from photochrom.networks.palette import displayable_palette
 from photochrom.networks.units import scale_chroma, scale_luminance
 
 HINT_CHANNELS = 3  # a, b, and where they apply
+TYPICAL_CHROMA = 20.0  # Lab units: calibration by a power leaves it alone
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class GeneratorConfig:
     style_channels: int = 128  # what the noise and the whole picture's content are mixed into
     noise_channels: int = 8  # length of the noise vector z
     dropout: float = 0.2  # share of the encoder's channels hidden while training, against learning by heart
-    gain: float = 1.0  # on the chroma, to match photographs' colorfulness
+    gain: float = 1.0  # on the chroma, calibrated when exporting
+    power: float = 1.0  # of the chroma's size; see `calibrate`
 
 
 class Generator(nn.Module):
@@ -74,7 +76,8 @@ class Generator(nn.Module):
 
     def decode(self, features: list[Tensor], hints: Tensor, noise: Tensor) -> Tensor:
         """Chroma (N, 2, H/4, W/4) in Lab units from the encoder's maps."""
-        return self.mean_color(F.softmax(self.scores(features, hints, noise), dim=-1, dtype=torch.float32))
+        shares = F.softmax(self.scores(features, hints, noise), dim=-1, dtype=torch.float32)
+        return calibrate(self.mean_color(shares), self.config.gain, self.config.power)
 
     def scores(self, features: list[Tensor], hints: Tensor, noise: Tensor) -> Tensor:
         """The palette scores (N, H/4, W/4, Q), logits of a distribution over colors.
@@ -91,7 +94,19 @@ class Generator(nn.Module):
 
     def mean_color(self, shares: Tensor) -> Tensor:
         """The mean (N, 2, h, w) of the palette's colors, in Lab units; shares (N, h, w, Q) sum to 1 over Q."""
-        return self.config.gain * (shares @ self.palette).permute(0, 3, 1, 2)
+        return (shares @ self.palette).permute(0, 3, 1, 2)
+
+
+def calibrate(chroma: Tensor, gain: float, power: float) -> Tensor:
+    """Chroma (N, 2, h, w) with its size C = sqrt(a^2 + b^2) turned into gain * C0 * (C / C0) ** power.
+
+    A mean over likely colors is duller than any of them, most so where the network is unsure. A power above
+    1 makes vivid what it is sure of and leaves the doubtful near gray; hue stays.
+    """
+    if gain == 1 and power == 1:
+        return chroma
+    size = chroma.square().sum(dim=1, keepdim=True).add(1e-6).sqrt()
+    return chroma * gain * (size / TYPICAL_CHROMA) ** (power - 1)
 
 
 class DecoderStage(nn.Module):

@@ -15,7 +15,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from photochrom.errors import OutputError
+from photochrom.errors import InputError, OutputError
 from photochrom.inference.backends import FORMAT_VERSION, METADATA_KEY, OnnxBackend
 from photochrom.networks.build import AnyGenerator, load_ema
 from photochrom.networks.generator import Generator
@@ -32,15 +32,18 @@ class Parity:
     largest: float
 
 
-def export(run: Path, path: Path, gain: float | None = None) -> Parity:
+def export(run: Path, path: Path, gain: float | None = None, power: float | None = None) -> Parity:
     """Export a run's (or checkpoint's) averaged generator to path; compare it with PyTorch.
 
-    gain: replaces the default generator's own, to calibrate its colorfulness. Raises OutputError,
-    WeightsError, TrainingError.
+    gain, power: replace the default generator's own, to calibrate its colorfulness (see
+    `networks.generator.calibrate`). Raises OutputError, WeightsError, TrainingError.
     """
     generator, config, step = load_ema(run)
-    if isinstance(generator, Generator):
-        generator.config = replace(generator.config, gain=gain or generator.config.gain)
+    if gain is not None or power is not None:
+        if not isinstance(generator, Generator):
+            raise InputError(f"only the default generator can be calibrated, not {config['preset']}'s")
+        old = generator.config
+        generator.config = replace(old, gain=gain or old.gain, power=power or old.power)
         config = {**config, "generator": asdict(generator.config)}
     model = _to_onnx(generator)
     _halve_weights(model)
