@@ -29,9 +29,9 @@ JPEG_LUMINANCE_TABLE = (  # ITU-T T.81, table K.1
 class AugmentationConfig:
     """How training photographs are varied."""
 
-    crop: tuple[float, float] = (0.6, 1.0)  # side of the crop as a share of the photograph's
-    stretch: float = 1.25  # horizontal aspect jitter: at most this factor either way
-    degraded: float = 0.3  # share of photographs whose luminance is made to look old
+    crop: tuple[float, float] = (0.4, 1.0)  # side of the crop as a share of the photograph's
+    stretch: float = 1.3  # horizontal aspect jitter: at most this factor either way
+    degraded: float = 0.5  # share of photographs whose luminance is made to look old
     hinted: float = 0.3  # share of photographs that come with hints
 
 
