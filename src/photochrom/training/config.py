@@ -83,7 +83,7 @@ def default_config() -> TrainingConfig:
 
 
 def pix2pix_config() -> TrainingConfig:
-    """The published network and recipe: L1 weight 100, batches of one, Adam at 2e-4 (falling by a cosine, not a line)."""
+    """The published network and recipe: L1 weight 100, batches of one, Adam at 2e-4 (with our schedule)."""
     return TrainingConfig(
         preset="pix2pix",
         generator=Pix2PixConfig(),
