@@ -238,11 +238,9 @@ def train(
 @main.command()
 @click.argument("run", type=EXISTING, metavar="RUN")
 @click.argument("model", type=ANY_PATH, metavar="MODEL.onnx")
-@click.option("--gain", type=click.FloatRange(0.1, 10), help="On the chroma: higher is more colorful.")
-@click.option(
-    "--power", type=click.FloatRange(0.5, 3), help="Above 1, strong colors get stronger and weak ones weaker."
-)
-def export(run: Path, model: Path, gain: float | None, power: float | None) -> None:
+@click.option("--weak-gain", type=click.FloatRange(0.1, 10), help="On weak chroma, to calibrate how colorful it is.")
+@click.option("--strong-gain", type=click.FloatRange(0.1, 10), help="On strong chroma.")
+def export(run: Path, model: Path, weak_gain: float | None, strong_gain: float | None) -> None:
     """Write a training run's generator to an ONNX file for `colorize --model`.
 
     Weights are stored as 16-bit floats. Compares the file with PyTorch and prints the difference. Needs the
@@ -251,7 +249,7 @@ def export(run: Path, model: Path, gain: float | None, power: float | None) -> N
     _need_torch("exporting")
     from photochrom.training.export import export as write_model
 
-    parity = write_model(run, model, gain, power)
+    parity = write_model(run, model, weak_gain, strong_gain)
     size = model.stat().st_size / 1e6
     click.echo(
         f"{model}: {size:.1f} MB; differs from PyTorch by {parity.mean:.4f} on average, "

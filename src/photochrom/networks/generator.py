@@ -13,7 +13,7 @@ from photochrom.networks.palette import displayable_palette
 from photochrom.networks.units import scale_chroma, scale_luminance
 
 HINT_CHANNELS = 3  # a, b, and where they apply
-TYPICAL_CHROMA = 20.0  # Lab units: calibration by a power leaves it alone
+TYPICAL_CHROMA = 15.0  # Lab units: of photographs' pixels, about the mean
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class GeneratorConfig:
     style_channels: int = 128  # what the noise and the whole picture's content are mixed into
     noise_channels: int = 8  # length of the noise vector z
     dropout: float = 0.2  # share of the encoder's channels hidden while training, against learning by heart
-    gain: float = 1.0  # on the chroma, calibrated when exporting
-    power: float = 1.0  # of the chroma's size; see `calibrate`
+    weak_gain: float = 1.0  # on weak chroma, and
+    strong_gain: float = 1.0  # on strong chroma: see `calibrate`; set when exporting
 
 
 class Generator(nn.Module):
@@ -77,7 +77,7 @@ class Generator(nn.Module):
     def decode(self, features: list[Tensor], hints: Tensor, noise: Tensor) -> Tensor:
         """Chroma (N, 2, H/4, W/4) in Lab units from the encoder's maps."""
         shares = F.softmax(self.scores(features, hints, noise), dim=-1, dtype=torch.float32)
-        return calibrate(self.mean_color(shares), self.config.gain, self.config.power)
+        return calibrate(self.mean_color(shares), self.config.weak_gain, self.config.strong_gain)
 
     def scores(self, features: list[Tensor], hints: Tensor, noise: Tensor) -> Tensor:
         """The palette scores (N, H/4, W/4, Q), logits of a distribution over colors.
@@ -97,16 +97,18 @@ class Generator(nn.Module):
         return (shares @ self.palette).permute(0, 3, 1, 2)
 
 
-def calibrate(chroma: Tensor, gain: float, power: float) -> Tensor:
-    """Chroma (N, 2, h, w) with its size C = sqrt(a^2 + b^2) turned into gain * C0 * (C / C0) ** power.
+def calibrate(chroma: Tensor, weak_gain: float, strong_gain: float) -> Tensor:
+    """Chroma (N, 2, h, w) times a gain that goes from weak_gain to strong_gain with its size; hue stays.
 
-    A mean over likely colors is duller than any of them, most so where the network is unsure. A power above
-    1 makes vivid what it is sure of and leaves the doubtful near gray; hue stays.
+    A mean over likely colors is duller than any of them. Raising the strong chroma, of which the network is
+    sure, and not the weak, costs less accuracy than raising all alike. The gain is bounded by its two ends
+    and halfway between them at TYPICAL_CHROMA.
     """
-    if gain == 1 and power == 1:
+    if weak_gain == strong_gain == 1:
         return chroma
-    size = chroma.square().sum(dim=1, keepdim=True).add(1e-6).sqrt()
-    return chroma * gain * (size / TYPICAL_CHROMA) ** (power - 1)
+    square = chroma.square().sum(dim=1, keepdim=True)
+    strong = square / (square + TYPICAL_CHROMA**2)
+    return chroma * (weak_gain + (strong_gain - weak_gain) * strong)
 
 
 class DecoderStage(nn.Module):

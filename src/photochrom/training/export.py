@@ -32,18 +32,20 @@ class Parity:
     largest: float
 
 
-def export(run: Path, path: Path, gain: float | None = None, power: float | None = None) -> Parity:
+def export(run: Path, path: Path, weak_gain: float | None = None, strong_gain: float | None = None) -> Parity:
     """Export a run's (or checkpoint's) averaged generator to path; compare it with PyTorch.
 
-    gain, power: replace the default generator's own, to calibrate its colorfulness (see
+    weak_gain, strong_gain: replace the default generator's own, to calibrate its colorfulness (see
     `networks.generator.calibrate`). Raises OutputError, WeightsError, TrainingError.
     """
     generator, config, step = load_ema(run)
-    if gain is not None or power is not None:
+    if weak_gain is not None or strong_gain is not None:
         if not isinstance(generator, Generator):
             raise InputError(f"only the default generator can be calibrated, not {config['preset']}'s")
         old = generator.config
-        generator.config = replace(old, gain=gain or old.gain, power=power or old.power)
+        generator.config = replace(
+            old, weak_gain=weak_gain or old.weak_gain, strong_gain=strong_gain or old.strong_gain
+        )
         config = {**config, "generator": asdict(generator.config)}
     model = _to_onnx(generator)
     _halve_weights(model)
