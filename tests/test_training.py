@@ -369,6 +369,18 @@ def test_checkpoints_run_no_code(tmp_path):
     assert not (tmp_path / "owned").exists()
 
 
+def test_a_portable_checkpoint_starts_another_training(trained, training_folder, tmp_path):
+    from photochrom.training.checkpoint import write_portable
+
+    write_portable(trained, tmp_path / "small.pt")
+    assert (tmp_path / "small.pt").stat().st_size < 0.25 * (trained / "checkpoint.pt").stat().st_size
+    one, two = load_ema(trained)[0].state_dict(), load_ema(tmp_path / "small.pt")[0].state_dict()
+    assert all(torch.allclose(one[name].float(), two[name].float(), rtol=1e-3, atol=1e-3) for name in one)
+    run = tmp_path / "run"
+    train([training_folder], run, small_config(steps=(1, 1)), start=tmp_path / "small.pt", precision="32-true")
+    assert read_checkpoint(run)["step"] == 2
+
+
 def test_export_agrees_with_pytorch_at_any_size(trained, tmp_path):
     from photochrom.inference.backends import open_backend
     from photochrom.training.export import export

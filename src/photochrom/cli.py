@@ -237,16 +237,23 @@ def train(
 
 @main.command()
 @click.argument("run", type=EXISTING, metavar="RUN")
-@click.argument("model", type=ANY_PATH, metavar="MODEL.onnx")
+@click.argument("model", type=ANY_PATH, metavar="FILE")
 @click.option("--weak-gain", type=click.FloatRange(0.1, 10), help="On weak chroma, to calibrate how colorful it is.")
 @click.option("--strong-gain", type=click.FloatRange(0.1, 10), help="On strong chroma.")
 def export(run: Path, model: Path, weak_gain: float | None, strong_gain: float | None) -> None:
     """Write a training run's generator to an ONNX file for `colorize --model`.
 
-    Weights are stored as 16-bit floats. Compares the file with PyTorch and prints the difference. Needs the
-    extra "train".
+    Weights are stored as 16-bit floats. Compares the file with PyTorch and prints the difference. A FILE
+    that ends in .pt becomes a small checkpoint instead, from which `train --start` goes on elsewhere. Needs
+    the extra "train".
     """
     _need_torch("exporting")
+    if model.suffix == ".pt":
+        from photochrom.training.checkpoint import write_portable
+
+        write_portable(run, model)
+        click.echo(f"{model}: {model.stat().st_size / 1e6:.1f} MB")
+        return
     from photochrom.training.export import export as write_model
 
     parity = write_model(run, model, weak_gain, strong_gain)

@@ -7,15 +7,38 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from photochrom.networks.build import CHECKPOINT_NAME
+from photochrom.errors import OutputError
+from photochrom.networks.build import CHECKPOINT_NAME, read_checkpoint
 
 
 def write_checkpoint(state: dict[str, Any], run: Path) -> None:
     """Write state (tensors and plain types only) to the run's checkpoint, replacing the last one at once."""
-    temporary = run / (CHECKPOINT_NAME + ".part")
+    _save(state, run / CHECKPOINT_NAME)
+
+
+def write_portable(run: Path, path: Path) -> None:
+    """Write what another machine needs to go on with `--start`: averaged generator and discriminator, 16 bits.
+
+    A fifth of a checkpoint's size: optimizers are left out and warm up anew. Raises OutputError.
+    """
+    state = read_checkpoint(run)
+    networks = {name: {k: _halved(v) for k, v in state[name].items()} for name in ("ema", "discriminator")}
+    try:
+        _save({"config": state["config"], "step": state["step"], **networks}, path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
+
+
+def _halved(tensor: Tensor) -> Tensor:
+    return tensor.half() if tensor.is_floating_point() else tensor
+
+
+def _save(state: dict[str, Any], path: Path) -> None:
+    temporary = path.with_name(path.name + ".part")
     with open(temporary, "wb") as file:
         torch.save(state, file)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(temporary, run / CHECKPOINT_NAME)
+    os.replace(temporary, path)

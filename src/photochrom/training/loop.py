@@ -240,7 +240,7 @@ class Run:
         """Take a checkpoint's networks only; optimizers and steps begin anew."""
         try:
             self.ema.load_state_dict(state["ema"])
-            self.raw_generator.load_state_dict(state["generator"])
+            self.raw_generator.load_state_dict(state.get("generator", state["ema"]))  # portable ones have one
             self.raw_discriminator.load_state_dict(state["discriminator"])
         except (KeyError, RuntimeError) as error:
             raise TrainingError(f"the checkpoint is of another network: {str(error).splitlines()[0]}") from error
