@@ -30,8 +30,9 @@ def format_table(evaluation: Evaluation) -> str:
     for name, figures in evaluation.figures.items():
         lines += [
             "",
-            f"{name}: the best of {figures['samples']:.0f} samples has {figures['best_over_single']:.3f} x a single "
-            f"sample's ΔE2000; two samples are {figures['mean_pairwise_delta_e']:.2f} apart",
+            f"{name}: one sample's ΔE2000 is {figures['single_sample_delta_e']:.2f}, "
+            f"the best of {figures['samples']:.0f} samples' {figures['best_sample_delta_e']:.2f} "
+            f"({figures['best_over_single']:.3f} x); two samples are {figures['mean_pairwise_delta_e']:.2f} apart",
         ]
     return "\n".join(lines)
 
