@@ -75,7 +75,7 @@ def default_config() -> TrainingConfig:
                 size=192,
                 batch_size=16,
                 learning_rate=1e-4,
-                adversarial=1.0,
+                adversarial=0.2,  # 1.0 was tried: livelier, but ΔE2000 rose by 8 %
                 discriminator_warmup=150,
             ),
         ),
