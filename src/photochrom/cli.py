@@ -177,7 +177,7 @@ def _report(outcomes: list[Any], is_terminal: bool) -> None:
 @click.option(
     "--validation", multiple=True, type=EXISTING, help="Photographs for the sample sheets.  [default: PHOTOS]"
 )
-@click.option("--start", type=EXISTING, help="A checkpoint or run whose networks to start from.")
+@click.option("--from", "start", type=EXISTING, help="A checkpoint or run whose networks to start from.")
 @click.option("--resume", is_flag=True, help="Go on with the training in RUN, with its own configuration.")
 @click.option("--steps", type=click.IntRange(1), help="Steps of the whole training; its stages shrink or grow alike.")
 @click.option("--batch-size", type=click.IntRange(1), help="Photographs a step.")
@@ -244,7 +244,7 @@ def export(run: Path, model: Path, weak_gain: float | None, strong_gain: float |
     """Write a training run's generator to an ONNX file for `colorize --model`.
 
     Weights are stored as 16-bit floats. Compares the file with PyTorch and prints the difference. A FILE
-    that ends in .pt becomes a small checkpoint instead, from which `train --start` goes on elsewhere. Needs
+    that ends in .pt becomes a small checkpoint instead, from which `train --from` goes on elsewhere. Needs
     the extra "train".
     """
     _need_torch("exporting")

@@ -19,7 +19,7 @@ def write_checkpoint(state: dict[str, Any], run: Path) -> None:
 
 
 def write_portable(run: Path, path: Path) -> None:
-    """Write what another machine needs to go on with `--start`: averaged generator and discriminator, 16 bits.
+    """Write what another machine needs to go on with `--from`: averaged generator and discriminator, 16 bits.
 
     A fifth of a checkpoint's size: optimizers are left out and warm up anew. Raises OutputError.
     """
