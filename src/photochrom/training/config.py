@@ -139,7 +139,7 @@ def config_from_dict(values: dict[str, Any]) -> TrainingConfig:
 
 
 def with_steps(config: TrainingConfig, steps: int) -> TrainingConfig:
-    """The same training in `steps` steps: every stage, and its discriminator's warm-up, in proportion."""
+    """The same training in `steps` steps, every stage in proportion and at least one step long."""
     total = sum(stage.steps for stage in config.stages)
     stages, reached, planned = [], 0, 0
     for stage in config.stages:
