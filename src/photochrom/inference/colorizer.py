@@ -93,13 +93,14 @@ class Colorizer:
         smalls = [self.small_luminance(pixels) for pixels in photographs]
         sizes = [(p.shape[0], p.shape[1]) for p in photographs]
         rasters = [rasterize(tuple(h), size, s.shape) for h, size, s in zip(hints, sizes, smalls, strict=True)]
-        chromas: list[FloatArray | None] = [None] * len(photographs)
+        colorings: dict[int, Coloring] = {}
         for shape in {s.shape for s in smalls}:
             members = [i for i, s in enumerate(smalls) if s.shape == shape]
             predicted = self._run([smalls[i] for i in members], [rasters[i] for i in members], seed)
             for i, chroma in zip(members, predicted, strict=True):
-                chromas[i] = correct_chroma(chroma, smalls[i], tuple(hints[i]), sizes[i])
-        return [Coloring(c, s) for c, s in zip(chromas, smalls, strict=True) if c is not None]
+                corrected = correct_chroma(chroma, smalls[i], tuple(hints[i]), sizes[i])
+                colorings[i] = Coloring(corrected, smalls[i])
+        return [colorings[i] for i in range(len(photographs))]
 
     def apply(self, pixels: PixelArray, coloring: Coloring, strength: float = 1.0) -> PixelArray:
         """Join a photograph's luminance with a coloring at full size; cheap enough to try strengths."""

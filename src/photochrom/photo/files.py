@@ -37,6 +37,9 @@ FORMATS = {  # name: suffixes, the first one being the usual
 READABLE_SUFFIXES = frozenset(s for suffixes in FORMATS.values() for s in suffixes) | {".heic", ".heif", ".gif"}
 DEEP_FORMATS = {"png", "tiff"}  # those that hold 16 bits
 ALPHA_FORMATS = {"png", "webp", "tiff", "avif"}
+UMASK = os.umask(0)  # reading it means setting it: once, before there are threads
+os.umask(UMASK)
+NEW_FILE_MODE = 0o666 & ~UMASK
 LOADER_FORMATS = {"jpegload": "jpeg", "pngload": "png", "webpload": "webp", "tiffload": "tiff", "heifload": "avif"}
 KEPT_METADATA = ("exif-", "xmp-", "iptc-", "png-comment", "resolution-unit", "image-description")
 STALE_METADATA = {"exif-ifd0-Orientation", "exif-ifd1-Orientation", "jpeg-thumbnail-data"}
@@ -105,7 +108,7 @@ def write_photograph(
         os.close(handle)
         temporary = Path(temporary_name)
         _encode(photograph, format_name, quality, temporary)
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.chmod(temporary, NEW_FILE_MODE)
         os.replace(temporary, path)
     except (OSError, pyvips.Error) as error:
         reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else _first_line(error)
@@ -281,9 +284,3 @@ def _diagnosis(data: bytes, error: pyvips.Error) -> str:
 def _first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[1] if len(lines) > 1 else lines[0] if lines else "unknown reason"
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

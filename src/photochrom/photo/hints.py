@@ -37,6 +37,21 @@ class Hint:
         return rgb_to_lab(rgb)[1:]
 
 
+@dataclass(frozen=True)
+class HintFile:
+    """Hints, and the size (W, H) of the picture they were made on, if that is known."""
+
+    hints: tuple[Hint, ...]
+    size: tuple[float, float] | None = None
+
+    def for_size(self, width: int, height: int) -> tuple[Hint, ...]:
+        """The hints in pixels of a photograph of this size."""
+        if self.size is None:
+            return self.hints
+        x, y = width / self.size[0], height / self.size[1]
+        return tuple(Hint(h.x * x, h.y * y, h.color) for h in self.hints)
+
+
 def parse_hint(text: str) -> Hint:
     """Read "X,Y,#rrggbb". Raises InputError."""
     try:
@@ -64,21 +79,6 @@ def read_hints(path: Path) -> HintFile:
     except (ValueError, KeyError, TypeError, IndexError, AttributeError):
         form = '{"size": [W, H], "hints": [{"x": 1, "y": 2, "color": "#rrggbb"}]}'
         raise InputError(f"{path} is not a hints file; its form is {form}") from None
-
-
-@dataclass(frozen=True)
-class HintFile:
-    """Hints, and the size (W, H) of the picture they were made on, if that is known."""
-
-    hints: tuple[Hint, ...]
-    size: tuple[float, float] | None = None
-
-    def for_size(self, width: int, height: int) -> tuple[Hint, ...]:
-        """The hints in pixels of a photograph of this size."""
-        if self.size is None:
-            return self.hints
-        x, y = width / self.size[0], height / self.size[1]
-        return tuple(Hint(h.x * x, h.y * y, h.color) for h in self.hints)
 
 
 def rasterize(hints: tuple[Hint, ...], size: tuple[int, int], small: tuple[int, int]) -> FloatArray:
