@@ -207,45 +207,6 @@ def test_models():
     assert result.exit_code == 0 and "default" in result.output
 
 
-def test_evaluate(training_folder, tmp_path):
-    result = run(
-        "evaluate",
-        training_folder,
-        "--out",
-        tmp_path / "report",
-        "--limit",
-        4,
-        "--samples",
-        3,
-        "--hints",
-        "20",
-        "--working-size",
-        128,
-    )
-    assert result.exit_code == 0, result.output
-    assert "| gray |" in result.output and "the best of 3 samples" in result.output
-    report = json.loads((tmp_path / "report" / "report.json").read_text())
-    scores = report["scores"]
-    assert scores["gray"]["delta_e_ratio"] == 1 and scores["truth"]["colorfulness_ratio"] == 1
-    assert scores["default, 20 hints"]["delta_e"] < scores["default"]["delta_e"] < scores["gray"]["delta_e"]
-    matched = next(v for k, v in scores.items() if k.startswith("default, strength"))
-    assert matched["colorfulness_ratio"] == pytest.approx(1, abs=0.05)
-    assert report["figures"]["default"]["best_over_single"] < 1
-    assert len((tmp_path / "report" / "photographs.csv").read_text().splitlines()) == 5
-    assert Image.open(tmp_path / "report" / "sheet.jpg").size == (3 * 256, 4 * 256)
-
-
-def test_evaluate_mistakes(training_folder, tmp_path):
-    (tmp_path / "empty").mkdir()
-    for arguments in (
-        [tmp_path / "empty"],
-        [training_folder, "--hints", "few"],
-        [training_folder, "--model", "nonesuch"],
-    ):
-        result = run("evaluate", *arguments)
-        assert result.exit_code == 2 and "Traceback" not in result.output
-
-
 def test_train_and_export_from_the_command_line(training_folder, tmp_path):
     pytest.importorskip("torch")
     small = ["generator.encoder=lite0", "generator.decoder_channels=[16,16,16]", "photograph_size=96", "log_every=1"]

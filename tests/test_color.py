@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from skimage import color as oracle
 
-from photochrom.evaluation.metrics import bootstrap_interval, colorfulness, delta_e
 from photochrom.photo.color import join, lab_to_rgb, luminance_of, rgb_to_lab
 
 
@@ -85,34 +84,3 @@ def test_join_leaves_displayable_colors_alone(rgb):
 def test_black_stays_black_and_white_stays_white():
     planes = np.full((2, 1, 2), 50, np.float32)
     assert np.allclose(join(np.array([[0, 100]], np.float32), planes)[0], [[0] * 3, [1] * 3], atol=2e-3)
-
-
-def test_delta_e_agrees_with_scikit_image():
-    source = np.random.default_rng(1)
-    lab1 = (source.random((4000, 3)) * [100, 200, 200] - [0, 100, 100]).astype(np.float32)
-    lab2 = (lab1 + source.normal(0, 15, lab1.shape)).astype(np.float32)
-    lab2[:100, 1:] = 0  # no chroma, no hue
-    assert np.abs(delta_e(lab1, lab2) - oracle.deltaE_ciede2000(lab1, lab2)).max() < 1e-3
-
-
-def test_delta_e_of_the_papers_table():
-    """Rows 1, 7, 17 and 25 of Sharma, Wu & Dalal 2005, table 1."""
-    lab1 = np.array([[50, 2.6772, -79.7751], [50, 0, 0], [50, 2.5, 0], [60.2574, -34.0099, 36.2677]], np.float32)
-    lab2 = np.array([[50, 0, -82.7485], [50, -1, 2], [73, 25, -18], [60.4626, -34.1751, 39.4387]], np.float32)
-    assert np.allclose(delta_e(lab1, lab2), [2.0425, 2.3669, 27.1492, 1.2644], atol=2e-4)
-
-
-def test_colorfulness():
-    gray = np.full((8, 8, 3), 0.4, np.float32)
-    assert colorfulness(gray) == 0
-    half = gray.copy()
-    half[:4] = [1, 0, 0]
-    rg, yb = [255, 0], [127.5, 0]  # by hand: |R - G| and |(R + G) / 2 - B| of the two halves
-    expected = np.hypot(np.std(rg), np.std(yb)) + 0.3 * np.hypot(np.mean(rg), np.mean(yb))
-    assert colorfulness(half) == pytest.approx(expected, rel=1e-6)
-
-
-def test_bootstrap_interval_holds_the_mean():
-    values = np.random.default_rng(2).normal(5, 1, 400).astype(np.float32)
-    low, high = bootstrap_interval(values)
-    assert low < values.mean() < high and high - low == pytest.approx(4 * values.std() / 20, rel=0.15)

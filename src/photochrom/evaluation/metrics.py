@@ -1,10 +1,20 @@
-"""How far a coloring is from the truth, and how colorful it is."""
+"""How far a coloring is from the truth, how colorful it is, and how sure one can be of a mean.
+
+Every function takes one photograph's arrays and returns one number, except `delta_e` (one a pixel) and
+the bootstrap.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from photochrom.errors import MissingExtra
 from photochrom.photo.color import FloatArray
+
+MAX_PSNR = 100.0  # dB: what two equal pictures count as
+MIN_SKIN_SHARE = 0.02  # of a photograph's pixels; fewer say nothing of people
+BOOTSTRAP_DRAWS = 2000
 
 
 def delta_e(lab1: FloatArray, lab2: FloatArray) -> FloatArray:
@@ -58,8 +68,74 @@ def colorfulness(rgb: FloatArray) -> float:
     return float(np.hypot(rg.std(), yb.std()) + 0.3 * np.hypot(rg.mean(), yb.mean()))
 
 
-def bootstrap_interval(values: FloatArray, draws: int = 2000, seed: int = 0) -> tuple[float, float]:
-    """95 % bootstrap interval of the mean of values (N,)."""
-    chosen = np.random.default_rng(seed).integers(0, len(values), (draws, len(values)))
-    low, high = np.percentile(values[chosen].mean(axis=1), [2.5, 97.5])
+def psnr(rgb8: NDArray[np.uint8], true_rgb8: NDArray[np.uint8]) -> float:
+    """Peak signal-to-noise ratio in dB over all channels of 8-bit sRGB; equal pictures count as 100 dB."""
+    mean_square = np.square(rgb8.astype(np.float64) - true_rgb8).mean()
+    return MAX_PSNR if mean_square == 0 else min(MAX_PSNR, float(10 * np.log10(255**2 / mean_square)))
+
+
+def ssim(rgb8: NDArray[np.uint8], true_rgb8: NDArray[np.uint8]) -> float:
+    """Structural similarity of 8-bit sRGB, the mean over channels.
+
+    Wang et al. 2004 with their settings (Gaussian window, sigma 1.5, K1 0.01, K2 0.03), by scikit-image.
+    Raises MissingExtra.
+    """
+    try:
+        from skimage.metrics import structural_similarity
+    except ImportError as error:
+        raise MissingExtra("SSIM", "evaluate") from error
+    similarity = structural_similarity(
+        rgb8,
+        true_rgb8,
+        channel_axis=2,
+        data_range=255,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+    )
+    return float(similarity)
+
+
+def skin_mask(rgb8: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Pixels (H, W) of a color photograph (H, W, 3) that have the color of human skin in daylight.
+
+    Kovac, Peer & Solina 2003, "Human skin colour clustering for face detection". Sand and wood may have it too.
+    """
+    r, g, b = (rgb8[..., i].astype(np.int16) for i in range(3))
+    spread = np.maximum(np.maximum(r, g), b) - np.minimum(np.minimum(r, g), b)
+    return (r > 95) & (g > 40) & (b > 20) & (spread > 15) & (r - g > 15) & (r > b)
+
+
+def skin_difference(chroma: FloatArray, true_chroma: FloatArray, skin: NDArray[np.bool_]) -> tuple[float, float]:
+    """Hue difference in degrees (-180..180, positive towards yellow) and chroma ratio on skin.
+
+    Of the mean chroma over the skin's pixels: chroma and true_chroma (2, H, W), skin (H, W). Both are NaN
+    where less than 2 % of the pixels are skin; the hue also where the coloring is gray.
+    """
+    if skin.mean() < MIN_SKIN_SHARE:
+        return np.nan, np.nan
+    a, b = chroma[:, skin].mean(axis=1)
+    true_a, true_b = true_chroma[:, skin].mean(axis=1)
+    size, true_size = np.hypot(a, b), np.hypot(true_a, true_b)
+    if size < 1e-3:
+        return np.nan, 0.0
+    turn = np.degrees(np.arctan2(b, a) - np.arctan2(true_b, true_a))
+    return float((turn + 180) % 360 - 180), float(size / true_size)
+
+
+def bootstrap_interval(values: FloatArray, over: FloatArray | None = None, seed: int = 0) -> tuple[float, float]:
+    """95 % bootstrap interval of mean(values), or of mean(values) / mean(over); both (N,).
+
+    Efron & Tibshirani 1993, percentile method; numerator and denominator are drawn together, photograph by
+    photograph. NaN values are left out.
+    """
+    kept = ~np.isnan(values)
+    values, over = values[kept], over[kept] if over is not None else None
+    if len(values) == 0:
+        return np.nan, np.nan
+    chosen = np.random.default_rng(seed).integers(0, len(values), (BOOTSTRAP_DRAWS, len(values)))
+    means = values[chosen].mean(axis=1)
+    if over is not None:
+        means = means / over[chosen].mean(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)

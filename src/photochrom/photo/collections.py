@@ -52,8 +52,8 @@ def find_photographs(sources: list[Path]) -> list[Member]:
     return found
 
 
-def decode_squares(members: list[Member], side: int) -> Iterator[NDArray[np.uint8] | None]:
-    """Each photograph's central square, (side, side, 3) sRGB, in order; None for a damaged one."""
+def decode_squares(members: list[Member], side: int, *, crop: bool = True) -> Iterator[NDArray[np.uint8] | None]:
+    """Each photograph as `decode_square` makes it, in order; None for a damaged one."""
     with ExitStack() as stack, ThreadPoolExecutor(DECODE_THREADS) as pool:
         sources = {m.source for m in members if not m.source.is_dir()}
         archives = {source: stack.enter_context(zipfile.ZipFile(source)) for source in sources}
@@ -62,7 +62,7 @@ def decode_squares(members: list[Member], side: int) -> Iterator[NDArray[np.uint
             try:
                 archive = archives.get(member.source)
                 data = archive.read(member.name) if archive else (member.source / member.name).read_bytes()
-                return decode_square(data, side)
+                return decode_square(data, side, crop=crop)
             except (pyvips.Error, zipfile.BadZipFile, OSError):
                 return None
 
@@ -70,9 +70,10 @@ def decode_squares(members: list[Member], side: int) -> Iterator[NDArray[np.uint
             yield from pool.map(decode, members[start : start + CHUNK])
 
 
-def decode_square(data: bytes, side: int) -> NDArray[np.uint8]:
-    """An encoded photograph's central square, (side, side, 3) sRGB; cut, never squashed."""
-    image = pyvips.Image.thumbnail_buffer(data, side, height=side, crop="centre", export_profile="srgb")
+def decode_square(data: bytes, side: int, *, crop: bool = True) -> NDArray[np.uint8]:
+    """An encoded photograph's central square, (side, side, 3) sRGB; or all of it, squashed, if not crop."""
+    fit = {"crop": "centre"} if crop else {"size": "force"}
+    image = pyvips.Image.thumbnail_buffer(data, side, height=side, export_profile="srgb", **fit)
     image = image.colourspace("srgb")
     if image.hasalpha():
         image = image.flatten(background=255)

@@ -1,0 +1,116 @@
+"""Who is compared: the chroma that models, other tools and baselines give to every photograph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photochrom.evaluation.metrics import colorfulness
+from photochrom.evaluation.protocols import Truths, read_outputs
+from photochrom.inference.colorizer import Colorizer
+from photochrom.photo.color import FloatArray, join, rgb_to_lab
+from photochrom.photo.hints import Hint
+
+BATCH = 16  # photographs a prediction
+SCALES = (0.5, 1.5)  # strengths of the copies that are compared beside every contestant
+MATCH_ROUNDS = 12  # halvings of a strength between 0 and MATCH_LIMIT
+MATCH_LIMIT = 10.0
+MATCH_PHOTOGRAPHS = 256  # enough to find one number
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A coloring of every photograph.
+
+    chromas: (N, 2, S, S) in Lab units, of any float type, in memory or on disk; strength multiplies it.
+    """
+
+    name: str
+    chromas: FloatArray
+    strength: float = 1.0
+
+    def chroma(self, number: int) -> FloatArray:
+        """Chroma (2, S, S) of one photograph."""
+        return self.chromas[number].astype(np.float32) * np.float32(self.strength)
+
+    def scaled(self, name: str, strength: float) -> Contestant:
+        """The same coloring at another strength."""
+        return Contestant(name, self.chromas, strength)
+
+
+def baselines(truths: Truths) -> list[Contestant]:
+    """Gray, and the truths' mean a and b everywhere."""
+    shape = (len(truths), 2, truths.side, truths.side)
+    mean = np.mean([truths.lab(i)[..., 1:].mean(axis=(0, 1)) for i in range(len(truths))], axis=0)
+    return [
+        Contestant("gray", np.broadcast_to(np.float32(0), shape)),
+        Contestant("mean ab", np.broadcast_to(mean.astype(np.float32)[:, None, None], shape)),
+    ]
+
+
+def model_contestant(name: str, colorizer: Colorizer, truths: Truths, scratch: Path, **options: object) -> Contestant:
+    """What a model makes of the photographs; the chromas go to a file in folder `scratch`.
+
+    options: as for `predictions`.
+    """
+    return _keep(name, predictions(colorizer, truths, **options), truths, scratch)  # type: ignore[arg-type]
+
+
+def outputs_contestant(name: str, folder: Path, truths: Truths, scratch: Path) -> Contestant:
+    """The chroma of another tool's finished pictures. Raises InputError if any is missing."""
+    pictures = read_outputs(folder, truths)
+    chromas = (np.moveaxis(rgb_to_lab(p.astype(np.float32) / 255)[..., 1:], -1, 0) for p in pictures)
+    return _keep(name, chromas, truths, scratch)
+
+
+def predictions(
+    colorizer: Colorizer,
+    truths: Truths,
+    *,
+    seed: int | None = None,
+    hints: Sequence[list[Hint]] | None = None,
+    pictures: Sequence[NDArray[np.uint8]] | None = None,
+) -> Iterator[FloatArray]:
+    """Chroma (2, S, S) of each photograph, before it is fitted into the gamut.
+
+    pictures: what the Colorizer sees instead of the photographs themselves.
+    """
+    waiting = iter(range(len(truths)))
+    seen = truths.rgb8 if pictures is None else pictures
+    while batch := list(islice(waiting, BATCH)):
+        colorings = colorizer.predict(
+            [seen[i] for i in batch], seed=seed, hints=[hints[i] for i in batch] if hints else None
+        )
+        for i, coloring in zip(batch, colorings, strict=True):
+            yield coloring.guided().rows(truths.lab(i)[..., 0], 0, truths.side)
+
+
+def match_colorfulness(contestant: Contestant, truths: Truths) -> Contestant:
+    """The same coloring, all chroma scaled alike so that the mean colorfulness is the truth's: by bisection."""
+    some = range(0, len(truths), max(1, len(truths) // MATCH_PHOTOGRAPHS))
+    luminances = [truths.lab(i)[..., 0] for i in some]
+    chromas = [contestant.chroma(i) for i in some]
+    wanted = np.mean([colorfulness(truths.rgb8[i] / np.float32(255)) for i in some])
+    low, high = 0.0, MATCH_LIMIT
+    for _ in range(MATCH_ROUNDS):
+        middle = (low + high) / 2
+        pairs = zip(luminances, chromas, strict=True)
+        found = np.mean([colorfulness(join(luminance, c * np.float32(middle))) for luminance, c in pairs])
+        low, high = (middle, high) if found < wanted else (low, middle)
+    strength = (low + high) / 2
+    return contestant.scaled(f"{contestant.name}, matched ({strength:.2f} x)", strength)
+
+
+def _keep(name: str, chromas: Iterator[FloatArray], truths: Truths, scratch: Path) -> Contestant:
+    """Half precision tells chroma apart to 0.03 Lab units where it is strongest, and holds thousands of pictures."""
+    shape = (len(truths), 2, truths.side, truths.side)
+    number = len(list(scratch.iterdir()))
+    kept = np.memmap(scratch / f"{number}.f16", np.float16, "w+", shape=shape)
+    for i, chroma in enumerate(chromas):
+        kept[i] = chroma
+    return Contestant(name, kept)

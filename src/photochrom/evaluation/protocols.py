@@ -1,0 +1,108 @@
+"""Protocols: which photographs are compared, and how they are made square."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photochrom.errors import InputError, OutputError
+from photochrom.photo.collections import decode_squares, find_photographs
+from photochrom.photo.color import FloatArray, join, luminance_of, rgb_to_lab
+from photochrom.photo.files import Photograph, write_photograph
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a folder of photographs becomes a test set."""
+
+    description: str
+    side: int = 256  # pixels
+    crop: bool = True  # the central square; else the whole photograph is squashed into one
+    first: int | None = None  # only so many, the first by name
+
+
+PROTOCOLS = {
+    "default": Protocol("all photographs, central square, 256 px"),
+    "val5k": Protocol("the first 5,000 by name, central square, 256 px: the recipe of DDColor's Table 1", first=5000),
+    "val50k": Protocol("all photographs, squashed to 256 px: the recipe of MultiColor's table", crop=False),
+}
+
+
+@dataclass(frozen=True)
+class Truths:
+    """Color photographs to compare with: their names, and 8-bit sRGB (N, S, S, 3)."""
+
+    names: list[str]
+    rgb8: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def side(self) -> int:
+        return int(self.rgb8.shape[1])
+
+    def lab(self, number: int) -> FloatArray:
+        """CIELAB (S, S, 3) of one photograph."""
+        return rgb_to_lab(self.rgb8[number].astype(np.float32) / 255)
+
+
+def read_truths(sources: list[Path], protocol: Protocol, limit: int | None = None) -> Truths:
+    """Read the photographs of folders and ZIP archives; limit: only so many, evenly spread.
+
+    Damaged ones are left out. Raises InputError if there are none to read.
+    """
+    members = find_photographs(sources)[: protocol.first]
+    if limit is not None and limit < len(members):
+        members = [members[i] for i in np.linspace(0, len(members) - 1, limit).astype(int)]
+    names: list[str] = []
+    pictures = []
+    for member, rgb8 in zip(members, decode_squares(members, protocol.side, crop=protocol.crop), strict=True):
+        if rgb8 is not None:
+            names.append(_flat_name(Path(member.name), names))
+            pictures.append(rgb8)
+    if not pictures:
+        raise InputError("none of the photographs can be read")
+    return Truths(names, np.stack(pictures))
+
+
+def write_inputs(truths: Truths, folder: Path) -> None:
+    """Write every photograph in gray, NAME.png: what another tool is to color. Raises OutputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {folder}: {(error.strerror or str(error)).lower()}") from error
+    for name, rgb8 in zip(truths.names, truths.rgb8, strict=True):
+        write_photograph(Photograph(gray_of(rgb8)), folder / f"{name}.png")
+
+
+def gray_of(rgb8: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The gray picture (S, S, 3) of the same luminance L."""
+    luminance = luminance_of(rgb8)
+    gray = join(luminance, np.zeros((2, *luminance.shape), np.float32))[..., :1]
+    return np.rint(gray * 255).astype(np.uint8).repeat(3, axis=-1)
+
+
+def read_outputs(folder: Path, truths: Truths) -> list[NDArray[np.uint8]]:
+    """Another tool's finished pictures, found by the photographs' names. Raises InputError."""
+    members = {Path(m.name).stem: m for m in find_photographs([folder])}
+    missing = [name for name in truths.names if name not in members]
+    if missing:
+        raise InputError(
+            f"{folder} lacks {len(missing)} of {len(truths)} pictures, such as {missing[0]!r}: "
+            "color what --inputs writes, and keep the names"
+        )
+    found = list(decode_squares([members[name] for name in truths.names], truths.side))
+    damaged = [name for name, rgb8 in zip(truths.names, found, strict=True) if rgb8 is None]
+    if damaged:
+        raise InputError(f"{folder}: {damaged[0]!r} can't be read")
+    return [rgb8 for rgb8 in found if rgb8 is not None]
+
+
+def _flat_name(path: Path, taken: list[str]) -> str:
+    """A name without folders and suffix; with the suffix where that tells two photographs apart."""
+    name = "_".join(path.with_suffix("").parts)
+    return f"{name}_{path.suffix[1:]}" if name in taken else name
