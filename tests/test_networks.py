@@ -10,7 +10,7 @@ from skimage import color, data  # noqa: E402
 from photochrom.errors import TrainingError  # noqa: E402
 from photochrom.networks.discriminator import DiscriminatorConfig, PatchGAN  # noqa: E402
 from photochrom.networks.encoder import EfficientNetLite, read_pretrained  # noqa: E402
-from photochrom.networks.generator import Generator, GeneratorConfig, hints_at_stride  # noqa: E402
+from photochrom.networks.generator import Generator, GeneratorConfig, HintSpread, hints_at_stride  # noqa: E402
 from photochrom.networks.losses import (  # noqa: E402
     ADVERSARIAL_LOSSES,
     classification_loss,
@@ -201,3 +201,20 @@ def test_adversarial_losses_pull_the_right_way(name):
 def test_unknown_preset_lists_the_valid_ones():
     with pytest.raises(TrainingError, match="default, pix2pix"):
         preset_config("nope")
+
+
+def test_hints_spread_only_from_hinted_cells():
+    """Every cell gets a mixture of the hints and of nothing; without hints, nothing."""
+    spread = HintSpread(8)
+    torch.manual_seed(0)
+    x, hints = torch.randn(2, 8, 5, 7), torch.zeros(2, 3, 5, 7)
+    assert (spread(x, hints) == 0).all()
+    hints[0, :, 1, 1] = torch.tensor([0.5, -0.2, 1.0])
+    hints[0, :, 4, 6] = torch.tensor([-0.1, 0.4, 1.0])
+    a, b, share = spread(x, hints)[0]
+    assert (share > 0).all() and (share < 1).all()
+    # Between the two hints' colors, in the proportion that one unknown share of the first hint explains.
+    first = (a + 0.1 * share) / 0.6
+    assert torch.allclose(b, -0.2 * first + 0.4 * (share - first), atol=1e-6)
+    assert (first >= 0).all() and (first <= share).all()
+    assert (spread(x, hints)[1] == 0).all()

@@ -328,6 +328,7 @@ def evaluate(
       photochrom evaluate val.zip --outputs other=colored/ --model default --out report
     """
     from photochrom.evaluation.evaluate import evaluate as measure
+    from photochrom.evaluation.historic import STRENGTHS
     from photochrom.evaluation.protocols import PROTOCOLS
     from photochrom.evaluation.report import format_table, write_report
 
@@ -343,7 +344,7 @@ def evaluate(
         limit=limit,
         samples=samples,
         hint_counts=counts,
-        historic=historic,
+        historic=tuple(STRENGTHS) if historic else (),
         published=published,
         inputs=inputs,
         working_size=working_size,

@@ -28,7 +28,7 @@ from photochrom.evaluation.contestants import (
     predictions,
 )
 from photochrom.evaluation.distances import frechet_distance, kernel_distance
-from photochrom.evaluation.historic import STRENGTHS, WAYS, make_historic
+from photochrom.evaluation.historic import WAYS, make_historic
 from photochrom.evaluation.metrics import colorfulness, delta_e, psnr, skin_difference, skin_mask, ssim
 from photochrom.evaluation.protocols import PROTOCOLS, Protocol, Truths, read_truths, write_inputs
 from photochrom.inference.colorizer import DEFAULT_WORKING_SIZE, Colorizer
@@ -92,7 +92,7 @@ def evaluate(
     limit: int | None = None,
     samples: int = 0,
     hint_counts: Sequence[int] = (),
-    historic: bool = False,
+    historic: Sequence[str] = (),
     published: bool = False,
     inputs: Path | None = None,
     working_size: int = DEFAULT_WORKING_SIZE,
@@ -102,7 +102,8 @@ def evaluate(
     Models color through the Colorizer that users run. outputs: by name, folders of pictures colored by other
     tools. limit: only so many photographs, evenly spread. samples: colorings with seeds 1, 2, ... for
     diversity and best-of-many. hint_counts: also color with so many true-color points. historic: also color
-    the photographs grown old. published: add FID and LPIPS. inputs: write the gray photographs to that folder.
+    the photographs grown old, at these STRENGTHS. published: add FID and LPIPS. inputs: write the gray
+    photographs to that folder.
     Raises InputError, WeightsError, MissingExtra.
     """
     colorizers = {name: Colorizer(name, working_size=working_size) for name in models}
@@ -139,11 +140,11 @@ def evaluate(
         evaluation.strips = {i: _strip(i, truths, contestants) for i in sorted(shown)}
         for name, colorizer in colorizers.items():
             if samples:
-                evaluation.diversity[name] = measure_diversity(colorizer, truths, samples)
+                evaluation.diversity[name] = _measure_diversity(colorizer, truths, samples)
             if hint_counts:
                 evaluation.hint_curves[name] = _measure_hints(colorizer, truths, hint_counts)
             if historic:
-                evaluation.historic += _measure_historic(name, colorizer, truths, evaluation[name])
+                evaluation.historic += _measure_historic(name, colorizer, truths, evaluation[name], historic)
     return evaluation
 
 
@@ -157,15 +158,16 @@ def random_true_hints(rgb8: NDArray[np.uint8], count: int, seed: int) -> list[Hi
     return hints
 
 
-def measure_diversity(colorizer: Colorizer, truths: Truths, samples: int) -> dict[str, float]:
-    """How far samples are from each other, and what the best of them gains over one."""
+def _measure_diversity(colorizer: Colorizer, truths: Truths, samples: int) -> dict[str, float]:
+    """How far samples are from each other (on every second pixel each way), and what the best of them gains."""
     errors, spreads = [], []
     # All seeds side by side, photograph by photograph: only a batch of each is held at a time.
     drawn = zip(*(predictions(colorizer, truths, seed=seed) for seed in range(1, samples + 1)), strict=True)
     for number, chromas in enumerate(drawn):
         lab = truths.lab(number)
         errors.append([_color_error(chroma, lab)[0] for chroma in chromas])
-        labs = [np.concatenate([lab[..., :1], np.moveaxis(c, 0, -1)], axis=-1) for c in chromas]
+        thin = np.s_[::2, ::2]
+        labs = [np.concatenate([lab[..., :1], np.moveaxis(c, 0, -1)], axis=-1)[thin] for c in chromas]
         distances = [delta_e(one, other).mean() for one, other in combinations(labs, 2)]
         spreads.append(np.mean(distances) if distances else 0.0)
     single, best = np.mean(errors), np.min(errors, axis=1).mean()
@@ -187,11 +189,13 @@ def _measure_hints(colorizer: Colorizer, truths: Truths, counts: Sequence[int]) 
     return curve
 
 
-def _measure_historic(name: str, colorizer: Colorizer, truths: Truths, clean: Scores) -> list[dict[str, object]]:
+def _measure_historic(
+    name: str, colorizer: Colorizer, truths: Truths, clean: Scores, strengths: Sequence[str]
+) -> list[dict[str, object]]:
     """How delta E rises and colorfulness falls when the photographs are old; colors on the truth's luminance."""
     rows: list[dict[str, object]] = []
     for way in WAYS:
-        for strength in STRENGTHS:
+        for strength in strengths:
             old = [make_historic(rgb8, way, strength, number) for number, rgb8 in enumerate(truths.rgb8)]
             chromas = predictions(colorizer, truths, pictures=old)
             found = np.array([_color_error(chroma, truths.lab(i)) for i, chroma in enumerate(chromas)])

@@ -32,8 +32,8 @@ class GeneratorConfig:
 class Generator(nn.Module):
     """U-Net generator: pretrained encoder, modulated decoder, palette head.
 
-    - Hints enter every decoder stage at its own scale: the finest acts on the spot, the coarser ones
-      spread to the object.
+    - Hints enter every decoder stage at its own scale, and attention carries them to whatever looks like
+      the places where they stand.
     - Noise modulates every decoder stage (FiLM, Perez et al. 2018, arXiv 1709.07871), mixed with what
       the whole picture shows, so that the same z may mean a red car here and a red dress there.
     - The head scores a palette of displayable colors and returns their softmax mean (Zhang et al. 2016, at
@@ -54,8 +54,9 @@ class Generator(nn.Module):
         self.decoder = nn.ModuleList()
         inputs = bottleneck
         for skip, outputs in zip(reversed(skips), config.decoder_channels, strict=True):
-            self.decoder.append(DecoderStage(inputs, skip, outputs, config.style_channels))
-            inputs = outputs
+            self.decoder.append(DecoderStage(inputs, skip + HINT_CHANNELS, outputs, config.style_channels))
+            inputs = outputs + HINT_CHANNELS if len(self.decoder) == 1 else outputs  # the spread hints join there
+        self.hint_spread = HintSpread(config.decoder_channels[0])
         palette = displayable_palette()
         self.register_buffer("palette", palette)
         self.head = nn.Conv2d(inputs, len(palette), 1)
@@ -88,7 +89,10 @@ class Generator(nn.Module):
         style = self.style(torch.cat([x.mean(dim=(2, 3)), noise], dim=1))
         stride = 16
         for stage, skip in zip(self.decoder, reversed(skips), strict=True):
-            x = stage(x, skip, hints_at_stride(hints, stride), style)
+            cells = hints_at_stride(hints, stride)
+            x = stage(x, torch.cat([skip, cells], dim=1), style)
+            if stride == 16:
+                x = torch.cat([x, self.hint_spread(x, cells)], dim=1)
             stride //= 2
         return self.head(x).permute(0, 2, 3, 1)
 
@@ -112,22 +116,50 @@ def calibrate(chroma: Tensor, weak_gain: float, strong_gain: float) -> Tensor:
 
 
 class DecoderStage(nn.Module):
-    """Double the size, join skip and hints, convolve twice; the style scales and shifts in between."""
+    """Double the size, join the skip, convolve twice; the style scales and shifts in between."""
 
     def __init__(self, inputs: int, skip: int, outputs: int, style: int):
         super().__init__()
-        self.conv1 = nn.Conv2d(inputs + skip + HINT_CHANNELS, outputs, 3, padding=1, bias=False)
+        self.conv1 = nn.Conv2d(inputs + skip, outputs, 3, padding=1, bias=False)
         self.norm1 = nn.BatchNorm2d(outputs)
         self.modulation = nn.Linear(style, 2 * outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
         self.norm2 = nn.BatchNorm2d(outputs)
 
-    def forward(self, x: Tensor, skip: Tensor, hints: Tensor, style: Tensor) -> Tensor:
+    def forward(self, x: Tensor, skip: Tensor, style: Tensor) -> Tensor:
         x = F.interpolate(x, scale_factor=2.0, mode="nearest")
-        x = self.norm1(self.conv1(torch.cat([x, skip, hints], dim=1)))
+        x = self.norm1(self.conv1(torch.cat([x, skip], dim=1)))
         scale, shift = self.modulation(style)[:, :, None, None].chunk(2, dim=1)
         x = F.relu(x * (1 + scale) + shift)
         return F.relu(self.norm2(self.conv2(x)))
+
+
+class HintSpread(nn.Module):
+    """Attention (Vaswani et al. 2017) from every cell to the hinted ones: a hint reaches its whole object.
+
+    Convolutions carry a color a few cells far; a lawn is wider. A cell may also heed no hint at all.
+    """
+
+    def __init__(self, channels: int, width: int = 64):
+        super().__init__()
+        self.query = nn.Conv2d(channels, width, 1)
+        self.key = nn.Conv2d(channels, width, 1)
+        self.no_hint = nn.Parameter(torch.zeros(()))  # the score of heeding none
+
+    def forward(self, x: Tensor, hints: Tensor) -> Tensor:
+        """x (N, C, h, w) and hints (N, 3, h, w) of the same cells to spread hints (N, 3, h, w).
+
+        Of the three the last is how much of a cell's attention goes to any hint, 0..1.
+        """
+        count, _, height, width = hints.shape
+        query = self.query(x).flatten(2).transpose(1, 2)  # (N, h w, D)
+        key = self.key(x).flatten(2)  # (N, D, h w)
+        hinted = hints[:, 2:].flatten(2)  # (N, 1, h w)
+        scores = query @ key * key.shape[1] ** -0.5 + (hinted - 1) * 1e4  # (N, h w, h w)
+        scores = torch.cat([scores, self.no_hint.expand(count, height * width, 1).to(scores.dtype)], dim=2)
+        shares = F.softmax(scores, dim=2, dtype=torch.float32)[..., :-1]
+        spread = shares @ hints.flatten(2).transpose(1, 2).to(shares.dtype)  # (N, h w, 3)
+        return spread.transpose(1, 2).reshape(count, 3, height, width).to(x.dtype)
 
 
 def hints_at_stride(hints: Tensor, stride: int) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 from photochrom.networks.lab import rgb_to_lab
 
 MAX_HINTS = 50
+MAX_SCRATCHES = 20
 HINT_SIDES = (1, 3, 5, 7)  # pixels: hints are squares around their points
 JPEG_LUMINANCE_TABLE = (  # ITU-T T.81, table K.1
     (16, 11, 10, 16, 24, 40, 51, 61),
@@ -103,7 +104,7 @@ def degrade(rgb: Tensor) -> Tensor:
     """What an old camera, film, print and scanner might have made of rgb (N, 3, H, W): L (N, 1, H, W).
 
     In the order in which it happens: the film's own mix of colors (orthochromatic film is blind to red),
-    a soft lens, grain, contrast and fading, JPEG. Each at a random strength, often none.
+    a soft lens, grain, contrast and fading, scratches and dust, JPEG. Each at a random strength, often none.
     """
     count = len(rgb)
     device = rgb.device
@@ -118,11 +119,36 @@ def degrade(rgb: Tensor) -> Tensor:
     gray = torch.lerp(gray, blurred, strength(0.5))
     grain = torch.randn_like(gray)
     coarse = F.interpolate(grain[..., ::2, ::2], gray.shape[-2:], mode="bilinear", align_corners=False)
-    gray = gray + 0.08 * strength(0.6) * grain + 0.08 * strength(0.3) * coarse
+    gray = gray + 0.15 * strength(0.6).square() * grain + 0.1 * strength(0.4) * coarse
     gray = gray.clamp(0, 1) ** torch.exp(0.7 * (strength(0.7) - strength(0.7)))
-    gray = 0.35 * strength(0.4) + gray * (1 - 0.35 * strength(0.4))  # black fades up, white fades down
+    left = 1 - 0.7 * strength(0.5)  # of the contrast; what is lost turns black or white to some gray
+    gray = gray * left + torch.rand(count, 1, 1, 1, device=device) * (1 - left)
+    gray = _scratch(gray.clamp(0, 1), strength(0.3))
     gray = _jpeg(gray.clamp(0, 1), quality_loss=strength(0.5))
     return rgb_to_lab(gray.clamp(0, 1).expand(-1, 3, -1, -1))[:, :1]
+
+
+def _scratch(gray: Tensor, amount: Tensor) -> Tensor:
+    """Black and white scratches, mostly upright, and dust; amount (N, 1, 1, 1) in 0..1."""
+    damaged = (amount.flatten() > 0).nonzero()[:, 0]
+    if len(damaged) == 0:
+        return gray
+    some, amount = gray[damaged], amount[damaged]
+    count, _, height, width = some.shape
+    y = torch.linspace(0, 1, height, device=gray.device)[:, None]
+    x = torch.linspace(0, 1, width, device=gray.device)
+
+    def each() -> Tensor:
+        return torch.rand(count, 1, 1, 1, device=gray.device)
+
+    for _ in range(MAX_SCRATCHES):
+        slope, top = 0.4 * torch.randn_like(amount), each()
+        on_line = (x - each() - slope * (y - top)).abs() * width < 0.8  # about a pixel and a half wide
+        on_line &= (y > top) & (y < top + 0.1 + 0.5 * each()) & (each() < amount)
+        some = torch.where(on_line, (each() < 0.5).to(some.dtype), some)
+    dust = F.max_pool2d((torch.rand_like(some) < 0.004 * amount).to(some.dtype), 3, 1, 1)
+    some = torch.where(dust > 0, torch.rand_like(some), some)
+    return gray.index_put((damaged,), some)
 
 
 def _jpeg(gray: Tensor, quality_loss: Tensor) -> Tensor:

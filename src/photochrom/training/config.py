@@ -38,6 +38,7 @@ class TrainingConfig:
     discriminator: DiscriminatorConfig
     stages: tuple[Stage, ...]
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    pretrained: bool = True  # the encoder starts from its ImageNet weights; generators without one skip it
     pixel_loss: Literal["l1", "smooth-l1"] = "smooth-l1"
     pixel_weight: float = 30.0
     classification_weight: float = 1.0  # of the palette's cross-entropy; generators without one skip it

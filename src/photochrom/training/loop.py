@@ -115,7 +115,7 @@ class Run:
         torch.manual_seed(config.seed)
 
         generator = build_generator(config.generator)
-        if isinstance(generator, Generator):
+        if isinstance(generator, Generator) and config.pretrained:
             generator.encoder.load_pretrained(read_pretrained(generator.config.encoder))
         discriminator = PatchGAN(config.discriminator)
         self.ema = copy.deepcopy(generator).eval().requires_grad_(False).to(fabric.device)

@@ -1,0 +1,188 @@
+"""The ladder: what each part of the method gains, at one equal budget of training, on the same photographs.
+
+Usage: python benchmarks/ladder.py TRAIN... --validation PHOTOS --out FOLDER [--minutes 3] [--limit 150]
+
+Every rung adds one thing to the rung before it. All get the same time on the same machine, which must do nothing else;
+all but pix2pix see the same number of photographs at the same size. Needs the dev extra. Each finished rung leaves
+one JSON file in benchmarks/ladder/ (small text, kept in the repository) and is not done again; the table goes to
+benchmarks/LADDER.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from speed import machine
+
+from photochrom.evaluation.evaluate import Evaluation, evaluate
+from photochrom.evaluation.metrics import bootstrap_interval
+
+HERE = Path(__file__).parent
+LOGS = HERE / "ladder"
+TABLE = HERE / "LADDER.md"
+SIZE, BATCH, WORKING_SIZE = 128, 32, 128
+RATES = {"default": 38.0, "pix2pix": 2.2}  # photographs a second on the 2 cores that these numbers come from
+BARE = (  # the default network with nothing but its U-Net and L1
+    "pretrained=false",
+    "pixel_loss=l1",
+    "classification_weight=0",
+    "noisy=0",
+    "candidates=1",
+    "augmentation.hinted=0",
+    "augmentation.degraded=0",
+)
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One training: what is new in it, its preset, its changes, the weight of its adversarial loss."""
+
+    name: str
+    title: str
+    preset: str = "default"
+    changes: tuple[str, ...] = ()
+    adversarial: float = 0.0
+
+
+LADDER = [
+    Rung("pix2pix", "pix2pix preset (256 px, batches of 1)", preset="pix2pix"),
+    Rung("scratch", "default network from scratch, L1 only"),
+    Rung("pretrained", "+ encoder pretrained on ImageNet", changes=("pretrained=true",)),
+    Rung(
+        "classification", "+ classification on the palette", changes=("classification_weight=1", "pixel_loss=smooth-l1")
+    ),
+    Rung("adversarial", "+ adversarial (hinge, weight 0.2)", adversarial=0.2),
+    Rung("noise", "+ noise, best of 3", changes=("noisy=0.4", "candidates=3")),
+    Rung("hints", "+ hints", changes=("augmentation.hinted=0.3",)),
+    Rung("degraded", "+ old-photo degradations", changes=("augmentation.degraded=0.5",)),
+]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photographs", nargs="+", type=Path)
+    parser.add_argument("--validation", required=True, type=Path)
+    parser.add_argument("--out", required=True, type=Path, help="for the trainings: large, not kept")
+    parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--limit", type=int, default=150, help="validation photographs")
+    options = parser.parse_args()
+    LOGS.mkdir(exist_ok=True)
+    changes: list[str] = list(BARE)
+    adversarial = 0.0
+    for rung in LADDER:
+        if rung.preset == "default":
+            changes += rung.changes  # a later change of the same value wins
+            adversarial = max(adversarial, rung.adversarial)
+        log = LOGS / f"{rung.name}.json"
+        if not log.exists():
+            climb(rung, changes if rung.preset == "default" else [], adversarial, options, log)
+    TABLE.write_text(format_table() + "\n")
+    print(TABLE.read_text())
+
+
+def climb(rung: Rung, changes: list[str], adversarial: float, options: argparse.Namespace, log: Path) -> None:
+    """Train and measure one rung, and write its log."""
+    views = int(RATES[rung.preset] * options.minutes * 60)
+    batch, size, rate = (BATCH, SIZE, 1e-3) if rung.preset == "default" else (1, 256, 2e-4)
+    stage = {"name": "ladder", "steps": views // batch, "size": size, "batch_size": batch, "learning_rate": rate}
+    stage |= {"adversarial": adversarial if rung.preset == "default" else 1.0}
+    run = options.out / rung.name
+    command = [sys.executable, "-m", "photochrom", "train", *map(str, options.photographs), "--out", str(run)]
+    command += ["--preset", rung.preset, "--validation", str(options.validation)]
+    ema = 0.99 if rung.preset == "default" else 0.999  # short trainings need a short memory
+    settings = [f"stages={json.dumps([stage])}", "sample_every=100000", f"ema_decay={ema}", *changes]
+    for change in settings:
+        command += ["--set", change]
+    share_photographs(run, options.out / f"photographs-{rung.preset}")
+    subprocess.run([*command, "--steps", "1"], check=True)  # decodes the photographs, outside the budget
+    (run / "checkpoint.pt").unlink()
+    began = time.perf_counter()
+    subprocess.run(command, check=True)
+    minutes = (time.perf_counter() - began) / 60
+    found = evaluate(
+        [options.validation],
+        [str(run)],
+        limit=options.limit,
+        samples=8,
+        hint_counts=(10,),
+        historic=("middle",),
+        working_size=WORKING_SIZE if rung.preset == "default" else 256,
+    )
+    log.write_text(json.dumps(summary(rung, found, str(run), views, minutes, settings), indent=1) + "\n")
+
+
+def share_photographs(run: Path, photographs: Path) -> None:
+    """Let all runs of a preset use the same decoded photographs."""
+    for folder in (run, photographs):
+        folder.mkdir(parents=True, exist_ok=True)
+    (run / "photographs").unlink(missing_ok=True)
+    (run / "photographs").symlink_to(photographs.resolve())
+
+
+def summary(rung: Rung, found: Evaluation, model: str, views: int, minutes: float, settings: list[str]) -> dict:
+    """What a rung's log keeps."""
+    gray, scores = found["gray"], found[model]
+    matched = next(s for s in found.scores if "matched" in s.name)
+    return {
+        "title": rung.title,
+        "machine": machine(),
+        "views": views,
+        "minutes": round(minutes, 2),
+        "settings": settings,
+        "photographs": len(found.photographs),
+        "delta_e": [round(float(v), 4) for v in scores.measures["delta_e"]],
+        "gray_delta_e": [round(float(v), 4) for v in gray.measures["delta_e"]],
+        "colorfulness_ratio": found.ratio(model)[1],
+        "matched_ratio": found.ratio(matched.name)[0],
+        "kid_ratio": scores.distances["kid_lite"] / gray.distances["kid_lite"],
+        "best_over_single": found.diversity[model]["best_over_single"],
+        "sample_distance": found.diversity[model]["mean_pairwise_delta_e"],
+        "hints_ratio": float(found.hint_curves[model][10].mean() / scores.measures["delta_e"].mean()),
+        "old_colorfulness_fall": float(np.mean([row["colorfulness_fall"] for row in found.historic])),
+        "old_delta_e_rise": float(np.mean([row["delta_e_rise"] for row in found.historic])),
+    }
+
+
+def format_table() -> str:
+    """The table of all rungs climbed so far; differences to the rung before with paired intervals."""
+    logs = [(rung, json.loads(path.read_text())) for rung in LADDER if (path := LOGS / f"{rung.name}.json").exists()]
+    first = logs[0][1]
+    lines = [
+        "# The ladder",
+        "",
+        f"Written by `benchmarks/ladder.py`: {first['minutes']:.0f} minutes of training a rung on {first['machine']}; "
+        f"measured on {first['photographs']} photographs. ΔE2000 is over the gray photograph's, colorfulness over the "
+        "truth's; old photographs: the mean over six kinds at the middle strength.",
+        "",
+        "| rung | views | minutes | ΔE2000 ÷ gray (95 %) | change to the rung before (95 %) | colorfulness "
+        "| ΔE2000 at matched colorfulness | KID-lite ÷ gray's | best of 8 ÷ one sample | samples apart, ΔE2000 "
+        "| 10 hints ÷ none | old photographs: ΔE2000 rises | colorfulness falls |",
+        "|" + "---|" * 13,
+    ]
+    before: np.ndarray | None = None
+    for _, log in logs:
+        error, gray = np.array(log["delta_e"]), np.array(log["gray_delta_e"])
+        low, high = bootstrap_interval(error, gray)
+        change = ""
+        if before is not None:
+            change_low, change_high = bootstrap_interval(error - before, gray)
+            change = f"{(error - before).mean() / gray.mean():+.3f} ({change_low:+.3f} to {change_high:+.3f})"
+        before = error
+        lines.append(
+            f"| {log['title']} | {log['views']:,} | {log['minutes']:.1f} | {error.mean() / gray.mean():.3f} "
+            f"({low:.3f}-{high:.3f}) | {change} | {log['colorfulness_ratio']:.2f} | {log['matched_ratio']:.3f} "
+            f"| {log['kid_ratio']:.2f} | {log['best_over_single']:.3f} | {log['sample_distance']:.1f} "
+            f"| {log['hints_ratio']:.3f} | {log['old_delta_e_rise']:+.1%} | {log['old_colorfulness_fall']:+.1%} |"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
