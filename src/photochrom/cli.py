@@ -44,7 +44,7 @@ def working_size_option(command: Command) -> Command:
     return click.option(
         "--working-size",
         type=click.IntRange(32, 1024),
-        default=192,
+        default=256,
         show_default=True,
         help="Short side, in pixels, of the picture that the network sees.",
     )(command)

@@ -134,6 +134,7 @@ def evaluate(
                     distances |= published_distances(pictures, truths.rgb8)
                 evaluation.scores.append(Scores(copy.name, one.name, measures, distances))
         for one in contestants:
+            # Relative to gray: else photographs that are nearly gray would be the best of every contestant.
             order = np.argsort(evaluation[one.name].measures["delta_e"] / (evaluation["gray"].measures["delta_e"] + 1))
             evaluation.chosen[one.name] = _choose([int(i) for i in order])
         shown = {i for kinds in evaluation.chosen.values() for numbers in kinds.values() for i in numbers}

@@ -17,7 +17,7 @@ from photochrom.photo.hints import Hint, correct_chroma, rasterize
 from photochrom.photo.resize import resize_matrix
 from photochrom.photo.upsampling import GuidedChroma, enlarge_along_edges, guide_chroma
 
-DEFAULT_WORKING_SIZE = 192
+DEFAULT_WORKING_SIZE = 256
 MIN_WORKING_SIZE, MAX_WORKING_SIZE = 32, 1024
 MAX_WORKING_ASPECT = 4.0  # longer pictures are seen smaller, so that the network's cost stays bounded
 STRIP_PIXELS = 1 << 18  # pixels joined at a time: small enough for the processor's cache, large for NumPy

@@ -48,7 +48,7 @@ class TrainingConfig:
     optimizer: Literal["adamw", "adam"] = "adamw"
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 0.05
-    encoder_rate: float = 0.2
+    encoder_rate: float = 0.2  # the encoder's learning rate over the decoder's; 0 keeps it as it is, and is fast
     discriminator_rate: float = 4.0  # the discriminator's learning rate over the generator's
     warmup: int = 200  # steps of rising learning rate at the start of each stage
     clip_norm: float = 1.0

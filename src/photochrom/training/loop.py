@@ -115,8 +115,10 @@ class Run:
         torch.manual_seed(config.seed)
 
         generator = build_generator(config.generator)
-        if isinstance(generator, Generator) and config.pretrained:
-            generator.encoder.load_pretrained(read_pretrained(generator.config.encoder))
+        if isinstance(generator, Generator):
+            if config.pretrained:
+                generator.encoder.load_pretrained(read_pretrained(generator.config.encoder))
+            generator.encoder.requires_grad_(config.encoder_rate > 0)
         discriminator = PatchGAN(config.discriminator)
         self.ema = copy.deepcopy(generator).eval().requires_grad_(False).to(fabric.device)
         self.raw_generator: AnyGenerator = generator
