@@ -60,7 +60,7 @@ LADDER = [
     ),
     Rung("adversarial", "+ adversarial (hinge, weight 0.2)", adversarial=0.2),
     Rung("noise", "+ noise, best of 3", changes=("noisy=0.4", "candidates=3")),
-    Rung("hints", "+ hints", changes=("augmentation.hinted=0.3",)),
+    Rung("hints", "+ hints", changes=("augmentation.hinted=0.4",)),
     Rung("degraded", "+ old-photo degradations", changes=("augmentation.degraded=0.5",)),
 ]
 

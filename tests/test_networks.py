@@ -10,7 +10,14 @@ from skimage import color, data  # noqa: E402
 from photochrom.errors import TrainingError  # noqa: E402
 from photochrom.networks.discriminator import DiscriminatorConfig, PatchGAN  # noqa: E402
 from photochrom.networks.encoder import EfficientNetLite, read_pretrained  # noqa: E402
-from photochrom.networks.generator import Generator, GeneratorConfig, HintSpread, hints_at_stride  # noqa: E402
+from photochrom.networks.generator import (  # noqa: E402
+    Generator,
+    GeneratorConfig,
+    HintSpread,
+    calibrate,
+    hints_at_stride,
+    uncalibrate,
+)
 from photochrom.networks.losses import (  # noqa: E402
     ADVERSARIAL_LOSSES,
     classification_loss,
@@ -218,3 +225,9 @@ def test_hints_spread_only_from_hinted_cells():
     assert torch.allclose(b, -0.2 * first + 0.4 * (share - first), atol=1e-6)
     assert (first >= 0).all() and (first <= share).all()
     assert (spread(x, hints)[1] == 0).all()
+
+
+@pytest.mark.parametrize("gains", [(1.0, 1.0), (0.6, 1.8), (1.3, 1.3), (0.7, 1.4)])
+def test_hints_are_uncalibrated(gains):
+    chroma = torch.randn(2, 2, 6, 6) * torch.linspace(1, 40, 6)
+    assert torch.allclose(calibrate(uncalibrate(chroma, *gains), *gains), chroma, rtol=0.02, atol=0.05)

@@ -13,6 +13,7 @@ from photochrom.networks.palette import displayable_palette
 from photochrom.networks.units import scale_chroma, scale_luminance
 
 HINT_CHANNELS = 3  # a, b, and where they apply
+HINT_SCALE = 40.0  # the encoder's maps reach tens: hints of -1..1 would drown among them
 TYPICAL_CHROMA = 15.0  # Lab units: of photographs' pixels, about the mean
 
 
@@ -24,7 +25,7 @@ class GeneratorConfig:
     decoder_channels: tuple[int, int, int] = (256, 160, 96)  # at strides 16, 8, 4
     style_channels: int = 128  # what the noise and the whole picture's content are mixed into
     noise_channels: int = 8  # length of the noise vector z
-    dropout: float = 0.2  # share of the encoder's channels hidden while training, against learning by heart
+    dropout: float = 0.25  # share of the encoder's channels hidden while training, against learning by heart
     weak_gain: float = 1.0  # on weak chroma, and
     strong_gain: float = 1.0  # on strong chroma: see `calibrate`; set when exporting
 
@@ -77,8 +78,10 @@ class Generator(nn.Module):
 
     def decode(self, features: list[Tensor], hints: Tensor, noise: Tensor) -> Tensor:
         """Chroma (N, 2, H/4, W/4) in Lab units from the encoder's maps."""
-        shares = F.softmax(self.scores(features, hints, noise), dim=-1, dtype=torch.float32)
-        return calibrate(self.mean_color(shares), self.config.weak_gain, self.config.strong_gain)
+        gains = self.config.weak_gain, self.config.strong_gain
+        own_hints = torch.cat([uncalibrate(hints[:, :2], *gains), hints[:, 2:]], dim=1)
+        shares = F.softmax(self.scores(features, own_hints, noise), dim=-1, dtype=torch.float32)
+        return calibrate(self.mean_color(shares), *gains)
 
     def scores(self, features: list[Tensor], hints: Tensor, noise: Tensor) -> Tensor:
         """The palette scores (N, H/4, W/4, Q), logits of a distribution over colors.
@@ -90,9 +93,9 @@ class Generator(nn.Module):
         stride = 16
         for stage, skip in zip(self.decoder, reversed(skips), strict=True):
             cells = hints_at_stride(hints, stride)
-            x = stage(x, torch.cat([skip, cells], dim=1), style)
+            x = stage(x, torch.cat([skip, HINT_SCALE * cells], dim=1), style)
             if stride == 16:
-                x = torch.cat([x, self.hint_spread(x, cells)], dim=1)
+                x = torch.cat([x, HINT_SCALE * self.hint_spread(x, cells)], dim=1)
             stride //= 2
         return self.head(x).permute(0, 2, 3, 1)
 
@@ -113,6 +116,19 @@ def calibrate(chroma: Tensor, weak_gain: float, strong_gain: float) -> Tensor:
     square = chroma.square().sum(dim=1, keepdim=True)
     strong = square / (square + TYPICAL_CHROMA**2)
     return chroma * (weak_gain + (strong_gain - weak_gain) * strong)
+
+
+def uncalibrate(chroma: Tensor, weak_gain: float, strong_gain: float) -> Tensor:
+    """The inverse of `calibrate`: what the network itself must say for a hint's color to come out."""
+    if weak_gain == strong_gain == 1:
+        return chroma
+    wanted = chroma.square().sum(dim=1, keepdim=True)
+    square = wanted
+    for _ in range(10):  # a fixed point: each round halves the error, or better
+        strong = square / (square + TYPICAL_CHROMA**2)
+        gain = weak_gain + (strong_gain - weak_gain) * strong
+        square = wanted / gain**2
+    return chroma / gain
 
 
 class DecoderStage(nn.Module):

@@ -14,7 +14,7 @@ from photochrom.errors import InputError
 from photochrom.photo.color import FloatArray, rgb_to_lab
 
 MARK_RADIUS = 1  # pixels of the small picture: a hint marks 3 x 3
-REACH = 16.0  # pixels of the small picture: how far a hint's correction reaches
+REACH = 1 / 8  # of the picture's short side: how far a hint's correction reaches
 REACH_LUMINANCE = 8.0  # L units: and how far across luminance
 
 
@@ -118,10 +118,11 @@ def correct_chroma(
     if not hints:
         return chroma
     rows, columns = np.mgrid[: chroma.shape[1], : chroma.shape[2]].astype(np.float32)
+    reach = REACH * min(luminance.shape)
     total = np.zeros_like(chroma)
     weight_sum = np.zeros_like(luminance)
     for hint, (row, column) in zip(hints, places(hints, size, luminance.shape), strict=True):
-        near = ((rows - row) ** 2 + (columns - column) ** 2) / REACH**2
+        near = ((rows - row) ** 2 + (columns - column) ** 2) / reach**2
         alike = (luminance - luminance[row, column]) ** 2 / REACH_LUMINANCE**2
         weight = np.exp(-(near + alike) / 2)
         total += weight * (hint.chroma - chroma[:, row, column])[:, None, None]

@@ -33,7 +33,7 @@ class AugmentationConfig:
     crop: tuple[float, float] = (0.4, 1.0)  # side of the crop as a share of the photograph's
     stretch: float = 1.3  # horizontal aspect jitter: at most this factor either way
     degraded: float = 0.5  # share of photographs whose luminance is made to look old
-    hinted: float = 0.3  # share of photographs that come with hints
+    hinted: float = 0.4  # share of photographs that come with hints
 
 
 @dataclass(frozen=True)

@@ -70,14 +70,15 @@ def default_config() -> TrainingConfig:
         stages=(
             Stage("reconstruction", steps=4000, size=128, batch_size=32, learning_rate=1.5e-3),
             Stage("refinement", steps=1700, size=160, batch_size=24, learning_rate=1e-3),
+            Stage("full size", steps=1000, size=224, batch_size=16, learning_rate=5e-4),
             Stage(
                 "adversarial",
-                steps=700,
-                size=192,
+                steps=250,
+                size=224,
                 batch_size=16,
                 learning_rate=1e-4,
                 adversarial=0.2,  # 1.0 was tried: livelier, but ΔE2000 rose by 8 %
-                discriminator_warmup=150,
+                discriminator_warmup=60,
             ),
         ),
     )
