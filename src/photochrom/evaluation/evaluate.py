@@ -76,10 +76,9 @@ class Evaluation:
 
     def ratio(self, name: str) -> tuple[float, float]:
         """Mean delta E over gray's, and mean colorfulness over the truth's."""
-        measures = self[name].measures
         return (
-            float(measures["delta_e"].mean() / self["gray"].measures["delta_e"].mean()),
-            float(measures["colorfulness"].mean() / self.true_colorfulness.mean()),
+            _mean(self[name], "delta_e") / _mean(self["gray"], "delta_e"),
+            _mean(self[name], "colorfulness") / float(self.true_colorfulness.mean()),
         )
 
 
@@ -141,7 +140,9 @@ def evaluate(
         evaluation.strips = {i: _strip(i, truths, contestants) for i in sorted(shown)}
         for name, colorizer in colorizers.items():
             if samples:
-                evaluation.diversity[name] = _measure_diversity(colorizer, truths, samples)
+                figures = _measure_diversity(colorizer, truths, samples)
+                figures["best_over_noise_0"] = figures["best_sample_delta_e"] / _mean(evaluation[name], "delta_e")
+                evaluation.diversity[name] = figures
             if hint_counts:
                 evaluation.hint_curves[name] = _measure_hints(colorizer, truths, hint_counts)
             if historic:
@@ -207,9 +208,9 @@ def _measure_historic(
                     "way": way,
                     "strength": strength,
                     "delta_e": float(error),
-                    "delta_e_rise": float(error / clean.measures["delta_e"].mean() - 1),
+                    "delta_e_rise": float(error / _mean(clean, "delta_e") - 1),
                     "colorfulness": float(color),
-                    "colorfulness_fall": float(1 - color / clean.measures["colorfulness"].mean()),
+                    "colorfulness_fall": float(1 - color / _mean(clean, "colorfulness")),
                 }
             )
     return rows
@@ -258,6 +259,10 @@ def _distances(features: FloatArray, true_features: FloatArray) -> dict[str, flo
         return {}
     kernel, spread = kernel_distance(features, true_features)
     return {"fd_lite": frechet_distance(features, true_features), "kid_lite": kernel, "kid_lite_std": spread}
+
+
+def _mean(scores: Scores, measure: str) -> float:
+    return float(scores.measures[measure].mean())
 
 
 def _choose(order: list[int]) -> dict[str, list[int]]:

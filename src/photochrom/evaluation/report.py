@@ -26,7 +26,8 @@ def format_table(evaluation: Evaluation) -> str:
             "",
             f"{name}: one sample's ΔE2000 is {figures['single_sample_delta_e']:.2f}, "
             f"the best of {figures['samples']:.0f} samples' {figures['best_sample_delta_e']:.2f} "
-            f"({figures['best_over_single']:.3f} x); two samples are {figures['mean_pairwise_delta_e']:.2f} apart",
+            f"({figures['best_over_single']:.3f} x; {figures['best_over_noise_0']:.3f} x noise 0's); "
+            f"two samples are {figures['mean_pairwise_delta_e']:.2f} apart",
         ]
     if evaluation.hint_curves:
         lines += ["", *hint_table(evaluation)]
