@@ -144,9 +144,10 @@ def with_steps(config: TrainingConfig, steps: int) -> TrainingConfig:
     """The same training in `steps` steps, every stage in proportion and at least one step long."""
     total = sum(stage.steps for stage in config.stages)
     stages, reached, planned = [], 0, 0
-    for stage in config.stages:
+    for number, stage in enumerate(config.stages, 1):
         planned += stage.steps
-        count = max(1, round(steps * planned / total) - reached)
+        end = min(round(steps * planned / total), steps - (len(config.stages) - number))  # leave the rest one each
+        count = max(1, end - reached)
         reached += count
         warmup = round(stage.discriminator_warmup * count / stage.steps)
         stages.append(replace(stage, steps=count, discriminator_warmup=warmup))
