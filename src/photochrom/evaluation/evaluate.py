@@ -243,6 +243,8 @@ def _color_error(chroma: FloatArray, lab: FloatArray) -> tuple[float, float]:
 
 def _feature_network():  # type: ignore[no-untyped-def]  # PyTorch is an extra; its types are not known here
     try:
+        import skimage.metrics  # noqa: F401  # for SSIM: better missed now than after an hour
+
         from photochrom.networks.features import FeatureNetwork
     except ImportError as error:
         raise MissingExtra("photochrom evaluate", "evaluate") from error
