@@ -15,6 +15,7 @@ from PIL import Image
 
 import photochrom
 from photochrom import cli
+from photochrom.commands.options import FORMAT_NAMES
 from photochrom.photo.files import FORMATS, read_photograph
 
 README = Path(__file__).parents[1] / "README.md"
@@ -199,7 +200,7 @@ def test_every_command_has_help_and_stands_in_the_readme(command):
 
 
 def test_format_choices_are_the_formats():
-    assert tuple(FORMATS) == cli.FORMAT_NAMES
+    assert tuple(FORMATS) == FORMAT_NAMES
 
 
 def test_models():

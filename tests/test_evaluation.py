@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from photochrom import cli
+from photochrom.commands.evaluate import PROTOCOL_NAMES
 from photochrom.evaluation.contestants import Contestant, match_colorfulness
 from photochrom.evaluation.historic import STRENGTHS, WAYS, make_historic
 from photochrom.evaluation.html import format_html
@@ -129,7 +130,7 @@ def test_matched_colorfulness_is_the_truths(truths):
 
 
 def test_protocols(training_folder):
-    assert set(PROTOCOLS) == set(cli.PROTOCOL_NAMES)
+    assert set(PROTOCOLS) == set(PROTOCOL_NAMES)
     first = read_truths([training_folder], Protocol("two", first=2))
     assert first.names == ["astronaut-0", "astronaut-1"] and first.rgb8.shape == (2, 256, 256, 3)
     cut = read_truths([training_folder], Protocol("cut", first=1)).rgb8[0]

@@ -2,6 +2,7 @@
 
     PhotochromError
     ├── InputError          a photograph, hint or option that can't be used
+    │   └── TooLargeError   a photograph of more pixels than are taken
     ├── OutputError         a result that can't be written
     ├── WeightsError        a weights file or checkpoint that can't be used
     ├── TrainingError       a training that can't start or go on
@@ -20,6 +21,10 @@ class PhotochromError(Exception):
 
 class InputError(PhotochromError):
     """A photograph, hint or option that can't be used."""
+
+
+class TooLargeError(InputError):
+    """A photograph of more pixels than are taken."""
 
 
 class OutputError(PhotochromError):

@@ -19,7 +19,7 @@ import numpy as np
 import pyvips
 from numpy.typing import NDArray
 
-from photochrom.errors import InputError, OutputError
+from photochrom.errors import InputError, OutputError, TooLargeError
 from photochrom.photo.color import PixelArray
 
 DEFAULT_QUALITY = 95  # for lossy formats
@@ -183,7 +183,7 @@ def _check_tiff_is_whole(data: bytes) -> None:
 def _check_size(image: pyvips.Image, name: str, max_pixels: int) -> None:
     width, height = image.width, image.height
     if width * height > max_pixels:
-        raise InputError(f"{name} declares {width} x {height} pixels, more than the limit of {max_pixels}")
+        raise TooLargeError(f"{name} declares {width} x {height} pixels, more than the limit of {max_pixels}")
     if min(width, height) < MIN_SIDE:
         raise InputError(f"{name} is {width} x {height} pixels: too small, each side needs at least {MIN_SIDE}")
     if max(width, height) > MAX_ASPECT * min(width, height):

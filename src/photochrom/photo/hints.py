@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from photochrom.photo.color import FloatArray, rgb_to_lab
 MARK_RADIUS = 1  # pixels of the small picture: a hint marks 3 x 3
 REACH = 1 / 8  # of the picture's short side: how far a hint's correction reaches
 REACH_LUMINANCE = 8.0  # L units: and how far across luminance
+MAX_HINTS = 1000  # each takes milliseconds
 
 
 @dataclass(frozen=True)
@@ -62,23 +64,44 @@ def parse_hint(text: str) -> Hint:
 
 
 def read_hints(path: Path) -> HintFile:
-    """Read a hints file: {"size": [W, H], "hints": [{"x": 1, "y": 2, "color": "#rrggbb"}, ...]}.
+    """Read a hints file, as `parse_hint_file` takes it. Raises InputError."""
+    try:
+        text = path.read_text("utf-8", errors="replace")
+    except OSError as error:
+        raise InputError(f"cannot read the hints file {path}: {error.strerror}") from error
+    return parse_hint_file(text, str(path))
+
+
+def parse_hint_file(text: str, name: str) -> HintFile:
+    """Read JSON: {"size": [W, H], "hints": [{"x": 1, "y": 2, "color": "#rrggbb"}, ...]}; `name` is for messages.
 
     `size`, if there, is that of the picture the hints were made on: they scale to any other size of it.
     Raises InputError.
     """
     try:
-        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        content: dict[str, Any] = json.loads(text)
         hints = tuple(Hint(float(h["x"]), float(h["y"]), str(h["color"])) for h in content["hints"])
         size = content.get("size")
-        return HintFile(hints, (float(size[0]), float(size[1])) if size else None)
+        found = HintFile(hints, (float(size[0]), float(size[1])) if size else None)
     except InputError:
         raise
-    except OSError as error:
-        raise InputError(f"cannot read the hints file {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError):
         form = '{"size": [W, H], "hints": [{"x": 1, "y": 2, "color": "#rrggbb"}]}'
-        raise InputError(f"{path} is not a hints file; its form is {form}") from None
+        raise InputError(f"{name} is not a hints file; its form is {form}") from None
+    if len(hints) > MAX_HINTS:
+        raise InputError(f"{name} has {len(hints)} hints, more than the limit of {MAX_HINTS}")
+    if found.size is not None and not (found.size[0] > 0 and found.size[1] > 0):
+        raise InputError(f"{name} gives a size that no picture has: {found.size[0]:g} x {found.size[1]:g}")
+    return found
+
+
+def format_hint_file(hints: Sequence[Hint], width: int, height: int) -> str:
+    """The text of a hints file for hints on a picture of this size; `parse_hint_file` reads it."""
+    content = {
+        "size": [width, height],
+        "hints": [{"x": round(h.x, 2), "y": round(h.y, 2), "color": h.color} for h in hints],
+    }
+    return json.dumps(content, indent=1) + "\n"
 
 
 def rasterize(hints: tuple[Hint, ...], size: tuple[int, int], small: tuple[int, int]) -> FloatArray:

@@ -1,0 +1,109 @@
+"""`photochrom evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from photochrom.commands.options import ANY_PATH, EXISTING, working_size_option
+from photochrom.errors import InputError
+
+PROTOCOL_NAMES = ("default", "val5k", "val50k")  # as evaluation.protocols.PROTOCOLS; a test holds them equal
+
+
+@click.command()
+@click.argument("photographs", nargs=-1, required=True, type=EXISTING, metavar="PHOTOS...")
+@click.option(
+    "--model", "models", multiple=True, metavar="NAME|PATH", help="What to evaluate; repeatable.  [default: default]"
+)
+@click.option(
+    "--outputs",
+    multiple=True,
+    metavar="NAME=FOLDER",
+    help="Another tool's finished pictures; repeatable. See --inputs.",
+)
+@click.option("--out", type=ANY_PATH, metavar="REPORT", help="A folder for report.html, report.json, photographs.csv.")
+@click.option(
+    "--inputs", type=ANY_PATH, metavar="FOLDER", help="Write the gray photographs there, for other tools to color."
+)
+@click.option(
+    "--protocol",
+    "protocol_name",
+    type=click.Choice(PROTOCOL_NAMES),
+    default="default",
+    show_default=True,
+    help="Which photographs, and how they become squares of 256 pixels.",
+)
+@click.option("--limit", type=click.IntRange(1), help="Evaluate this many photographs, evenly spread.")
+@click.option(
+    "--samples",
+    type=click.IntRange(0, 64),
+    default=0,
+    show_default=True,
+    help="Other colorings a photograph, for diversity and best-of-many.",
+)
+@click.option("--hints", "hint_counts", default="", metavar="N,N,...", help="Also with this many true-color points.")
+@click.option("--historic", is_flag=True, help="Also on the photographs grown old: faded, grainy, sepia, scratched...")
+@click.option("--published", is_flag=True, help="Add FID and LPIPS, as in published tables; downloads their networks.")
+@working_size_option
+def evaluate(
+    photographs: tuple[Path, ...],
+    models: tuple[str, ...],
+    outputs: tuple[str, ...],
+    out: Path | None,
+    inputs: Path | None,
+    protocol_name: str,
+    limit: int | None,
+    samples: int,
+    hint_counts: str,
+    historic: bool,
+    published: bool,
+    working_size: int,
+) -> None:
+    """Measure colorizers on color photographs: remove the color, put it back, compare.
+
+    PHOTOS are folders or ZIP archives of color photographs. Beside photochrom's models, any other tool can be
+    measured: color what --inputs writes, keep the file names, and name the folder with --outputs. Needs the
+    extra "evaluate".
+
+    \b
+      photochrom evaluate val.zip
+      photochrom evaluate val.zip --model default --model run/ --out report
+      photochrom evaluate val.zip --samples 8 --hints 1,2,5,10,20,50 --limit 200
+      photochrom evaluate val.zip --inputs gray/
+      photochrom evaluate val.zip --outputs other=colored/ --model default --out report
+    """
+    from photochrom.evaluation.evaluate import evaluate as measure
+    from photochrom.evaluation.historic import STRENGTHS
+    from photochrom.evaluation.protocols import PROTOCOLS
+    from photochrom.evaluation.report import format_table, write_report
+
+    try:
+        counts = tuple(int(n) for n in hint_counts.split(",") if n)
+    except ValueError:
+        raise InputError(f"--hints takes numbers, as in 1,10,50, not {hint_counts!r}") from None
+    evaluation = measure(
+        list(photographs),
+        list(models) or ([] if outputs else ["default"]),
+        outputs=dict(_parse_outputs(text) for text in outputs),
+        protocol=PROTOCOLS[protocol_name],
+        limit=limit,
+        samples=samples,
+        hint_counts=counts,
+        historic=tuple(STRENGTHS) if historic else (),
+        published=published,
+        inputs=inputs,
+        working_size=working_size,
+    )
+    click.echo(format_table(evaluation))
+    if out is not None:
+        write_report(evaluation, out)
+        click.echo(f"The report is {out / 'report.html'}")
+
+
+def _parse_outputs(text: str) -> tuple[str, Path]:
+    name, separator, folder = text.partition("=")
+    if not name or not separator or not Path(folder).exists():
+        raise InputError(f"--outputs takes NAME=FOLDER with an existing folder, not {text!r}")
+    return name, Path(folder)

@@ -1,0 +1,113 @@
+"""`photochrom train` and `photochrom export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from photochrom.commands.options import ANY_PATH, EXISTING
+from photochrom.errors import InputError
+
+
+@click.command()
+@click.argument("photographs", nargs=-1, type=EXISTING, metavar="PHOTOS...")
+@click.option("--out", required=True, type=ANY_PATH, metavar="RUN", help="The run's folder: log, samples, checkpoint.")
+@click.option("--preset", default="default", show_default=True, help="default or pix2pix.")
+@click.option(
+    "--validation", multiple=True, type=EXISTING, help="Photographs for the sample sheets.  [default: PHOTOS]"
+)
+@click.option("--from", "start", type=EXISTING, help="A checkpoint or run whose networks to start from.")
+@click.option("--resume", is_flag=True, help="Go on with the training in RUN, with its own configuration.")
+@click.option("--steps", type=click.IntRange(1), help="Steps of the whole training; its stages shrink or grow alike.")
+@click.option("--batch-size", type=click.IntRange(1), help="Photographs a step.")
+@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="Change a configuration value; repeatable.")
+@click.option("--devices", type=click.IntRange(1), default=1, show_default=True, help="Processes on this machine.")
+@click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Machines, under torchrun.")
+@click.option("--accelerator", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option("--precision", help="32-true, bf16-mixed or 16-mixed.  [default: what the hardware does best]")
+def train(
+    photographs: tuple[Path, ...],
+    out: Path,
+    preset: str,
+    validation: tuple[Path, ...],
+    start: Path | None,
+    resume: bool,
+    steps: int | None,
+    batch_size: int | None,
+    changes: tuple[str, ...],
+    devices: int,
+    nodes: int,
+    accelerator: str,
+    precision: str | None,
+) -> None:
+    """Train a network on color photographs.
+
+    PHOTOS are folders or ZIP archives of color photographs of any size. Needs the extra "train".
+
+    \b
+      photochrom train album/ more.zip --out run
+      photochrom train album/ --out run --resume
+      photochrom train album/ --out small --steps 2000 --set seed=1
+    """
+    _need_torch("training")
+    from photochrom.training.config import change_config, preset_config, with_batch_size, with_steps
+    from photochrom.training.loop import train as run_training
+
+    if not photographs:
+        raise InputError("name folders or ZIP archives of color photographs to train on")
+    config = change_config(preset_config(preset), changes)
+    if steps is not None:
+        config = with_steps(config, steps)
+    if batch_size is not None:
+        config = with_batch_size(config, batch_size)
+    run_training(
+        list(photographs),
+        out,
+        config,
+        validation=list(validation) or None,
+        start=start,
+        resume=resume,
+        accelerator=accelerator,
+        devices=devices,
+        nodes=nodes,
+        precision=precision,
+    )
+
+
+@click.command()
+@click.argument("run", type=EXISTING, metavar="RUN")
+@click.argument("model", type=ANY_PATH, metavar="FILE")
+@click.option("--weak-gain", type=click.FloatRange(0.1, 10), help="On weak chroma, to calibrate how colorful it is.")
+@click.option("--strong-gain", type=click.FloatRange(0.1, 10), help="On strong chroma.")
+def export(run: Path, model: Path, weak_gain: float | None, strong_gain: float | None) -> None:
+    """Write a training run's generator to an ONNX file for `colorize --model`.
+
+    Weights are stored as 16-bit floats. Compares the file with PyTorch and prints the difference. A FILE
+    that ends in .pt becomes a small checkpoint instead, from which `train --from` goes on elsewhere. Needs
+    the extra "train".
+    """
+    _need_torch("exporting")
+    if model.suffix == ".pt":
+        from photochrom.training.checkpoint import write_portable
+
+        write_portable(run, model)
+        click.echo(f"{model}: {model.stat().st_size / 1e6:.1f} MB")
+        return
+    from photochrom.training.export import export as write_model
+
+    parity = write_model(run, model, weak_gain, strong_gain)
+    size = model.stat().st_size / 1e6
+    click.echo(
+        f"{model}: {size:.1f} MB; differs from PyTorch by {parity.mean:.4f} on average, "
+        f"at most {parity.largest:.4f} (chroma in Lab units)"
+    )
+
+
+def _need_torch(what: str) -> None:
+    from importlib.util import find_spec
+
+    from photochrom.errors import MissingExtra
+
+    if any(find_spec(module) is None for module in ("torch", "lightning_fabric", "onnx")):
+        raise MissingExtra(what, "train")

@@ -1,0 +1,375 @@
+"""The page: what stands where, and which decision each control makes. Gradio does the rest."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from collections.abc import Callable, Iterator
+from functools import wraps
+from html import escape
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+# Before Gradio is imported: nothing is reported to anybody, nothing is kept of what was done.
+os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_RUN_HISTORY": "False", "HF_HUB_OFFLINE": "1"}
+import gradio as gr
+
+from photochrom.darkroom.album import color_album
+from photochrom.darkroom.drawing import thumbnail, with_marks, write_preview
+from photochrom.darkroom.shelf import Shelf
+from photochrom.darkroom.sitting import SEEDS, Sitting, open_sitting
+from photochrom.errors import PhotochromError
+from photochrom.photo.files import FORMATS, READABLE_SUFFIXES
+from photochrom.photo.hints import HintFile, format_hint_file
+from photochrom.server.studio import Order, Studio, safe_stem
+
+HERE = Path(__file__).parent
+EXAMPLES = sorted((HERE / "examples").glob("*.jpg"))
+SUFFIXES = sorted(READABLE_SUFFIXES)
+AS_IT_IS = "as the original"
+Outputs = dict[Any, Any]
+SYSTEM_FONTS = ["system-ui", "sans-serif"]  # Gradio's default would be asked for elsewhere
+THEME = gr.themes.Soft(font=SYSTEM_FONTS, font_mono=["ui-monospace", "monospace"])
+PASTE_AND_UNDO = f"<script>{(HERE / 'page.js').read_text('utf-8')}</script>"
+STYLE = (HERE / "page.css").read_text("utf-8")
+SAVE_BY_ITSELF = "() => document.querySelector('#saved a[download]')?.click()"
+
+
+class Page:
+    """The darkroom over a studio; `folder` holds what is open, and is removed by whoever made it."""
+
+    def __init__(self, studio: Studio, folder: Path):
+        self.studio = studio
+        self.shelf = Shelf(folder / "shelf", studio.limits.keep)
+        self._numbers = count()
+        with gr.Blocks(title="photochrom", analytics_enabled=False, delete_cache=(600, 3600)) as self.blocks:
+            self._lay_out()
+            self._wire_photograph()
+            self._wire_colors()
+            self._wire_album()
+        self.blocks.queue(max_size=studio.limits.queue, default_concurrency_limit=2 * studio.limits.workers)
+
+    # What stands where
+
+    def _lay_out(self) -> None:
+        self.name = gr.State()  # of the sitting on the shelf
+        gr.Markdown("# photochrom\nColors black-and-white photographs. They stay on this machine.", elem_id="title")
+        with gr.Tab("One photograph"):
+            self.status = gr.HTML(told("Open a photograph, or take an example."), elem_id="status")
+            with gr.Row():
+                with gr.Column(scale=3, min_width=320):
+                    self._lay_out_pictures()
+                with gr.Column(scale=2, min_width=320):
+                    self._lay_out_controls()
+        with gr.Tab("Many photographs"):
+            self._lay_out_album()
+
+    def _lay_out_pictures(self) -> None:
+        self.photograph = gr.File(
+            label="A photograph: drop, paste or browse", file_types=SUFFIXES, elem_id="photograph", height=120
+        )
+        self.examples = gr.Gallery(
+            [(str(path), path.stem) for path in EXAMPLES],
+            label="Examples",
+            columns=4,
+            height=130,
+            object_fit="cover",
+            allow_preview=False,
+            interactive=False,
+            buttons=[],
+            elem_id="examples",
+        )
+        with gr.Tab("Compare"):
+            self.slider = gr.ImageSlider(
+                label="Before | after", interactive=False, buttons=["fullscreen"], max_height=640, elem_id="slider"
+            )
+        with gr.Tab("Choose colors"):
+            gr.Markdown("Click a place, then choose its color on the right or below.")
+            self.canvas = gr.Image(
+                label="Click a place", interactive=False, buttons=[], type="filepath", elem_id="canvas"
+            )
+
+    def _lay_out_controls(self) -> None:
+        with gr.Row():
+            self.undo = gr.Button("Undo", interactive=False, elem_id="undo", min_width=80)
+            self.redo = gr.Button("Redo", interactive=False, elem_id="redo", min_width=80)
+        self.strength = gr.Slider(0, 2, 1, step=0.05, label="Strength", info="More or less color", elem_id="strength")
+        self.colorings = gr.Gallery(
+            label="Plausible colorings: pick one",
+            columns=3,
+            height=260,
+            object_fit="cover",
+            allow_preview=False,
+            interactive=False,
+            buttons=[],
+            elem_id="colorings",
+        )
+        with gr.Group():
+            self.suggestions = gr.Gallery(
+                label="Colors that the network would put at the chosen place",
+                columns=6,
+                height=90,
+                allow_preview=False,
+                interactive=False,
+                buttons=[],
+                elem_id="suggestions",
+            )
+            self.picker = gr.ColorPicker("#808080", label="Or any other color", elem_id="picker")
+            self.apply = gr.Button("Give the place this color", elem_id="apply")
+            self.hints = gr.Radio([], label="Colors you chose", elem_id="hints")
+            self.moving = gr.Checkbox(False, label="The next click moves the chosen one", elem_id="moving")
+            self.remove = gr.Button("Remove the chosen one", elem_id="remove")
+            with gr.Accordion("A place by its numbers, without a mouse", open=False):
+                with gr.Row():
+                    self.x = gr.Number(0, label="From the left, pixels", minimum=0, min_width=100, elem_id="x")
+                    self.y = gr.Number(0, label="From the top, pixels", minimum=0, min_width=100, elem_id="y")
+                self.point = gr.Button("Choose this place", elem_id="point")
+        with gr.Group():
+            self.format = gr.Dropdown([AS_IT_IS, *FORMATS], value=AS_IT_IS, label="File format", elem_id="format")
+            self.save = gr.Button("Save at full size", variant="primary", elem_id="save")
+            self.saved = gr.File(label="Saved", file_count="multiple", interactive=False, elem_id="saved")
+            self.recipe = gr.Textbox(
+                label="The same on the command line", interactive=False, buttons=["copy"], lines=2, elem_id="recipe"
+            )
+
+    def _lay_out_album(self) -> None:
+        self.album_status = gr.HTML(told("Drop photographs; what comes back is one ZIP."), elem_id="album-status")
+        self.album = gr.File(
+            label="Photographs: drop or browse",
+            file_count="multiple",
+            file_types=SUFFIXES,
+            elem_id="album",
+            height=200,
+        )
+        self.album_strength = gr.Slider(0, 2, 1, step=0.05, label="Strength")
+        with gr.Row():
+            self.color_all = gr.Button("Color all", variant="primary", elem_id="color-all")
+            self.stop = gr.Button("Stop", elem_id="stop")
+        self.zip = gr.File(label="In color", interactive=False, elem_id="zip")
+
+    # Which control makes which decision
+
+    def _wire_photograph(self) -> None:
+        shown = [self.name, self.photograph, self.examples, self.colorings, self.saved, *self._views]
+        self.photograph.upload(self._told(self._open), [self.photograph, self.name], shown)
+        self.examples.select(self._told(self._open_example), [self.name], shown)
+        self.strength.input(
+            self._deciding(lambda sitting, strength: sitting.with_strength(strength)),
+            [self.name, self.strength],
+            self._views,
+            trigger_mode="always_last",
+            show_progress="hidden",
+        )
+        self.undo.click(self._deciding(lambda s: s.undone(self.studio)), [self.name], self._views)
+        self.redo.click(self._deciding(lambda s: s.redone(self.studio)), [self.name], self._views)
+        self.colorings.select(self._told(self._pick_coloring), [self.name], self._views)
+        saved = self.save.click(self._told(self._save), [self.name, self.format], [self.saved, self.status])
+        saved.success(None, js=SAVE_BY_ITSELF)
+
+    def _wire_colors(self) -> None:
+        self.canvas.select(self._told(self._click), [self.name, self.moving], [*self._views, self.moving])
+        self.point.click(
+            self._deciding(lambda sitting, x, y: sitting.point_at(self._inside(sitting, x, y))),
+            [self.name, self.x, self.y],
+            self._views,
+        )
+        give = self._deciding(lambda sitting, color: self._give(sitting, color))
+        gr.on([self.apply.click, self.picker.submit], give, [self.name, self.picker], self._views)
+        self.suggestions.select(self._told(self._take_suggestion), [self.name], self._views)
+        self.hints.input(self._told(self._choose_hint), [self.name, self.hints], self._views)
+        self.remove.click(self._deciding(lambda s: s.without_hint(self.studio)), [self.name], self._views)
+
+    def _wire_album(self) -> None:
+        views = [self.album_status, self.zip]
+        coloring = self.color_all.click(self._color_all, [self.album, self.album_strength], views)
+        self.stop.click(lambda: told("Stopped."), None, [self.album_status], cancels=[coloring])
+
+    # What the decisions do
+
+    def _open(self, upload: str, former: str | None) -> Outputs:
+        return self._open_file(Path(upload), former)
+
+    def _open_example(self, former: str | None, event: gr.SelectData) -> Outputs:
+        return self._open_file(EXAMPLES[event.index], former)
+
+    def _open_file(self, upload: Path, former: str | None) -> Outputs:
+        self.shelf.put_away(former)
+        name, folder = self.shelf.take()
+        source = folder / "original" / upload.name
+        source.parent.mkdir()
+        shutil.copyfile(upload, source)
+        with self.studio.place():
+            sitting = self.studio.pool.submit(open_sitting, source, self.studio).result()
+        self.shelf.seat(name, sitting)
+        colorings = [
+            write_preview(thumbnail(self.studio.colorizer.apply(sitting.preview, sample)), folder / f"sample-{i}.jpg")
+            for i, sample in enumerate(sitting.samples)
+        ]
+        labels = ["likeliest", *(f"seed {seed}" for seed in SEEDS[1:])]
+        return self._show(sitting, f"{upload.name}, {sitting.size[0]} × {sitting.size[1]} pixels.") | {
+            self.name: name,
+            self.photograph: None,
+            self.examples: gr.Gallery(selected_index=None),
+            self.colorings: gr.Gallery(list(zip(colorings, labels, strict=True)), selected_index=0),
+            self.saved: None,
+        }
+
+    def _pick_coloring(self, name: str | None, event: gr.SelectData) -> Outputs:
+        return self._decide(name, lambda sitting: sitting.with_seed(SEEDS[event.index], self.studio))
+
+    def _click(self, name: str | None, moving: bool, event: gr.SelectData) -> Outputs:
+        def decide(sitting: Sitting) -> Sitting:
+            place = self._inside(sitting, *sitting.from_preview(*event.index))
+            return sitting.with_hint_moved(place, self.studio) if moving else sitting.point_at(place)
+
+        return self._decide(name, decide) | {self.moving: False}
+
+    def _take_suggestion(self, name: str | None, event: gr.SelectData) -> Outputs:
+        def decide(sitting: Sitting) -> Sitting:
+            return self._give(sitting, sitting.colors_at(sitting.place)[event.index]) if sitting.place else sitting
+
+        return self._decide(name, decide)
+
+    def _choose_hint(self, name: str | None, number: int) -> Outputs:
+        return self._decide(name, lambda s: s.point_at((s.edit.hints[number].x, s.edit.hints[number].y)))
+
+    def _give(self, sitting: Sitting, color: str) -> Sitting:
+        if sitting.place is None:
+            raise PhotochromError("Click a place on the picture first, under “Choose colors”.")
+        return sitting.with_color(as_hex(color), self.studio)
+
+    def _inside(self, sitting: Sitting, x: float, y: float) -> tuple[float, float]:
+        width, height = sitting.size
+        return min(max(x, 0), width - 1), min(max(y, 0), height - 1)
+
+    def _save(self, name: str | None, format_name: str) -> Outputs:
+        sitting = self.shelf.change(name or "", lambda sitting: sitting)
+        edit, source = sitting.edit, sitting.source
+        hints = HintFile(edit.hints, sitting.size)
+        chosen = None if format_name == AS_IT_IS else format_name
+        order = Order(source.read_bytes, source.name, edit.strength, edit.seed, hints=hints, format=chosen)
+        folder = source.parent.parent / f"saved-{next(self._numbers)}"
+        folder.mkdir()
+        with self.studio.place():
+            delivery = self.studio.pool.submit(self.studio.fill, order, folder).result()
+        files = [delivery.path.rename(folder / delivery.name)]
+        if edit.hints:
+            files.append(folder / hints_name(sitting))
+            files[1].write_text(format_hint_file(edit.hints, *sitting.size), "utf-8")
+        return {self.saved: [str(path) for path in files], self.status: told(f"Saved as {delivery.name}.")}
+
+    def _color_all(self, uploads: list[str] | None, strength: float) -> Iterator[Outputs]:
+        if not uploads:
+            yield {self.album_status: told("Drop some photographs first.", problem=True)}
+            return
+        _, folder = self.shelf.take()
+        yield {self.album_status: told(f"0 of {len(uploads)} done"), self.zip: None}
+        for progress in color_album(self.studio, [Path(upload) for upload in uploads], folder, strength):
+            colored = progress.done - len(progress.failures)
+            text = f"{progress.done} of {progress.total} done: {colored} colored, {len(progress.failures)} failed"
+            outputs = {self.album_status: told(text, [why for _, why in progress.failures])}
+            yield outputs | ({self.zip: str(progress.archive)} if progress.archive else {})
+
+    # How it looks then
+
+    @property
+    def _views(self) -> list[Any]:
+        return [
+            self.slider,
+            self.canvas,
+            self.strength,
+            self.undo,
+            self.redo,
+            self.hints,
+            self.picker,
+            self.suggestions,
+            self.recipe,
+            self.status,
+        ]
+
+    def _show(self, sitting: Sitting, message: str = "") -> Outputs:
+        folder, picture = sitting.source.parent.parent, sitting.picture(self.studio)
+        number, edit = next(self._numbers), sitting.edit
+        before = folder / "before.jpg"
+        if not before.exists():
+            write_preview(sitting.preview, before)
+        after = write_preview(picture, folder / f"after-{number}.jpg")
+        marked = write_preview(with_marks(picture, sitting), folder / f"marked-{number}.jpg")
+        colors = sitting.colors_at(sitting.place) if sitting.place else []
+        choices = [(f"{h.color} at {h.x:.0f}, {h.y:.0f}", number) for number, h in enumerate(edit.hints)]
+        return {
+            self.slider: (str(before), after),
+            self.canvas: marked,
+            self.strength: edit.strength,
+            self.undo: gr.Button(interactive=sitting.can_undo),
+            self.redo: gr.Button(interactive=sitting.can_redo),
+            self.hints: gr.Radio(choices, value=sitting.chosen),
+            self.picker: colors[0] if colors else gr.skip(),
+            self.suggestions: [(swatch(color, folder), color) for color in colors],
+            self.recipe: recipe(sitting),
+            self.status: told(message) if message else gr.skip(),
+        }
+
+    def _decide(self, name: str | None, decide: Callable[[Sitting], Sitting]) -> Outputs:
+        if name is None:
+            raise PhotochromError("Open a photograph first.")
+        return self._show(self.shelf.change(name, decide))
+
+    def _deciding(self, decide: Callable[..., Sitting]) -> Callable[..., Outputs]:
+        """A handler that takes the sitting's name and a control's values, and shows what comes of them."""
+        return self._told(lambda name, *values: self._decide(name, lambda sitting: decide(sitting, *values)))
+
+    def _told(self, handler: Callable[..., Outputs]) -> Callable[..., Outputs]:
+        """The same handler, but what can't be done becomes a sentence on the page."""
+
+        @wraps(handler)
+        def safe(*values: Any) -> Outputs:
+            try:
+                return handler(*values)
+            except PhotochromError as error:
+                return {self.status: told(str(error), problem=True)}
+
+        return safe
+
+
+def told(message: str, more: list[str] | None = None, problem: bool = False) -> str:
+    """A message as HTML that screen readers announce."""
+    items = "".join(f"<li>{escape(line)}</li>" for line in more or [])
+    kind = "problem" if problem else "news"
+    return f'<div role="status" class="{kind}">{escape(message)}{f"<ul>{items}</ul>" if items else ""}</div>'
+
+
+def as_hex(color: str) -> str:
+    """A color picker's value as #rrggbb; some browsers give "rgba(1, 2, 3, 1)"."""
+    if color.startswith("rgb"):
+        channels = color[color.index("(") + 1 :].rstrip(")").split(",")[:3]
+        return "#" + "".join(f"{round(float(channel)):02x}" for channel in channels)
+    return color
+
+
+def swatch(color: str, folder: Path) -> str:
+    """A tile of one color, as a file."""
+    import numpy as np
+
+    path = folder / f"swatch-{color[1:]}.jpg"
+    if not path.exists():
+        tile = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)], np.uint8)
+        write_preview(np.broadcast_to(tile, (48, 48, 3)), path)
+    return str(path)
+
+
+def hints_name(sitting: Sitting) -> str:
+    """The name of the file of a sitting's hints."""
+    return f"{safe_stem(sitting.source.name)}-hints.json"
+
+
+def recipe(sitting: Sitting) -> str:
+    """The command that colors the photograph in the same way."""
+    edit = sitting.edit
+    words = ["photochrom", "colorize", sitting.source.name]
+    words += ["--seed", str(edit.seed)] if edit.seed is not None else []
+    words += ["--strength", f"{edit.strength:g}"] if edit.strength != 1 else []
+    words += ["--hints", hints_name(sitting)] if edit.hints else []
+    return shlex.join(words)

@@ -1,0 +1,121 @@
+"""`photochrom serve`: the page and the API on one port, and how they stop."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import os
+import socket
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from photochrom.errors import InputError, MissingExtra
+from photochrom.inference.colorizer import Colorizer
+
+try:
+    import uvicorn
+    from fastapi import FastAPI
+
+    from photochrom.server.api import create_app
+    from photochrom.server.limits import Limits
+    from photochrom.server.studio import Studio
+except ImportError as error:
+    raise MissingExtra("serving", "app") from error
+
+LAST_WORDS = 2  # seconds that open pages get to hang up, after all photographs are done
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def build_app(
+    colorizer: Colorizer, limits: Limits, folder: Path, token: str | None = None, hosts: frozenset[str] = frozenset()
+) -> tuple[FastAPI, Studio]:
+    """The page over the API, and the studio of both. folder: for what is open on the page."""
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    from gradio import mount_gradio_app
+
+    from photochrom.darkroom.page import PASTE_AND_UNDO, STYLE, THEME, Page
+
+    studio = Studio(colorizer, limits)
+    app = create_app(studio, token, hosts)
+    blocks = Page(studio, folder).blocks
+    mount_gradio_app(
+        app,
+        blocks,
+        "/",
+        theme=THEME,
+        css=STYLE,
+        head=PASTE_AND_UNDO,
+        footer_links=[],
+        run_history=False,
+        max_file_size=limits.body,
+        ssr_mode=False,
+        show_error=False,
+    )
+    return app, studio
+
+
+def serve(
+    colorizer: Colorizer,
+    host: str,
+    port: int,
+    limits: Limits,
+    token: str | None = None,
+    insecure: bool = False,
+    tell: Callable[[str], None] = print,
+) -> None:
+    """Serve until told to stop (Ctrl-C, SIGTERM); then finish what is held.
+
+    Raises InputError for an address that can't be had, or a public one without a token.
+    """
+    local = is_loopback(host)
+    if not local and token is None and not insecure:
+        raise InputError(
+            f"{host} can be reached from other machines: set a token (--token or PHOTOCHROM_TOKEN), "
+            "or say --insecure to let everybody in"
+        )
+    listener = listen(host, port)
+    with tempfile.TemporaryDirectory(prefix="photochrom-") as folder:
+        names = LOOPBACK_NAMES | {host} if local and token is None else frozenset()
+        app, studio = build_app(colorizer, limits, Path(folder), token, names)
+        address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
+        tell(f"photochrom is at {address}" + ("?token=... (the token you set)" if token else ""))
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=LAST_WORDS, server_header=False)
+        PoliteServer(config, studio).run([listener])
+
+
+class PoliteServer(uvicorn.Server):
+    """Before it closes: takes nothing new, finishes what is held."""
+
+    def __init__(self, config: uvicorn.Config, studio: Studio):
+        super().__init__(config)
+        self.studio = studio
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.studio.closing = True
+        while self.studio.held and not self.force_exit:  # a second Ctrl-C forces
+            await asyncio.sleep(0.05)
+        await super().shutdown(sockets)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises InputError."""
+    try:
+        (family, kind, protocol, _, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        return listener
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise InputError(f"port {port} of {host} is taken: choose another with --port") from error
+        raise InputError(f"cannot listen on {host} port {port}: {(error.strerror or str(error)).lower()}") from error

@@ -1,0 +1,85 @@
+"""Every refusal as problem+json (RFC 9457), with one sentence for people."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from photochrom.errors import PhotochromError, TooLargeError
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Refusal(PhotochromError):
+    """A request that would go past a limit. status: the HTTP status that says so; retry_after: seconds."""
+
+    def __init__(self, status: int, message: str, retry_after: int | None = None):
+        super().__init__(message)
+        self.status, self.retry_after = status, retry_after
+
+
+class Problem(BaseModel):
+    """Why a request was refused."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+
+
+DESCRIPTIONS = {
+    400: "The photograph or an option can't be used",
+    401: "The token is missing or wrong",
+    403: "The request comes from another site's page",
+    404: "There is no such job",
+    409: "The job is not done",
+    413: "The body or the photograph is too large",
+    422: "A field is missing or of the wrong kind",
+    429: "Too many photographs are waiting",
+    503: "The server is stopping, or the request took too long",
+}
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI description of these refusals."""
+    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    return {status: {"description": DESCRIPTIONS[status], "content": content} for status in statuses}
+
+
+def problem(status: int, detail: str, retry_after: int | None = None) -> JSONResponse:
+    """The response that says no."""
+    body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail)
+    headers = {"Retry-After": str(retry_after)} if retry_after is not None else None
+    return JSONResponse(body.model_dump(), status, headers, MEDIA_TYPE)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Let an application answer every error with a problem."""
+
+    @app.exception_handler(PhotochromError)
+    async def refuse(request: Request, error: PhotochromError) -> JSONResponse:
+        if isinstance(error, Refusal):
+            return problem(error.status, str(error), error.retry_after)
+        return problem(413 if isinstance(error, TooLargeError) else 400, str(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def explain(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"] if part != "body")
+        return problem(422, f"{place}: {first['msg'][:1].lower()}{first['msg'][1:]}")
+
+    @app.exception_handler(HTTPException)
+    async def pass_on(request: Request, error: HTTPException) -> JSONResponse:
+        response = problem(error.status_code, str(error.detail))
+        response.headers.update(error.headers or {})
+        return response
+
+    @app.exception_handler(Exception)
+    async def apologize(request: Request, error: Exception) -> JSONResponse:
+        return problem(500, "the server failed at this; its log says why")
