@@ -5,12 +5,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from skimage import color, data  # noqa: E402
+from skimage import color, data
 
-from photochrom.errors import TrainingError  # noqa: E402
-from photochrom.networks.discriminator import DiscriminatorConfig, PatchGAN  # noqa: E402
-from photochrom.networks.encoder import EfficientNetLite, read_pretrained  # noqa: E402
-from photochrom.networks.generator import (  # noqa: E402
+from photochrom.errors import TrainingError
+from photochrom.networks.discriminator import DiscriminatorConfig, PatchGAN
+from photochrom.networks.encoder import EfficientNetLite, read_pretrained
+from photochrom.networks.generator import (
     Generator,
     GeneratorConfig,
     HintSpread,
@@ -18,17 +18,17 @@ from photochrom.networks.generator import (  # noqa: E402
     hints_at_stride,
     uncalibrate,
 )
-from photochrom.networks.losses import (  # noqa: E402
+from photochrom.networks.losses import (
     ADVERSARIAL_LOSSES,
     classification_loss,
     color_weights,
     pixel_loss,
     smooth_pixel_loss,
 )
-from photochrom.networks.palette import displayable_palette, palette_corners  # noqa: E402
-from photochrom.networks.pix2pix import Pix2PixConfig, Pix2PixGenerator  # noqa: E402
-from photochrom.photo.resize import resize  # noqa: E402
-from photochrom.training.config import preset_config  # noqa: E402
+from photochrom.networks.palette import displayable_palette, palette_corners
+from photochrom.networks.pix2pix import Pix2PixConfig, Pix2PixGenerator
+from photochrom.photo.resize import resize
+from photochrom.training.config import preset_config
 
 SMALL = GeneratorConfig(encoder="lite0", decoder_channels=(24, 16, 16), style_channels=16)
 

@@ -13,14 +13,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from photochrom.errors import InputError, TrainingError, WeightsError  # noqa: E402
-from photochrom.networks.build import load_ema, read_checkpoint  # noqa: E402
-from photochrom.networks.generator import Generator, GeneratorConfig  # noqa: E402
-from photochrom.networks.losses import pixel_distance  # noqa: E402
-from photochrom.networks.pix2pix import Pix2PixGenerator  # noqa: E402
-from photochrom.training.augmentation import AugmentationConfig, degrade, make_batch, random_hints  # noqa: E402
-from photochrom.training.colorings import BestOfMany, best_noise, draw_candidates  # noqa: E402
-from photochrom.training.config import (  # noqa: E402
+from photochrom.errors import InputError, TrainingError, WeightsError
+from photochrom.networks.build import load_ema, read_checkpoint
+from photochrom.networks.generator import Generator, GeneratorConfig
+from photochrom.networks.losses import pixel_distance
+from photochrom.networks.pix2pix import Pix2PixGenerator
+from photochrom.training.augmentation import AugmentationConfig, degrade, make_batch, random_hints
+from photochrom.training.colorings import BestOfMany, best_noise, draw_candidates
+from photochrom.training.config import (
     Stage,
     change_config,
     config_from_dict,
@@ -29,8 +29,8 @@ from photochrom.training.config import (  # noqa: E402
     with_batch_size,
     with_steps,
 )
-from photochrom.training.loop import learning_rate, photograph_order, stage_at, train  # noqa: E402
-from photochrom.training.photographs import load_photographs  # noqa: E402
+from photochrom.training.loop import learning_rate, photograph_order, stage_at, train
+from photochrom.training.photographs import load_photographs
 
 SMALL = GeneratorConfig(encoder="lite0", decoder_channels=(24, 16, 16), style_channels=16, noise_channels=4)
 

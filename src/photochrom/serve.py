@@ -10,6 +10,7 @@ import socket
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 from photochrom.errors import InputError, MissingExtra
 from photochrom.inference.colorizer import Colorizer
@@ -92,9 +93,14 @@ class PoliteServer(uvicorn.Server):
         super().__init__(config)
         self.studio = studio
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # uvicorn's own would raise the signal again at the end, which would leave temporary files behind
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.studio.closing = True
-        while self.studio.held and not self.force_exit:  # a second Ctrl-C forces
+        while self.studio.held and not self.force_exit:  # a second signal forces
             await asyncio.sleep(0.05)
         await super().shutdown(sockets)
 

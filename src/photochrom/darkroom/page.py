@@ -59,6 +59,8 @@ class Page:
         with gr.Tab("One photograph"):
             self.status = gr.HTML(told("Open a photograph, or take an example."), elem_id="status")
             with gr.Row():
+                self._lay_out_sources()
+            with gr.Row():
                 with gr.Column(scale=3, min_width=320):
                     self._lay_out_pictures()
                 with gr.Column(scale=2, min_width=320):
@@ -66,73 +68,59 @@ class Page:
         with gr.Tab("Many photographs"):
             self._lay_out_album()
 
-    def _lay_out_pictures(self) -> None:
+    def _lay_out_sources(self) -> None:
         self.photograph = gr.File(
-            label="A photograph: drop, paste or browse", file_types=SUFFIXES, elem_id="photograph", height=120
+            label="A photograph: drop, paste or browse",
+            file_types=SUFFIXES,
+            height=150,
+            scale=3,
+            min_width=320,
+            elem_id="photograph",
         )
-        self.examples = gr.Gallery(
-            [(str(path), path.stem) for path in EXAMPLES],
-            label="Examples",
-            columns=4,
-            height=130,
-            object_fit="cover",
-            allow_preview=False,
-            interactive=False,
-            buttons=[],
-            elem_id="examples",
-        )
+        with gr.Column(scale=2, min_width=320):
+            gr.Markdown("Or an example:")
+            self.examples = thumbnails(4, [str(path) for path in EXAMPLES], "examples", height=120)
+
+    def _lay_out_pictures(self) -> None:
         with gr.Tab("Compare"):
             self.slider = gr.ImageSlider(
                 label="Before | after", interactive=False, buttons=["fullscreen"], max_height=640, elem_id="slider"
             )
         with gr.Tab("Choose colors"):
-            gr.Markdown("Click a place, then choose its color on the right or below.")
+            gr.Markdown("Click a place in the picture, then choose its color below.")
             self.canvas = gr.Image(
                 label="Click a place", interactive=False, buttons=[], type="filepath", elem_id="canvas"
             )
+            gr.Markdown("What the network would put there:")
+            self.suggestions = thumbnails(6, None, "suggestions", height=72)
+            with gr.Row():
+                self.picker = gr.ColorPicker("#808080", label="Any other color", elem_id="picker", min_width=140)
+                self.apply = gr.Button("Give the place this color", elem_id="apply", min_width=140)
+            self.hints = gr.Radio([], label="Colors you chose", visible=False, elem_id="hints")
+            with gr.Row():
+                self.moving = gr.Checkbox(
+                    False, label="The next click moves the chosen one", elem_id="moving", min_width=140
+                )
+                self.remove = gr.Button("Remove the chosen one", elem_id="remove", min_width=140)
+            with gr.Accordion("Choose a place without a mouse", open=False):
+                with gr.Row():
+                    self.x = gr.Number(0, label="From the left, pixels", minimum=0, min_width=100, elem_id="x")
+                    self.y = gr.Number(0, label="From the top, pixels", minimum=0, min_width=100, elem_id="y")
+                self.point = gr.Button("Choose this place", elem_id="point")
 
     def _lay_out_controls(self) -> None:
         with gr.Row():
             self.undo = gr.Button("Undo", interactive=False, elem_id="undo", min_width=80)
             self.redo = gr.Button("Redo", interactive=False, elem_id="redo", min_width=80)
         self.strength = gr.Slider(0, 2, 1, step=0.05, label="Strength", info="More or less color", elem_id="strength")
-        self.colorings = gr.Gallery(
-            label="Plausible colorings: pick one",
-            columns=3,
-            height=260,
-            object_fit="cover",
-            allow_preview=False,
-            interactive=False,
-            buttons=[],
-            elem_id="colorings",
+        gr.Markdown("Plausible colorings: pick one")
+        self.colorings = thumbnails(3, None, "colorings", height=320)
+        self.format = gr.Dropdown([AS_IT_IS, *FORMATS], value=AS_IT_IS, label="File format", elem_id="format")
+        self.save = gr.Button("Save at full size", variant="primary", elem_id="save")
+        self.saved = gr.File(label="Saved", file_count="multiple", interactive=False, visible=False, elem_id="saved")
+        self.recipe = gr.Textbox(
+            label="The same on the command line", interactive=False, buttons=["copy"], lines=2, elem_id="recipe"
         )
-        with gr.Group():
-            self.suggestions = gr.Gallery(
-                label="Colors that the network would put at the chosen place",
-                columns=6,
-                height=90,
-                allow_preview=False,
-                interactive=False,
-                buttons=[],
-                elem_id="suggestions",
-            )
-            self.picker = gr.ColorPicker("#808080", label="Or any other color", elem_id="picker")
-            self.apply = gr.Button("Give the place this color", elem_id="apply")
-            self.hints = gr.Radio([], label="Colors you chose", elem_id="hints")
-            self.moving = gr.Checkbox(False, label="The next click moves the chosen one", elem_id="moving")
-            self.remove = gr.Button("Remove the chosen one", elem_id="remove")
-            with gr.Accordion("A place by its numbers, without a mouse", open=False):
-                with gr.Row():
-                    self.x = gr.Number(0, label="From the left, pixels", minimum=0, min_width=100, elem_id="x")
-                    self.y = gr.Number(0, label="From the top, pixels", minimum=0, min_width=100, elem_id="y")
-                self.point = gr.Button("Choose this place", elem_id="point")
-        with gr.Group():
-            self.format = gr.Dropdown([AS_IT_IS, *FORMATS], value=AS_IT_IS, label="File format", elem_id="format")
-            self.save = gr.Button("Save at full size", variant="primary", elem_id="save")
-            self.saved = gr.File(label="Saved", file_count="multiple", interactive=False, elem_id="saved")
-            self.recipe = gr.Textbox(
-                label="The same on the command line", interactive=False, buttons=["copy"], lines=2, elem_id="recipe"
-            )
 
     def _lay_out_album(self) -> None:
         self.album_status = gr.HTML(told("Drop photographs; what comes back is one ZIP."), elem_id="album-status")
@@ -195,14 +183,18 @@ class Page:
         return self._open_file(EXAMPLES[event.index], former)
 
     def _open_file(self, upload: Path, former: str | None) -> Outputs:
-        self.shelf.put_away(former)
         name, folder = self.shelf.take()
         source = folder / "original" / upload.name
         source.parent.mkdir()
         shutil.copyfile(upload, source)
-        with self.studio.place():
-            sitting = self.studio.pool.submit(open_sitting, source, self.studio).result()
+        try:
+            with self.studio.place():
+                sitting = self.studio.pool.submit(open_sitting, source, self.studio).result()
+        except PhotochromError:
+            self.shelf.put_away(name)
+            raise
         self.shelf.seat(name, sitting)
+        self.shelf.put_away(former)
         colorings = [
             write_preview(thumbnail(self.studio.colorizer.apply(sitting.preview, sample)), folder / f"sample-{i}.jpg")
             for i, sample in enumerate(sitting.samples)
@@ -213,7 +205,7 @@ class Page:
             self.photograph: None,
             self.examples: gr.Gallery(selected_index=None),
             self.colorings: gr.Gallery(list(zip(colorings, labels, strict=True)), selected_index=0),
-            self.saved: None,
+            self.saved: gr.File(None, visible=False),
         }
 
     def _pick_coloring(self, name: str | None, event: gr.SelectData) -> Outputs:
@@ -245,7 +237,7 @@ class Page:
         return min(max(x, 0), width - 1), min(max(y, 0), height - 1)
 
     def _save(self, name: str | None, format_name: str) -> Outputs:
-        sitting = self.shelf.change(name or "", lambda sitting: sitting)
+        sitting = self._change(name, lambda sitting: sitting)
         edit, source = sitting.edit, sitting.source
         hints = HintFile(edit.hints, sitting.size)
         chosen = None if format_name == AS_IT_IS else format_name
@@ -258,15 +250,17 @@ class Page:
         if edit.hints:
             files.append(folder / hints_name(sitting))
             files[1].write_text(format_hint_file(edit.hints, *sitting.size), "utf-8")
-        return {self.saved: [str(path) for path in files], self.status: told(f"Saved as {delivery.name}.")}
+        shown = gr.File([str(path) for path in files], visible=True)
+        return {self.saved: shown, self.status: told(f"Saved as {delivery.name}.")}
 
     def _color_all(self, uploads: list[str] | None, strength: float) -> Iterator[Outputs]:
         if not uploads:
             yield {self.album_status: told("Drop some photographs first.", problem=True)}
             return
-        _, folder = self.shelf.take()
+        name, folder = self.shelf.take()
         yield {self.album_status: told(f"0 of {len(uploads)} done"), self.zip: None}
         for progress in color_album(self.studio, [Path(upload) for upload in uploads], folder, strength):
+            self.shelf.touch(name)
             colored = progress.done - len(progress.failures)
             text = f"{progress.done} of {progress.total} done: {colored} colored, {len(progress.failures)} failed"
             outputs = {self.album_status: told(text, [why for _, why in progress.failures])}
@@ -305,7 +299,7 @@ class Page:
             self.strength: edit.strength,
             self.undo: gr.Button(interactive=sitting.can_undo),
             self.redo: gr.Button(interactive=sitting.can_redo),
-            self.hints: gr.Radio(choices, value=sitting.chosen),
+            self.hints: gr.Radio(choices, value=sitting.chosen, visible=bool(choices)),
             self.picker: colors[0] if colors else gr.skip(),
             self.suggestions: [(swatch(color, folder), color) for color in colors],
             self.recipe: recipe(sitting),
@@ -313,9 +307,12 @@ class Page:
         }
 
     def _decide(self, name: str | None, decide: Callable[[Sitting], Sitting]) -> Outputs:
+        return self._show(self._change(name, decide))
+
+    def _change(self, name: str | None, decide: Callable[[Sitting], Sitting]) -> Sitting:
         if name is None:
             raise PhotochromError("Open a photograph first.")
-        return self._show(self.shelf.change(name, decide))
+        return self.shelf.change(name, decide)
 
     def _deciding(self, decide: Callable[..., Sitting]) -> Callable[..., Outputs]:
         """A handler that takes the sitting's name and a control's values, and shows what comes of them."""
@@ -332,6 +329,21 @@ class Page:
                 return {self.status: told(str(error), problem=True)}
 
         return safe
+
+
+def thumbnails(columns: int, pictures: list[str] | None, name: str, height: int) -> gr.Gallery:
+    """A gallery to pick from, without Gradio's buttons and large view."""
+    return gr.Gallery(
+        pictures,
+        columns=columns,
+        height=height,
+        object_fit="cover",
+        allow_preview=False,
+        interactive=False,
+        show_label=False,
+        buttons=[],
+        elem_id=name,
+    )
 
 
 def told(message: str, more: list[str] | None = None, problem: bool = False) -> str:

@@ -37,16 +37,11 @@ class Shelf:
     def take(self) -> tuple[str, Path]:
         """A new seat: its name and its folder. May put the longest untouched one away."""
         name = secrets.token_urlsafe(16)
-        seat = Seat(self.folder / name)
-        seat.folder.mkdir(parents=True)
         with self._lock:
-            self._seats[name] = seat
-            now = time.monotonic()
-            oldest_first = sorted(self._seats, key=lambda n: self._seats[n].touched)
-            stale = [n for n in oldest_first if now - self._seats[n].touched > self.keep]
-            surplus = oldest_first[: max(0, len(oldest_first) - CAPACITY)]
-        for old in {*stale, *surplus}:
-            self.put_away(old)
+            for old in self._too_many():
+                self.put_away(old)
+            seat = self._seats[name] = Seat(self.folder / name)
+        seat.folder.mkdir(parents=True)
         return name, seat.folder
 
     def change(self, name: str, decide: Callable[[Sitting], Sitting]) -> Sitting:
@@ -55,7 +50,7 @@ class Shelf:
         if seat is None or seat.sitting is None:
             raise InputError("this photograph was put away after a long rest: open it again")
         with seat.lock:
-            seat.touched = time.monotonic()
+            self.touch(name)
             seat.sitting = decide(seat.sitting)
             return seat.sitting
 
@@ -63,8 +58,19 @@ class Shelf:
         """Put a sitting on a seat."""
         self._seats[name].sitting = sitting
 
+    def touch(self, name: str) -> None:
+        """Tell that a seat is in use."""
+        self._seats[name].touched = time.monotonic()
+
     def put_away(self, name: str | None) -> None:
         """Drop a seat and its files, if it is still there."""
         seat = self._seats.pop(name, None) if name else None
         if seat is not None:
             shutil.rmtree(seat.folder, ignore_errors=True)
+
+    def _too_many(self) -> set[str]:
+        """The names of seats that were not touched for long, or are one too many with a new one."""
+        oldest_first = sorted(self._seats, key=lambda name: self._seats[name].touched)
+        long_ago = time.monotonic() - self.keep
+        stale = {name for name in oldest_first if self._seats[name].touched < long_ago}
+        return stale | set(oldest_first[: max(0, len(oldest_first) + 1 - CAPACITY)])

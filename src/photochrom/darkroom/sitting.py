@@ -13,7 +13,7 @@ import numpy as np
 import pyvips
 
 from photochrom.inference.colorizer import Coloring
-from photochrom.photo.color import FloatArray, PixelArray, join
+from photochrom.photo.color import PixelArray, join
 from photochrom.photo.files import Photograph, read_photograph
 from photochrom.photo.hints import Hint, HintFile
 from photochrom.server.studio import Studio
@@ -88,12 +88,12 @@ class Sitting:
 
     def colors_at(self, place: Place) -> list[str]:
         """The present color of a place as #rrggbb, then others that the samples have there."""
-        found: list[Coloring] = []
+        found: list[Hint] = []
         for coloring in (self.coloring, *self.samples):
-            chroma = self._chroma_at(coloring, place)
-            if all(np.hypot(*(chroma - self._chroma_at(other, place))) > ALIKE for other in found):
-                found.append(coloring)
-        return [self._color_at(coloring, place) for coloring in found]
+            hint = Hint(*place, self._color_at(coloring, place))
+            if all(np.hypot(*(hint.chroma - other.chroma)) > ALIKE for other in found):
+                found.append(hint)
+        return [hint.color for hint in found]
 
     def point_at(self, place: Place) -> Sitting:
         """Choose a place, or the hint that is there already."""
@@ -168,19 +168,13 @@ class Sitting:
         hints = HintFile(edit.hints, self.size).for_size(self.preview.shape[1], self.preview.shape[0])
         return replace(self, coloring=studio.batcher.predict(self.preview, edit.seed, hints))
 
-    def _chroma_at(self, coloring: Coloring, place: Place) -> FloatArray:
-        row, column = self._cell(coloring, place)
-        return coloring.chroma[:, row, column]
-
     def _color_at(self, coloring: Coloring, place: Place) -> str:
-        row, column = self._cell(coloring, place)
-        chroma = self._chroma_at(coloring, place) * np.float32(self.edit.strength)
-        rgb = join(coloring.luminance[row : row + 1, column : column + 1], chroma[:, None, None])[0, 0]
-        return "#" + "".join(f"{round(float(value) * 255):02x}" for value in rgb)
-
-    def _cell(self, coloring: Coloring, place: Place) -> tuple[int, int]:
         height, width = coloring.luminance.shape
-        return int(place[1] * height / self.size[1]), int(place[0] * width / self.size[0])
+        row, column = int(place[1] * height / self.size[1]), int(place[0] * width / self.size[0])
+        cell = (slice(row, row + 1), slice(column, column + 1))
+        chroma = coloring.chroma[:, row, column, None, None] * np.float32(self.edit.strength)
+        rgb = join(coloring.luminance[cell], chroma)[0, 0]
+        return "#" + "".join(f"{round(float(value) * 255):02x}" for value in rgb)
 
 
 def open_sitting(source: Path, studio: Studio) -> Sitting:

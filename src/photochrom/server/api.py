@@ -1,29 +1,31 @@
 """The HTTP API: its routes, and what they take and give."""
 
-from __future__ import annotations
-
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from fastapi import Depends, FastAPI, File, Form, Security, UploadFile
 from fastapi.responses import FileResponse, PlainTextResponse, Response
 from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from photochrom import __version__
 from photochrom.photo.files import DEFAULT_QUALITY, FORMATS
 from photochrom.photo.hints import parse_hint_file
 from photochrom.server.gate import Gate, Guard
 from photochrom.server.jobs import Job, Jobs
+from photochrom.server.limits import Limits
 from photochrom.server.metrics import Measure, Metrics
 from photochrom.server.problems import Refusal, add_handlers, documented
 from photochrom.server.studio import NO_HINTS, Order, Studio
 
 FormatName = Literal["jpeg", "png", "webp", "tiff", "bmp", "avif"]  # as photo.files.FORMATS; a test holds them equal
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Absent: TypeAlias = SkipJsonSchema[None]  # a form has no null: a field is there or not
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 PICTURES: dict[int | str, dict[str, Any]] = {
     200: {
@@ -59,6 +61,7 @@ def create_app(studio: Studio, token: str | None = None, hosts: frozenset[str] =
     app.add_middleware(Guard, token=token, hosts=hosts)
     add_handlers(app)
     add_watching(app, studio, metrics)
+    read_order = order_reader(studio.limits)
     guarded = [Security(HTTPBearer(auto_error=False))] if token else []
     refusals = (401, 403) if token else (403,)
 
@@ -72,7 +75,6 @@ def create_app(studio: Studio, token: str | None = None, hosts: frozenset[str] =
         order: Annotated[Order, Depends(read_order)], folder: Annotated[Path, Depends(passing_folder)]
     ) -> FileResponse:
         """Color a photograph; with several variants, a ZIP of them."""
-        check_variants(order, studio)
         delivery = await studio.do(lambda: studio.fill(order, folder))
         return FileResponse(delivery.path, media_type=delivery.media_type, filename=delivery.name)
 
@@ -87,7 +89,6 @@ def create_app(studio: Studio, token: str | None = None, hosts: frozenset[str] =
         order: Annotated[Order, Depends(read_order)], file: Annotated[UploadFile, File()], response: Response
     ) -> JobState:
         """Take a photograph now, to be fetched in color later."""
-        check_variants(order, studio)
         job = jobs.start(order, file.file)
         response.headers["Location"] = f"/v1/jobs/{job.id}"
         return state_of(job)
@@ -139,30 +140,29 @@ def add_watching(app: FastAPI, studio: Studio, metrics: Metrics) -> None:
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-async def read_order(
-    file: Annotated[UploadFile, File(description="The photograph")],
-    strength: Annotated[float, Form(ge=0, le=10, description="Multiplies the colors")] = 1.0,
-    seed: Annotated[int | None, Form(ge=0, lt=2**63, description="Another plausible coloring")] = None,
-    variants: Annotated[int, Form(ge=1, le=99, description="Different colorings, in a ZIP")] = 1,
-    hints: Annotated[str | None, Form(description="A hints file: JSON")] = None,
-    format: Annotated[FormatName | None, Form(description="Of the result; without it, the photograph's own")] = None,
-    quality: Annotated[int, Form(ge=1, le=100, description="Of JPEG, WebP and AVIF")] = DEFAULT_QUALITY,
-) -> Order:
-    """The multipart form of both ways to order."""
-    hint_file = parse_hint_file(hints, "the field hints") if hints else NO_HINTS
-    return Order(file.file.read, file.filename or "photograph", strength, seed, variants, hint_file, format, quality)
+def order_reader(limits: Limits) -> Callable[..., Awaitable[Order]]:
+    """A dependency that reads the multipart form of both ways to order."""
+
+    async def read_order(
+        file: Annotated[UploadFile, File(description="The photograph")],
+        strength: Annotated[float, Form(ge=0, le=10, description="Multiplies the colors")] = 1.0,
+        seed: Annotated[Seed | Absent, Form(description="Another plausible coloring")] = None,
+        variants: Annotated[int, Form(ge=1, le=limits.variants, description="Different colorings, in a ZIP")] = 1,
+        hints: Annotated[str | Absent, Form(description="A hints file: JSON")] = None,
+        format: Annotated[FormatName | Absent, Form(description="Of the result; else the photograph's own")] = None,
+        quality: Annotated[int, Form(ge=1, le=100, description="Of JPEG, WebP and AVIF")] = DEFAULT_QUALITY,
+    ) -> Order:
+        hint_file = parse_hint_file(hints, "the field hints") if hints else NO_HINTS
+        name = file.filename or "photograph"
+        return Order(file.file.read, name, strength, seed, variants, hint_file, format, quality)
+
+    return read_order
 
 
 def passing_folder() -> Iterator[Path]:
     """A folder that is gone when the response is sent."""
     with tempfile.TemporaryDirectory(prefix="photochrom-") as folder:
         yield Path(folder)
-
-
-def check_variants(order: Order, studio: Studio) -> None:
-    """Raises Refusal for more variants than the server makes at once."""
-    if order.variants > studio.limits.variants:
-        raise Refusal(400, f"this server makes at most {studio.limits.variants} variants at once, not {order.variants}")
 
 
 def state_of(job: Job) -> JobState:

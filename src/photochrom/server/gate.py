@@ -16,6 +16,14 @@ from photochrom.server.problems import Refusal, problem
 from photochrom.server.studio import Studio
 
 COOKIE = "photochrom-token"
+FIREWALL = [  # browsers hold pages to it: whatever a library's page would like to load, nothing leaves the machine
+    (
+        b"content-security-policy",
+        b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+]
 OPEN_PATHS = ("/healthz", "/readyz")  # for those who watch over the server: they tell nothing
 
 
@@ -31,7 +39,18 @@ class Guard:
         self.app, self.token, self.hosts = app, token, hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
+        async def walled(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), *FIREWALL]
+            await send(message)
+
+        if scope["type"] == "http":
+            await self._check(scope, receive, walled)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _check(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] not in OPEN_PATHS:
             headers = Headers(scope=scope)
             host, origin = headers.get("host", ""), headers.get("origin")
             if self.hosts and (urlsplit(f"//{host}").hostname or "") not in self.hosts:
