@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from photochrom import __version__
+from photochrom.commands.archive import archive
 from photochrom.commands.colorize import colorize
 from photochrom.commands.evaluate import evaluate
 from photochrom.commands.models import models
@@ -38,7 +39,7 @@ def main() -> None:
     """Color black-and-white photographs, and train networks that do."""
 
 
-for command in (colorize, serve, train, export, evaluate, models):
+for command in (colorize, archive, serve, train, export, evaluate, models):
     main.add_command(command)
 
 

@@ -1,0 +1,77 @@
+"""The manifest: what became of every source, in Parquet files beside the outputs.
+
+Each run appends parts; of several rows for one source the last one counts. Many parts are merged into one when a
+run begins: the merged part is written before the others go, so that no moment lacks a row.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from dataclasses import asdict, dataclass, fields
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from photochrom.archive.stores import OWN_FOLDER, Entry, Store
+from photochrom.errors import InputError
+
+FOLDER = f"{OWN_FOLDER}/manifest"
+MANY_PARTS = 16
+DONE, FAILED, QUARANTINED = "done", "failed", "quarantined"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one source.
+
+    state: done; failed, for what is wrong with the file itself; quarantined, if it crashed or hung a worker every
+    time. checksum, output_checksum: SHA-256 of the source and of what was written. model, settings: what colored it.
+    """
+
+    source: str
+    size: int
+    modified: int
+    checksum: str
+    output: str
+    output_checksum: str
+    state: str
+    tries: int
+    error: str
+    model: str
+    settings: str
+    seconds: float
+
+    def is_settled(self, entry: Entry, model: str, settings: str) -> bool:
+        """Whether the source is what it was, and would be colored in the same way."""
+        same_source = (self.size, self.modified) == (entry.size, entry.modified)
+        return same_source and (self.model, self.settings) == (model, settings)
+
+
+TYPES = {"str": pa.string(), "int": pa.int64(), "float": pa.float32()}
+SCHEMA = pa.schema([(field.name, TYPES[str(field.type)]) for field in fields(Row)])
+
+
+def read_manifest(store: Store) -> dict[str, Row]:
+    """The last row of every source. Merges many parts. Raises InputError."""
+    parts = [entry.name for entry in store.entries(FOLDER) if entry.name.endswith(".parquet")]
+    rows: dict[str, Row] = {}
+    for part in parts:
+        try:
+            table = pq.read_table(pa.BufferReader(store.read(part)), schema=SCHEMA)
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(f"the manifest's {part} in {store.url} can't be read: remove it to color again") from error
+        rows |= {row["source"]: Row(**row) for row in table.to_pylist()}
+    if len(parts) > MANY_PARTS:
+        append_rows(store, list(rows.values()))
+        for part in parts:
+            store.delete(part)
+    return rows
+
+
+def append_rows(store: Store, rows: list[Row]) -> None:
+    """Add a part. Raises OSError."""
+    if rows:
+        buffer = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist([asdict(row) for row in rows], SCHEMA), buffer)
+        store.write(f"{FOLDER}/{time.time_ns():020d}.parquet", buffer.getvalue())

@@ -1,0 +1,197 @@
+"""Coloring an archive: what is missing or has changed goes through Ray Data; the manifest keeps what became of it.
+
+Ray Data hands the work out, restarts actors that die, does again what was lost with them, and never holds more than a
+few batches at a time. A file that crashes or hangs is no business of the engine: the worker's child process takes the
+blow (worker.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from photochrom.errors import InputError, MissingExtra, OutputError
+from photochrom.inference.weights import BUNDLED_MODELS, read_bundled
+from photochrom.photo.files import READABLE_SUFFIXES
+
+try:
+    import pyarrow as pa
+    import ray
+
+    from photochrom.archive.manifest import DONE, Row, append_rows, read_manifest
+    from photochrom.archive.stores import OWN_FOLDER, Entry, Store, open_store, reason_of
+    from photochrom.archive.worker import STOPPED, Work, Worker
+except ImportError as error:
+    raise MissingExtra("coloring an archive", "archive") from error
+
+BATCH = 16  # photographs an actor is handed at a time
+GO_ON = "; what is written is kept, run the same command again to go on"
+FLUSH_SECONDS = 10.0  # at most this much work is done again after a crash of the driver
+
+
+@dataclass
+class Summary:
+    """What a run did. settled: sources that needed nothing; states: how many ended how; errors: the first few."""
+
+    total: int = 0
+    settled: int = 0
+    states: Counter[str] = field(default_factory=Counter)
+    errors: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def run_archive(work: Work, *, workers: int | None, address: str | None, retry: bool) -> Iterator[Summary]:
+    """Color an archive, yielding how far it is after every batch.
+
+    workers: processes that color, all CPUs of the cluster without; address: a running cluster's, else one is started
+    here. retry: try again what failed or was quarantined. Raises InputError or OutputError.
+    """
+    source, destination = open_store(work.source), open_store(work.destination)
+    _check_apart(source, destination)
+    missing, summary = plan(work, source, destination, retry)
+    yield summary
+    if missing:
+        with cluster(address, workers):
+            yield from _color(work, destination, missing, summary, workers)
+
+
+def plan(work: Work, source: Store, destination: Store, retry: bool) -> tuple[list[Entry], Summary]:
+    """The sources that are missing or have changed. Raises InputError."""
+    entries = [e for e in source.entries() if PurePosixPath(e.name).suffix.lower() in READABLE_SUFFIXES]
+    if not entries:
+        raise InputError(f"no photographs in {work.source}")
+    _check_outputs(work, entries)
+    manifest = read_manifest(destination)
+    outputs = {entry.name for entry in destination.entries()} if manifest else set()
+
+    def is_settled(entry: Entry) -> bool:
+        row = manifest.get(entry.name)
+        if row is None or not row.is_settled(entry, work.model_digest, work.settings):
+            return False
+        return row.output in outputs if row.state == DONE else not retry
+
+    missing = [entry for entry in entries if not is_settled(entry)]
+    return missing, Summary(total=len(entries), settled=len(entries) - len(missing))
+
+
+def model_digest(model: str) -> str:
+    """What the manifest calls a model: its name, and the beginning of its file's SHA-256."""
+    content = read_bundled(model) if model in BUNDLED_MODELS else Path(model).read_bytes()
+    return f"{PurePosixPath(model).name}-{hashlib.sha256(content).hexdigest()[:16]}"
+
+
+@contextmanager
+def cluster(address: str | None, workers: int | None) -> Iterator[None]:
+    """The engine: the cluster at an address, or one of our own for as long as this lasts. Raises InputError."""
+    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    with hushed():
+        if address is None:
+            ray.init("local", num_cpus=workers or os.cpu_count(), include_dashboard=False, **quiet)
+        else:
+            try:
+                ray.init(address, **quiet)
+            except (ConnectionError, ValueError, RuntimeError) as error:
+                raise InputError(f"no Ray cluster answers at {address}: {reason_of(error)}") from error
+    try:
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        for name in ("ray.data", "ray.data._internal"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Keeps what the engine's native code would print to standard error out of it; its log files have it all."""
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _color(
+    work: Work, destination: Store, missing: list[Entry], summary: Summary, workers: int | None
+) -> Iterator[Summary]:
+    began = flushed = time.monotonic()
+    rows: list[Row] = []
+    stopped = ""
+    try:
+        for row in _rows(work, missing, workers or int(ray.cluster_resources()["CPU"])):
+            if row.state == STOPPED:
+                stopped = row.error
+                break
+            rows.append(row)
+            summary.states[row.state] += 1
+            if row.error:
+                summary.errors.append(row.error if row.source in row.error else f"{row.source}: {row.error}")
+            if time.monotonic() - flushed > FLUSH_SECONDS:
+                _append(destination, rows)
+                rows, flushed = [], time.monotonic()
+            summary.seconds = time.monotonic() - began
+            yield summary
+    finally:
+        _append(destination, rows)
+    if stopped:
+        raise OutputError(stopped + GO_ON)
+
+
+def _append(destination: Store, rows: list[Row]) -> None:
+    try:
+        append_rows(destination, rows)
+    except OSError as error:
+        raise OutputError(f"cannot write the manifest to {destination.url}: {reason_of(error)}{GO_ON}") from error
+
+
+def _rows(work: Work, missing: list[Entry], workers: int) -> Iterable[Row]:
+    tables = [
+        pa.table(
+            {
+                "source": [entry.name for entry in missing[first : first + BATCH]],
+                "size": [entry.size for entry in missing[first : first + BATCH]],
+                "modified": [entry.modified for entry in missing[first : first + BATCH]],
+            }
+        )
+        for first in range(0, len(missing), BATCH)
+    ]
+    colored = ray.data.from_arrow(tables).map_batches(
+        Worker,
+        fn_constructor_args=(work,),
+        batch_size=BATCH,
+        compute=ray.data.ActorPoolStrategy(size=min(workers, len(tables))),
+        num_cpus=1,
+    )
+    return (Row(**row) for row in colored.iter_rows())
+
+
+def _check_apart(source: Store, destination: Store) -> None:
+    if source.is_local and not Path(source.root).is_dir():
+        raise InputError(f"{source.url} is not a folder")
+    if source.is_local and destination.is_local and Path(destination.root).is_relative_to(source.root):
+        raise InputError(f"{destination.url} is {source.url} or inside it: choose another destination")
+
+
+def _check_outputs(work: Work, entries: list[Entry]) -> None:
+    taken: dict[str, str] = {}
+    for entry in entries:
+        output = work.output_name(entry.name)
+        if output in taken:
+            raise InputError(f"{taken[output]} and {entry.name} would both be written to {output}")
+        if output.startswith(f"{OWN_FOLDER}/"):
+            raise InputError(f"{entry.name} would be written among the manifest's files: rename its folder")
+        taken[output] = entry.name

@@ -1,0 +1,153 @@
+"""The worker: colors an archive's photographs in a child process that may crash or hang without harm.
+
+An actor of the engine holds one child, and the child one model. The child decodes, colors and encodes; the actor
+meanwhile reads the next files and writes the last ones.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import multiprocessing
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor, TimeoutError
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, replace
+from pathlib import PurePosixPath
+from typing import Any
+
+import pebble
+
+from photochrom.album import Options
+from photochrom.archive.manifest import DONE, FAILED, QUARANTINED, Row
+from photochrom.archive.stores import open_store, reason_of
+from photochrom.errors import PhotochromError
+from photochrom.inference.colorizer import Colorizer
+from photochrom.photo.files import FORMATS, decode_photograph, encode_photograph
+
+STOPPED = "stopped"  # the destination takes no more: the run ends, and the row goes into no manifest
+IN_FLIGHT = 3  # files of an actor at a time: one read, one colored, one written
+FULL_OR_FORBIDDEN = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+@dataclass(frozen=True)
+class Work:
+    """Everything a worker needs to know.
+
+    model_digest: what the manifest calls the model. tries, seconds: how often a file may crash or hang a child, and
+    how long it may take.
+    """
+
+    source: str
+    destination: str
+    options: Options
+    model: str
+    model_digest: str
+    working_size: int
+    tries: int
+    seconds: float
+
+    @property
+    def settings(self) -> str:
+        """What decides an output beside the source and the model, as JSON."""
+        options = self.options
+        return json.dumps(
+            {
+                "format": options.format,
+                "quality": options.quality,
+                "seed": options.seed,
+                "strength": options.strength,
+                "working_size": self.working_size,
+            }
+        )
+
+    def output_name(self, source: str) -> str:
+        """Where a source's color version goes."""
+        if self.options.format is None:
+            return source
+        return str(PurePosixPath(source).with_suffix(FORMATS[self.options.format][0]))
+
+
+class Worker:
+    """Takes batches of sources, gives batches of rows; Ray Data makes actors of it."""
+
+    def __init__(self, work: Work):
+        self.work = work
+        self.source, self.destination = open_store(work.source), open_store(work.destination)
+        self.threads = ThreadPoolExecutor(IN_FLIGHT)
+        self._child: pebble.ProcessPool | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def child(self) -> pebble.ProcessPool:
+        """The child process. Pebble starts another when it dies at work; when it dies idle, we do."""
+        with self._lock:
+            if self._child is None or not self._child.active:
+                self._child = pebble.ProcessPool(
+                    max_workers=1,
+                    initializer=start_child,
+                    initargs=(self.work.model, self.work.working_size),
+                    context=multiprocessing.get_context("spawn"),
+                )
+            return self._child
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
+        names, sizes, times = batch["source"], batch["size"], batch["modified"]
+        rows = list(self.threads.map(self.color, map(str, names), map(int, sizes), map(int, times)))
+        return {key: [asdict(row)[key] for row in rows] for key in asdict(rows[0])}
+
+    def color(self, name: str, size: int, modified: int) -> Row:
+        """Color one source; never raises for what is wrong with it."""
+        began = time.perf_counter()
+        row = Row(
+            name, size, modified, "", self.work.output_name(name), "", FAILED, 0, "", self.work.model_digest,
+            self.work.settings, 0.0,
+        )  # fmt: skip
+        try:
+            data = self.source.read(name)
+        except OSError as error:
+            return replace(row, error=f"cannot read {name}: {reason_of(error)}")
+        row = replace(row, checksum=hashlib.sha256(data).hexdigest())
+        for tries in range(1, self.work.tries + 1):
+            row = replace(row, tries=tries)
+            try:
+                colored = self.child.schedule(
+                    color, (data, name, self.work.options), timeout=self.work.seconds
+                ).result()
+                self.destination.write(row.output, colored)
+            except PhotochromError as error:
+                return replace(row, error=str(error))
+            except TimeoutError:
+                row = replace(row, state=QUARANTINED, error=f"took longer than {self.work.seconds:g} seconds")
+            except (pebble.ProcessExpired, BrokenProcessPool):
+                row = replace(row, state=QUARANTINED, error="crashed its worker")
+            except OSError as error:
+                state = STOPPED if error.errno in FULL_OR_FORBIDDEN else FAILED
+                return replace(row, state=state, error=f"cannot write {row.output}: {reason_of(error)}")
+            except Exception as error:
+                row = replace(row, state=QUARANTINED, error=reason_of(error))
+            else:
+                digest, seconds = hashlib.sha256(colored).hexdigest(), time.perf_counter() - began
+                return replace(row, state=DONE, output_checksum=digest, error="", seconds=seconds)
+        return row
+
+
+# In the child process
+
+_colorizer: Colorizer | None = None
+
+
+def start_child(model: str, working_size: int) -> None:
+    """Load the model, once a child."""
+    global _colorizer
+    _colorizer = Colorizer(model, working_size=working_size, threads=1)
+
+
+def color(data: bytes, name: str, options: Options) -> bytes:
+    """The color version of an encoded photograph, encoded. Raises PhotochromError."""
+    assert _colorizer is not None
+    photograph = decode_photograph(data, name)
+    pixels = _colorizer.colorize(photograph.pixels, strength=options.strength, seed=options.seed)
+    return encode_photograph(replace(photograph, pixels=pixels), options.format, options.quality)

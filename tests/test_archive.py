@@ -1,0 +1,328 @@
+"""Archives: stores, the manifest, what is done again, and what survives a kill."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+pytest.importorskip("ray")
+
+from photochrom import Photograph, cli, colorize
+from photochrom.album import Options
+from photochrom.archive.manifest import (
+    DONE,
+    FAILED,
+    FOLDER,
+    MANY_PARTS,
+    QUARANTINED,
+    Row,
+    append_rows,
+    read_manifest,
+)
+from photochrom.archive.run import model_digest, plan, run_archive
+from photochrom.archive.stores import UNFINISHED, open_store
+from photochrom.archive.worker import STOPPED, Work, Worker
+from photochrom.errors import InputError, OutputError
+from photochrom.photo.files import read_photograph
+
+pytestmark = pytest.mark.slow
+COUNT = 40
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory, photographs) -> Path:
+    """Forty small scans in two folders."""
+    folder = tmp_path_factory.mktemp("scans")
+    (folder / "box 2").mkdir()
+    gray = photographs["astronaut"][..., 1]
+    for number in range(COUNT):
+        left, top = 40 * (number % 8), 60 * (number // 8)
+        name = f"scan-{number:02}.{'png' if number % 2 else 'jpg'}"
+        Photograph(gray[top : top + 160, left : left + 200]).save(
+            folder / "box 2" / name if number > 30 else folder / name
+        )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reference(scans, tmp_path_factory) -> dict[str, bytes]:
+    """The outputs of an undisturbed run."""
+    destination = tmp_path_factory.mktemp("reference")
+    (*_, summary) = run_archive(make_work(scans, destination), workers=2, address=None, retry=False)
+    assert summary.states == {DONE: COUNT}
+    return outputs_of(destination)
+
+
+def make_work(source, destination, **changes) -> Work:
+    work = Work(str(source), str(destination), Options(), "default", model_digest("default"), 256, 2, 60.0)
+    return replace(work, **changes)
+
+
+def outputs_of(destination: Path) -> dict[str, bytes]:
+    files = [path for path in destination.rglob("*") if path.is_file() and "_photochrom" not in path.parts]
+    return {str(path.relative_to(destination)): path.read_bytes() for path in files}
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "photochrom", "archive", *map(str, arguments)]
+
+
+def rows_of(destination) -> dict[str, Row]:
+    return read_manifest(open_store(str(destination)))
+
+
+def processes(word: str) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if word in path.read_bytes().replace(b"\0", b" ").decode(errors="replace"):
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+# Stores and manifest
+
+
+@pytest.mark.parametrize("kind", ["folder", "file URL", "memory URL"])
+def test_stores(kind, tmp_path):
+    url = {"folder": str(tmp_path), "file URL": tmp_path.as_uri(), "memory URL": f"memory://{tmp_path}"}[kind]
+    store = open_store(url)
+    store.write("a/b c.txt", b"one")
+    store.write("a/b c.txt", b"three")
+    store.write("d.txt", b"")
+    assert [(entry.name, entry.size) for entry in store.entries()] == [("a/b c.txt", 5), ("d.txt", 0)]
+    assert store.read("a/b c.txt") == b"three"
+    store.delete("d.txt")
+    assert [entry.name for entry in store.entries("a")] == ["a/b c.txt"] and not list(store.entries("nowhere"))
+
+
+def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
+    store = open_store(str(tmp_path))
+    store.write("a.txt", b"old")
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+    with pytest.raises(OSError):
+        store.write("a.txt", b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"] and store.read("a.txt") == b"old"
+
+
+@pytest.mark.parametrize("url", ["nonsense://bucket/x", "/nowhere/at/all"])
+def test_wrong_urls_are_one_line(url, tmp_path):
+    result = CliRunner().invoke(cli.main, ["archive", url, str(tmp_path)])
+    assert result.exit_code == 2 and len(result.output.splitlines()) == 1 and "Traceback" not in result.output
+
+
+def test_the_last_row_counts_and_many_parts_are_merged(tmp_path):
+    store = open_store(str(tmp_path))
+    row = Row("a.jpg", 1, 2, "c", "a.jpg", "d", FAILED, 1, "why", "m", "s", 0.5)
+    for number in range(MANY_PARTS + 1):
+        append_rows(store, [replace(row, source=f"{number % 5}.jpg", tries=number)])
+    expected = {f"{n % 5}.jpg": replace(row, source=f"{n % 5}.jpg", tries=n) for n in range(MANY_PARTS + 1)}
+    assert read_manifest(store) == expected
+    assert len(list(store.entries(FOLDER))) == 1 and read_manifest(store) == expected
+
+
+def test_a_damaged_manifest_says_so(tmp_path):
+    open_store(str(tmp_path)).write(f"{FOLDER}/1.parquet", b"no")
+    with pytest.raises(InputError, match=r"1\.parquet"):
+        rows_of(tmp_path)
+
+
+def test_destinations_inside_the_source_are_refused(scans):
+    with pytest.raises(InputError, match="another destination"):
+        next(iter(run_archive(make_work(scans, scans / "color"), workers=1, address=None, retry=False)))
+
+
+def test_outputs_of_one_name_are_refused(tmp_path, scans):
+    for suffix in ("jpg", "png"):
+        Photograph(np.zeros((20, 20), np.uint8)).save(tmp_path / f"a.{suffix}")
+    store = open_store(str(tmp_path))
+    work = make_work(tmp_path, scans, options=Options(format="png"))
+    with pytest.raises(InputError, match=r"a\.jpg and a\.png"):
+        plan(work, store, store, retry=False)
+
+
+# Runs
+
+
+def test_the_outputs_are_the_command_lines(reference, scans, tmp_path):
+    assert len(reference) == COUNT and "box 2/scan-31.png" in reference
+    colorize(scans / "scan-01.png").save(tmp_path / "one.png")
+    (tmp_path / "two.png").write_bytes(reference["scan-01.png"])
+    one, two = (read_photograph(tmp_path / name).pixels.astype(int) for name in ("one.png", "two.png"))
+    assert np.abs(one - two).max() <= 1
+
+
+def test_a_second_run_does_what_is_missing_or_has_changed(reference, scans, tmp_path):
+    source, destination = tmp_path / "scans", tmp_path / "color"
+    subprocess.run(["cp", "-rp", scans, source], check=True)
+    done = subprocess.run([*command(source, destination)], capture_output=True, text=True, check=True)
+    assert outputs_of(destination) == reference and f"{COUNT} done" in done.stderr
+    times = {path: path.stat().st_mtime_ns for path in destination.rglob("scan-*")}
+    again = subprocess.run([*command(source, destination)], capture_output=True, text=True, check=True)
+    assert f"{COUNT} settled before, nothing to do" in again.stderr
+    (destination / "scan-00.jpg").unlink()
+    (source / "scan-02.jpg").write_bytes((source / "scan-04.jpg").read_bytes())
+    (source / "bad.jpg").write_bytes(b"bad")
+    third = subprocess.run([*command(source, destination)], capture_output=True, text=True)
+    assert (
+        third.returncode == 1 and "2 done, 1 failed" in third.stderr and "bad.jpg is not a photograph" in third.stderr
+    )
+    changed = {path.name for path, was in times.items() if path.stat().st_mtime_ns != was}
+    assert changed == {"scan-00.jpg", "scan-02.jpg"}
+    assert rows_of(destination)["bad.jpg"].state == FAILED
+    work = make_work(source, destination, tries=3, seconds=300.0)
+    missing, _ = plan(work, open_store(str(source)), open_store(str(destination)), retry=False)
+    assert missing == []
+    for change in ({"options": Options(strength=1.5)}, {"model_digest": "another"}, {"working_size": 128}):
+        missing, _ = plan(replace(work, **change), open_store(str(source)), open_store(str(destination)), retry=False)
+        assert len(missing) == COUNT + 1
+    retried, _ = plan(work, open_store(str(source)), open_store(str(destination)), retry=True)
+    assert [entry.name for entry in retried] == ["bad.jpg"]
+
+
+def run_and_kill(scans, destination, kill, address=None) -> Counter:
+    """Run with two workers, call kill once some photographs are done, and return the states of all rows."""
+    states: Counter = Counter()
+    killed = False
+    for summary in run_archive(make_work(scans, destination), workers=2, address=address, retry=False):
+        if sum(summary.states.values()) >= 1 and not killed:
+            kill()
+            killed = True
+        states = summary.states
+    assert killed
+    return states
+
+
+def test_a_killed_worker_loses_nothing(reference, scans, tmp_path):
+    def kill():
+        victims = processes("ray::MapWorker")
+        assert len(victims) >= 1
+        os.kill(victims[0], signal.SIGKILL)
+
+    assert run_and_kill(scans, tmp_path, kill) == {DONE: COUNT}
+    assert outputs_of(tmp_path) == reference and set(rows_of(tmp_path)) == set(reference)
+
+
+def test_a_killed_node_loses_nothing(reference, scans, tmp_path):
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    try:
+        node = cluster.add_node(num_cpus=1)
+        cluster.wait_for_nodes()
+        states = run_and_kill(scans, tmp_path, lambda: cluster.remove_node(node, allow_graceful=False), cluster.address)
+        assert states == {DONE: COUNT} and outputs_of(tmp_path) == reference
+    finally:
+        cluster.shutdown()
+
+
+def test_a_killed_driver_goes_on(reference, scans, tmp_path):
+    process = subprocess.Popen(command(scans, tmp_path), stderr=subprocess.DEVNULL)
+    ends = time.monotonic() + 60
+    while len(outputs_of(tmp_path)) < 3:
+        assert time.monotonic() < ends and process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert len(outputs_of(tmp_path)) < COUNT, "killed too late to show anything"
+    subprocess.run(command(scans, tmp_path), check=True)
+    outputs = {n: c for n, c in outputs_of(tmp_path).items() if not Path(n).name.startswith(UNFINISHED)}
+    assert outputs == reference and set(rows_of(tmp_path)) == set(reference)
+
+
+# A single worker
+
+
+@pytest.fixture
+def worker(scans, tmp_path):
+    worker = Worker(make_work(scans, tmp_path))
+    yield worker
+    worker.child.stop()
+    worker.child.join()
+
+
+def test_a_file_that_hangs_is_quarantined_and_the_rest_goes_on(scans, tmp_path, photographs):
+    source = tmp_path / "source"
+    source.mkdir()
+    slow = np.tile(photographs["astronaut"][..., 1], (20, 20))
+    Photograph(slow).save(source / "slow.png")  # 100 megapixels
+    Photograph(slow[:100, :100]).save(source / "fast.png")
+    worker = Worker(make_work(source, tmp_path / "color", tries=2, seconds=4.0))
+    worker.color("fast.png", 1, 1)  # starting a child takes a while
+    worker.work = replace(worker.work, seconds=1.0)
+    batch = {"source": ["slow.png", "fast.png"], "size": [1, 1], "modified": [1, 1]}
+    rows = worker(batch)
+    worker.child.stop()
+    assert rows["state"] == [QUARANTINED, DONE] and rows["tries"][0] == 2 and "longer than 1" in rows["error"][0]
+    assert list(outputs_of(tmp_path / "color")) == ["fast.png"]
+
+
+def test_a_file_that_kills_its_child_is_quarantined(worker, scans, tmp_path):
+    assert worker.color("scan-00.jpg", 1, 1).state == DONE
+    stop = threading.Event()
+
+    def murder():
+        while not stop.is_set():
+            for process in processes("multiprocessing.spawn"):
+                if Path(f"/proc/{process}/stat").exists() and parent_of(process) == os.getpid():
+                    os.kill(process, signal.SIGKILL)
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=murder)
+    thread.start()
+    try:
+        row = worker.color("scan-01.png", 1, 1)
+    finally:
+        stop.set()
+        thread.join()
+    assert row.state == QUARANTINED and row.tries == 2 and "crashed" in row.error
+    assert worker.color("scan-01.png", 1, 1).state == DONE
+
+
+def parent_of(process: int) -> int:
+    try:
+        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
+def test_a_destination_that_takes_no_more_stops_the_run(worker, number, monkeypatch):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(type(worker.destination), "write", refuse)
+    row = worker.color("scan-00.jpg", 1, 1)
+    assert row.state == STOPPED and os.strerror(number) in row.error
+
+
+def test_a_full_disk_stops_cleanly_and_goes_on(reference, scans, tmp_path):
+    if (
+        os.geteuid()
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", tmp_path], capture_output=True
+        ).returncode
+    ):
+        pytest.skip("a small disk can't be mounted here")
+    try:
+        with pytest.raises(OutputError, match="run the same command again"):
+            list(run_archive(make_work(scans, tmp_path), workers=2, address=None, retry=False))
+        written = outputs_of(tmp_path)
+        assert written and all(reference[name] == content for name, content in written.items())
+        subprocess.run(["mount", "-o", "remount,size=100m", tmp_path], check=True)
+        (*_, summary) = run_archive(make_work(scans, tmp_path), workers=2, address=None, retry=False)
+        assert summary.settled + summary.states[DONE] == COUNT and outputs_of(tmp_path) == reference
+    finally:
+        subprocess.run(["umount", "-l", tmp_path], check=True)
