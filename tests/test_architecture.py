@@ -12,7 +12,7 @@ import photochrom
 PACKAGE = Path(photochrom.__file__).parent
 # A module imports from its own level or below.
 LEVELS = ["errors", "photo", "networks", "inference", "album", "training", "evaluation"]
-LEVELS += ["archive", "server", "darkroom", "serve", "commands", "cli", "__main__"]
+LEVELS += ["archive", "video", "server", "darkroom", "serve", "commands", "cli", "__main__"]
 TORCH_FREE = (*LEVELS[:2], *LEVELS[3:5], *LEVELS[6:], "__init__")
 TORCH_BACKEND = "inference.torch_backend"
 

@@ -16,6 +16,7 @@ from photochrom.commands.evaluate import evaluate
 from photochrom.commands.models import models
 from photochrom.commands.serve import serve
 from photochrom.commands.train import export, train
+from photochrom.commands.video import video
 from photochrom.errors import PhotochromError
 
 
@@ -39,7 +40,7 @@ def main() -> None:
     """Color black-and-white photographs, and train networks that do."""
 
 
-for command in (colorize, archive, serve, train, export, evaluate, models):
+for command in (colorize, video, archive, serve, train, export, evaluate, models):
     main.add_command(command)
 
 

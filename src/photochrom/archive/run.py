@@ -33,7 +33,8 @@ try:
 except ImportError as error:
     raise MissingExtra("coloring an archive", "archive") from error
 
-BATCH = 16  # photographs an actor is handed at a time
+BATCH = 16  # photographs a worker has at a time
+LARGEST_BLOCK, BLOCKS_A_WORKER = 256, 16  # a block is handed out, and done again after a crash, as a whole
 GO_ON = "; what is written is kept, run the same command again to go on"
 FLUSH_SECONDS = 10.0  # at most this much work is done again after a crash of the driver
 
@@ -159,15 +160,17 @@ def _append(destination: Store, rows: list[Row]) -> None:
 
 
 def _rows(work: Work, missing: list[Entry], workers: int) -> Iterable[Row]:
+    size = min(LARGEST_BLOCK, max(BATCH, len(missing) // (BLOCKS_A_WORKER * workers)))
+    blocks = [missing[first : first + size] for first in range(0, len(missing), size)]
     tables = [
         pa.table(
             {
-                "source": [entry.name for entry in missing[first : first + BATCH]],
-                "size": [entry.size for entry in missing[first : first + BATCH]],
-                "modified": [entry.modified for entry in missing[first : first + BATCH]],
+                "source": [entry.name for entry in block],
+                "size": [entry.size for entry in block],
+                "modified": [entry.modified for entry in block],
             }
         )
-        for first in range(0, len(missing), BATCH)
+        for block in blocks
     ]
     colored = ray.data.from_arrow(tables).map_batches(
         Worker,

@@ -1,0 +1,181 @@
+"""Measure `photochrom archive` beside `photochrom colorize`, and write benchmarks/ARCHIVE.md.
+
+Usage: python benchmarks/archive.py PHOTOS [--limit 2000] [--rows 1000000]
+
+PHOTOS is a folder of photographs. On a quiet machine; needs the dev extra.
+"""
+
+from __future__ import annotations
+
+import argparse
+import filecmp
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from speed import machine
+
+from photochrom.album import Options
+from photochrom.archive.manifest import DONE, Row, append_rows
+from photochrom.archive.run import model_digest, plan
+from photochrom.archive.stores import Entry, Store, open_store
+from photochrom.archive.worker import Work
+
+RESULTS = Path(__file__).with_name("ARCHIVE.md")
+MB = 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photographs", type=Path)
+    parser.add_argument("--limit", type=int, default=2000)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="of the manifest whose planning is measured")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        sources = gather(options.photographs, Path(folder) / "sources", options.limit)
+        sections = [
+            "# Archives",
+            "Written by `benchmarks/archive.py` in one run. Compare the ratios, not the seconds: machines differ.",
+            f"Machine: {machine()}.",
+            side_by_side(sources, Path(folder)),
+            planning(Path(folder) / "planned", options.rows),
+        ]
+    RESULTS.write_text("\n\n".join(sections) + "\n")
+    print(RESULTS.read_text())
+
+
+def gather(photographs: Path, folder: Path, limit: int) -> Path:
+    """A folder of `limit` photographs, some of them twice if there are fewer."""
+    found = sorted(path for path in photographs.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    folder.mkdir()
+    for number in range(limit):
+        source = found[number % len(found)]
+        shutil.copy(source, folder / f"{number:06}{source.suffix.lower()}")
+    return folder
+
+
+def side_by_side(sources: Path, folder: Path) -> str:
+    count = len(list(sources.iterdir()))
+    plain = ["colorize", str(sources), "-o", str(folder / "plain"), "--jobs", "2"]
+    runs = {"`photochrom colorize --jobs 2`": plain}
+    for workers in (1, 2):
+        arguments = ["archive", str(sources), str(folder / f"archive-{workers}"), "--workers", str(workers)]
+        runs[f"`photochrom archive --workers {workers}`"] = arguments
+    lines = [
+        f"## {count:,} photographs",
+        "",
+        "| | seconds | photographs/s | ÷ colorize | memory, MB: after a quarter | at its end | most |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    first = None
+    for title, arguments in runs.items():
+        seconds, sizes = watch([sys.executable, "-m", "photochrom", *arguments])
+        first = first or seconds
+        quarter, end, most = sizes[len(sizes) // 4], sizes[-2], max(sizes)
+        lines.append(
+            f"| {title} | {seconds:.0f} | {count / seconds:.1f} | {first / seconds:.2f} | {quarter:.0f} | {end:.0f} "
+            f"| {most:.0f} |"
+        )
+    names = [path.name for path in sources.iterdir()]
+    equal, _, _ = filecmp.cmpfiles(folder / "archive-1", folder / "archive-2", names, shallow=False)
+    lines += ["", f"Outputs of the two archive runs: {len(equal):,} of {count:,} byte-identical."]
+    return "\n".join(lines)
+
+
+def watch(command: list[str]) -> tuple[float, list[float]]:
+    """Seconds of a command, and the memory of its whole process tree (proportional set size, MB) every half second."""
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    sizes: list[float] = []
+    done = threading.Event()
+
+    def sample() -> None:
+        while not done.wait(0.5):
+            sizes.append(sum(map(proportional_size, tree(process.pid))) / MB)
+
+    thread = threading.Thread(target=sample)
+    thread.start()
+    assert process.wait() == 0
+    seconds = time.perf_counter() - began
+    done.set()
+    thread.join()
+    return seconds, sizes
+
+
+def tree(root: int) -> list[int]:
+    """A process and all below it."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+    found = [root]
+    for process in found:
+        found += [child for child, parent in parents.items() if parent == process]
+    return found
+
+
+def proportional_size(process: int) -> float:
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next(float(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+
+
+def planning(folder: Path, rows: int) -> str:
+    """What the driver needs to plan a rerun of an archive of `rows` photographs, a tenth of them new."""
+    destination = open_store(str(folder))
+    folder.mkdir()
+    work = Work("", str(folder), Options(), "default", model_digest("default"), 256, 3, 300.0)
+    row = Row("", 1, 1, "0" * 64, "", "0" * 64, DONE, 1, "", work.model_digest, work.settings, 0.1)
+    names = [f"box {number // 1000:05}/scan {number:08}.tif" for number in range(rows)]
+    known = names[: rows - rows // 10]
+    for first in range(0, len(known), 100_000):
+        changed = [Row(**(vars(row) | {"source": n, "output": n})) for n in known[first : first + 100_000]]
+        append_rows(destination, changed)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    began = time.perf_counter()
+    missing, summary = plan(work, Listing(names), Listing(known, destination), retry=False)
+    seconds = time.perf_counter() - began
+    memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    size = sum(path.stat().st_size for path in folder.rglob("*.parquet"))
+    assert len(missing) == rows // 10 and summary.settled == len(known)
+    return (
+        f"## Planning a rerun of {rows:,} photographs\n\n"
+        f"Reading the manifest ({size / MB:.0f} MB of Parquet) and comparing it with the listings: {seconds:.0f} s, "
+        f"{memory / MB:.0f} MB in the driver, {memory / rows:.0f} bytes a photograph. The listings themselves, which "
+        "depend on the store, are not in it."
+    )
+
+
+class Listing(Store):
+    """A store that lists names which need not exist, and reads the manifest of a real one."""
+
+    def __init__(self, names: list[str], real: Store | None = None):
+        object.__setattr__(self, "names", names)
+        object.__setattr__(self, "real", real)
+
+    def entries(self, below=""):
+        return self.real.entries(below) if below else (Entry(name, 1, 1) for name in self.names)
+
+    def read(self, name):
+        return self.real.read(name)
+
+    def write(self, name, content):
+        self.real.write(name, content)
+
+    def delete(self, name):
+        self.real.delete(name)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    main()
