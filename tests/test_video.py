@@ -21,7 +21,7 @@ from photochrom.video.coherence import Coherence
 from photochrom.video.colorize import FilmOptions, colorize_film
 from photochrom.video.film import CODECS, Encoding, read_film, read_frames
 from photochrom.video.shots import find_shots
-from photochrom.video.tracking import FilmHint, Hint, track
+from photochrom.video.tracking import FilmHint, Hint, read_film_hints, track
 
 pytestmark = pytest.mark.slow
 RATE, WIDTH, HEIGHT = 12, 160, 120
@@ -43,7 +43,8 @@ def write_film(path, pictures, *, times=None, sound=True, rotation=0, codec="lib
         tone = container.add_stream("aac", rate=8000, layout="mono") if sound else None
         container.metadata["title"] = "A cup and a cat"
         for number, picture in enumerate(pictures):
-            video.height, video.width = picture.shape
+            if not number:
+                video.height, video.width = picture.shape
             frame = av.VideoFrame.from_ndarray(picture, format="gray").reformat(format=pixel_format)
             frame.pts, frame.time_base = (times or {}).get(number, 50 * number), Fraction(1, 600)
             if rotation and not number:
@@ -207,7 +208,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(film, photographs, tmp_path):
         time.sleep(0.01)
     process.kill()
     process.wait()
-    kept = {path: path.stat().st_mtime_ns for path in parts.glob("*.mov")}
+    kept = {path: path.stat().st_mtime_ns for path in parts.glob("*.segment")}
     assert 2 <= len(kept) < 6 and not (tmp_path / "stopped.mp4").exists()
     first = min(kept)
     process = subprocess.Popen([*command, str(tmp_path / "stopped.mp4")])
@@ -296,7 +297,7 @@ def test_a_hint_colors_the_whole_shot(film, colorizer, tmp_path):
     content = {"size": [WIDTH, HEIGHT], "hints": [{"time": 0.5, "x": 80, "y": 60, "color": "#2040c0"}]}
     (tmp_path / "film.json").write_text(json.dumps(content))
     color(film, tmp_path / "plain.mp4", colorizer)
-    color(film, tmp_path / "hinted.mp4", colorizer, hints=tmp_path / "film.json")
+    color(film, tmp_path / "hinted.mp4", colorizer, hints=read_film_hints(tmp_path / "film.json", read_film(film)))
     plain, hinted = read_all(tmp_path / "plain.mp4"), read_all(tmp_path / "hinted.mp4")
     for number in (1, 6, 13):
         x = 80 - 3 * (number - 6)

@@ -56,11 +56,13 @@ def video(
     from photochrom.errors import InputError
     from photochrom.inference.colorizer import Colorizer
     from photochrom.video.colorize import FilmOptions, colorize_film
-    from photochrom.video.film import Encoding
+    from photochrom.video.film import Encoding, read_film
+    from photochrom.video.tracking import read_film_hints
 
     if target.exists() and not overwrite:
         raise InputError(f"{target} exists (--overwrite makes it again)")
-    options = FilmOptions(Encoding(codec, crf), strength, seed, begin, end, hints, not flicker)
+    film_hints = read_film_hints(hints, read_film(source)) if hints else ()
+    options = FilmOptions(Encoding(codec, crf), strength, seed, begin, end, film_hints, not flicker)
     colorizer = Colorizer(model, working_size=working_size)
     shown = sys.stderr.isatty()
     for progress in colorize_film(source, target, colorizer, options, model):

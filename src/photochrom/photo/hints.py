@@ -15,8 +15,8 @@ from photochrom.errors import InputError
 from photochrom.photo.color import FloatArray, rgb_to_lab
 
 MARK_RADIUS = 1  # pixels of the small picture: a hint marks 3 x 3
-REACH = 1 / 8  # of the picture's short side: how far a hint's correction reaches
-REACH_LUMINANCE = 8.0  # L units: and how far across luminance
+REACH = 1 / 7  # of the picture's short side: how far a hint's correction reaches
+REACH_LUMINANCE = 12.0  # L units: and how far across luminance
 MAX_HINTS = 1000  # each takes milliseconds
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import time
@@ -16,7 +15,7 @@ import numpy as np
 
 from photochrom.errors import InputError, MissingExtra, OutputError
 from photochrom.inference.colorizer import Colorizer
-from photochrom.photo.hints import Hint, HintFile
+from photochrom.photo.hints import Hint
 
 try:
     import av
@@ -24,7 +23,7 @@ try:
     from photochrom.video.coherence import Coherence
     from photochrom.video.film import Encoding, Film, Frame, Segment, assemble, read_film, read_frames, segment_writer
     from photochrom.video.shots import find_shots
-    from photochrom.video.tracking import FilmHint, read_film_hints, track
+    from photochrom.video.tracking import FilmHint, track
 except ImportError as error:
     raise MissingExtra("coloring a film", "video") from error
 
@@ -40,7 +39,7 @@ class FilmOptions:
     seed: int | None = None
     begin: float = 0.0
     end: float | None = None
-    hints: Path | None = None
+    hints: tuple[FilmHint, ...] = ()
     steady: bool = True
 
 
@@ -105,14 +104,14 @@ def _color_segments(
     last = None if options.end is None else film.pts_at(options.end)
     seconds = (options.end if options.end is not None else film.duration) - options.begin
     total, began, count = max(1, round(seconds * film.rate)), time.monotonic(), 0
-    hints = _hints_of(film, plan["shots"], options)
+    hints = track(film, plan["shots"], options.hints)
     colored = color_frames(
         film, read_frames(film, first, last), plan["shots"], hints, colorizer, coherence, options, after["shot"]
     )
     item = next(colored, None)
     number = len(done)
     while item is not None:
-        path, in_segment = parts / f"{number:06}.mov", 0
+        path, in_segment = parts / f"{number:06}.segment", 0
         with segment_writer(film, path, options.encoding) as writer:
             while item is not None and in_segment < SEGMENT_FRAMES:
                 frame, pixels, shot = item
@@ -126,7 +125,7 @@ def _color_segments(
         _write_text(path.with_suffix(".json"), json.dumps(facts))  # the segment counts from here on
         number += 1
     return [
-        Segment(path.with_suffix(".mov"), json.loads(path.read_text())["first"])
+        Segment(path.with_suffix(".segment"), json.loads(path.read_text())["first"])
         for path in sorted(parts.glob("*.json"))
     ]
 
@@ -153,22 +152,8 @@ def _write_text(path: Path, text: str) -> None:
 
 def _settings_of(film: Film, colorizer: Colorizer, options: FilmOptions, model: str) -> str:
     stat = film.path.stat()
-    hints = hashlib.sha256(options.hints.read_bytes()).hexdigest() if options.hints else ""
-    facts = [str(film.path.resolve()), stat.st_size, stat.st_mtime_ns, model, colorizer.working_size, hints]
+    facts = [str(film.path.resolve()), stat.st_size, stat.st_mtime_ns, model, colorizer.working_size]
     return json.dumps([*facts, asdict(options)], default=str)
-
-
-def _hints_of(film: Film, shots: list[int], options: FilmOptions) -> dict[int, tuple[Hint, ...]]:
-    if options.hints is None:
-        return {}
-    given, size = read_film_hints(options.hints)
-    if size is not None:
-        scaled = HintFile(tuple(each.hint for each in given), size).for_size(*film.size)
-        given = tuple(FilmHint(each.time, hint) for each, hint in zip(given, scaled, strict=True))
-    for each in given:
-        if not (0 <= each.hint.x < film.size[0] and 0 <= each.hint.y < film.size[1]):
-            raise InputError(f"the hint at {each.hint.x:g},{each.hint.y:g} is outside the film, {film.size}")
-    return track(film, shots, given)
 
 
 def _check(film: Film, target: Path, options: FilmOptions) -> None:
@@ -183,3 +168,7 @@ def _check(film: Film, target: Path, options: FilmOptions) -> None:
             raise InputError(f"no film format is called {target.suffix or 'nothing'}: try .mp4, .mkv or .mov") from None
     if options.end is not None and options.end <= options.begin:
         raise InputError(f"--to {options.end:g} is not after --from {options.begin:g}")
+    for each in options.hints:
+        if not (0 <= each.hint.x < film.size[0] and 0 <= each.hint.y < film.size[1]):
+            size = f"{film.size[0]} x {film.size[1]} pixels"
+            raise InputError(f"the hint at {each.hint.x:g},{each.hint.y:g} is outside the film, {size}")

@@ -21,7 +21,7 @@ from photochrom.photo.color import PixelArray
 
 CODECS = {"h264": "libx264", "h265": "libx265", "prores": "prores_ks", "ffv1": "ffv1"}
 DEFAULT_CRF = {"h264": 16, "h265": 18}  # visually lossless; chroma suffers first
-SEGMENT_FORMAT = "mov"  # holds every codec, keeps time bases and decoding times
+SEGMENT_FORMATS = {"ffv1": "nut"}  # mov, the default, keeps time bases and decoding times, but does not hold FFV1
 COPIED = ("audio", "subtitle", "data", "attachment")
 av.logging.set_level(av.logging.ERROR)
 BREAK_SECONDS = 1.0  # a film that ends this much before its stated end is broken
@@ -169,7 +169,7 @@ class Segment:
 def segment_writer(film: Film, path: Path, encoding: Encoding) -> Iterator[SegmentWriter]:
     """Writes frames to a segment's file; the file gets its name when all of it is there."""
     temporary = path.with_suffix(".unfinished")
-    with av.open(str(temporary), "w", format=SEGMENT_FORMAT) as container:
+    with av.open(str(temporary), "w", format=SEGMENT_FORMATS.get(encoding.codec, "mov")) as container:
         writer = SegmentWriter(film, container, encoding)
         yield writer
         writer.finish()

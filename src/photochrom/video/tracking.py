@@ -12,7 +12,7 @@ import numpy as np
 
 from photochrom.errors import InputError
 from photochrom.photo.color import luminance_of
-from photochrom.photo.hints import Hint
+from photochrom.photo.hints import Hint, read_hints
 from photochrom.photo.resize import resize
 from photochrom.video.film import Film, read_frames
 
@@ -28,25 +28,16 @@ class FilmHint:
     hint: Hint
 
 
-def read_film_hints(path: Path) -> tuple[tuple[FilmHint, ...], tuple[float, float] | None]:
+def read_film_hints(path: Path, film: Film) -> tuple[FilmHint, ...]:
     """Read {"size": [W, H], "hints": [{"time": 1.5, "x": 1, "y": 2, "color": "#rrggbb"}]}; size may be missing.
 
     Raises InputError.
     """
-    try:
-        content = json.loads(path.read_text("utf-8"))
-        hints = tuple(
-            FilmHint(float(h["time"]), Hint(float(h["x"]), float(h["y"]), str(h["color"]))) for h in content["hints"]
-        )
-        size = content.get("size")
-        return hints, (float(size[0]), float(size[1])) if size else None
-    except InputError:
-        raise
-    except OSError as error:
-        raise InputError(f"cannot read the hints file {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-        form = '{"hints": [{"time": 1.5, "x": 1, "y": 2, "color": "#rrggbb"}]}'
-        raise InputError(f"{path} is not a film's hints file; its form is {form}") from None
+    hints = read_hints(path)
+    times = [each.get("time") for each in json.loads(path.read_text("utf-8"))["hints"]]
+    if not all(isinstance(time, (int, float)) and time >= 0 for time in times):
+        raise InputError(f'{path} is for a photograph: every hint of a film needs its "time" in seconds')
+    return tuple(FilmHint(time, hint) for time, hint in zip(times, hints.for_size(*film.size), strict=True))
 
 
 def track(film: Film, shots: list[int], hints: tuple[FilmHint, ...]) -> dict[int, tuple[Hint, ...]]:
