@@ -23,7 +23,7 @@ CODECS = {"h264": "libx264", "h265": "libx265", "prores": "prores_ks", "ffv1": "
 DEFAULT_CRF = {"h264": 16, "h265": 18}  # visually lossless; chroma suffers first
 SEGMENT_FORMATS = {"ffv1": "nut"}  # mov, the default, keeps time bases and decoding times, but does not hold FFV1
 COPIED = ("audio", "subtitle", "data", "attachment")
-av.logging.set_level(av.logging.ERROR)
+av.logging.set_libav_level(av.logging.ERROR)
 BREAK_SECONDS = 1.0  # a film that ends this much before its stated end is broken
 DEEP_BITS = 8  # above it, frames are read as 16-bit RGB
 
@@ -206,6 +206,7 @@ class SegmentWriter:
 
     def _begin(self, raw: av.VideoFrame) -> None:
         context = self.stream.codec_context
+        context.thread_type = "FRAME"  # PyAV's default, slices, makes x264's files larger
         context.width, context.height = raw.width, raw.height
         context.pix_fmt = self.encoding.pixel_format(self.film)
         context.time_base = self.film.time_base
@@ -246,6 +247,9 @@ def _keep_picture_facts(film: Film, source: InputContainer, video: Any) -> None:
     video.metadata.update(stream.metadata)
     if stream.sample_aspect_ratio:
         video.sample_aspect_ratio = stream.sample_aspect_ratio
+    tags, context = stream.codec_context, video.codec_context
+    context.colorspace, context.color_range = tags.colorspace, tags.color_range
+    context.color_primaries, context.color_trc = tags.color_primaries, tags.color_trc
     if film.turns:
         video.set_display_rotation(90 * film.turns)
 
