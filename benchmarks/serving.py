@@ -3,8 +3,7 @@
 Usage: python benchmarks/serving.py [--minutes 10]    (on a quiet machine; needs the dev extra)
 
 Server and clients share the machine. Every client sends a one-megapixel JPEG, waits for its color version and sends
-the next; at the end, one client more than the server holds keeps sending for a while, and memory is watched for
-minutes under mixed load.
+the next. Then 64 clients besiege a server that holds 8, and memory is watched for minutes under mixed load.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 import time
@@ -239,3 +240,14 @@ def test_train_mistakes(training_folder, tmp_path, arguments, message):
     pytest.importorskip("torch")
     result = run("train", *[a.format(photographs=training_folder, out=tmp_path / "run") for a in arguments])
     assert result.exit_code == 2 and message in result.output and "Traceback" not in result.output
+
+
+def test_nothing_is_reported_and_nothing_left_behind(album, tmp_path):
+    """ONNX Runtime would report to its maker, and keep an identifier and a session file for that."""
+    home, temporary = tmp_path / "home", tmp_path / "temporary"
+    home.mkdir()
+    temporary.mkdir()
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(temporary)}
+    command = [sys.executable, "-m", "photochrom", "colorize", album / "cat.jpg", "-o", tmp_path / "new.jpg"]
+    subprocess.run(command, check=True, env=environment)
+    assert list(home.rglob("*")) == list(temporary.rglob("*")) == []

@@ -85,7 +85,7 @@ def create_app(studio: Studio, token: str | None = None, hosts: frozenset[str] =
         responses=documented(400, 413, 422, 429, 503, *refusals),
         dependencies=guarded,
     )
-    async def start_job(
+    def start_job(
         order: Annotated[Order, Depends(read_order)], file: Annotated[UploadFile, File()], response: Response
     ) -> JobState:
         """Take a photograph now, to be fetched in color later."""

@@ -99,42 +99,55 @@ class Gate:
             return
         declared = Headers(scope=scope).get("content-length", "0")
         if declared.isdigit() and int(declared) > self.limits.body:
-            await problem(413, self._too_large)(scope, receive, send)
+            await problem(413, self.too_large)(scope, receive, send)
             return
         try:
             self.studio.take_place()
         except Refusal as refusal:
             await problem(refusal.status, str(refusal), refusal.retry_after)(scope, receive, send)
             return
+        visit = Visit(self, receive, send)
         try:
-            await self._let_in(scope, receive, send)
-        finally:
-            self.studio.leave_place()
-
-    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
-        received, answered = 0, False
-
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self.limits.body:
-                raise HTTPException(413, self._too_large)
-            return message
-
-        async def watched(message: Message) -> None:
-            nonlocal answered
-            answered = True
-            await send(message)
-
-        try:
-            await asyncio.wait_for(self.app(scope, counted, watched), self.limits.seconds)
+            await asyncio.wait_for(self.app(scope, visit.receive, visit.send), self.limits.seconds)
         except asyncio.TimeoutError:
-            if answered:
+            if visit.answered:
                 raise  # too late for another answer: the connection breaks
             text = f"this took longer than {self.limits.seconds:g} seconds: try a smaller photograph, or a job"
-            await problem(503, text, retry_after=5)(scope, receive, send)
+            await problem(503, text, retry_after=5)(scope, receive, visit.send)
+        finally:
+            visit.leave()
 
     @property
-    def _too_large(self) -> str:
+    def too_large(self) -> str:
+        """Why a request is refused."""
         return f"the request is larger than {self.limits.body / 1e6:g} MB, the most this server takes"
+
+
+class Visit:
+    """One request inside the gate: its bytes are counted, and its place is free before its answer has ended."""
+
+    def __init__(self, gate: Gate, receive: Receive, send: Send):
+        self.gate, self._receive, self._send = gate, receive, send
+        self.answered = False
+        self._bytes, self._left = 0, False
+
+    async def receive(self) -> Message:
+        """The next piece of the request. Raises HTTPException when there are too many bytes."""
+        message = await self._receive()
+        self._bytes += len(message.get("body", b""))
+        if self._bytes > self.gate.limits.body:
+            raise HTTPException(413, self.gate.too_large)
+        return message
+
+    async def send(self, message: Message) -> None:
+        """The next piece of the answer."""
+        self.answered = True
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self.leave()  # who has the answer may ask again at once, and shall find room
+        await self._send(message)
+
+    def leave(self) -> None:
+        """Free the place, once."""
+        if not self._left:
+            self._left = True
+            self.gate.studio.leave_place()

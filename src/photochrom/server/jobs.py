@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from photochrom.errors import PhotochromError
-from photochrom.server.problems import Refusal
+from photochrom.errors import InputError
+from photochrom.server.problems import OUR_FAULT, Refusal
 from photochrom.server.studio import Delivery, Order, Studio
 
 log = logging.getLogger(__name__)
@@ -83,15 +83,15 @@ class Jobs:
         error = None if future.cancelled() else future.exception()
         if error is None:
             job.state = "done"
-        elif isinstance(error, PhotochromError):
+        elif isinstance(error, InputError):
             job.detail, job.state = str(error), "failed"
         else:
             log.error("a job failed", exc_info=error)
-            job.detail, job.state = "the server failed at this; its log says why", "failed"
+            job.detail, job.state = OUR_FAULT, "failed"
         if job.id not in self._jobs:
             shutil.rmtree(job.folder, ignore_errors=True)
 
     def _forget_old(self) -> None:
         now = time.monotonic()
-        for job in [j for j in self._jobs.values() if j.ended is not None and now - j.ended > self.limits.keep]:
+        for job in [j for j in list(self._jobs.values()) if j.ended is not None and now - j.ended > self.limits.keep]:
             self.forget(job)

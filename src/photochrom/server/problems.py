@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
 from typing import Any
 
@@ -11,8 +12,10 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from photochrom.errors import PhotochromError, TooLargeError
+from photochrom.errors import InputError, PhotochromError, TooLargeError
 
+log = logging.getLogger(__name__)
+OUR_FAULT = "the server failed at this; its log says why"
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -66,7 +69,10 @@ def add_handlers(app: FastAPI) -> None:
     async def refuse(request: Request, error: PhotochromError) -> JSONResponse:
         if isinstance(error, Refusal):
             return problem(error.status, str(error), error.retry_after)
-        return problem(413 if isinstance(error, TooLargeError) else 400, str(error))
+        if isinstance(error, InputError):
+            return problem(413 if isinstance(error, TooLargeError) else 400, str(error))
+        log.error("%s", error)
+        return problem(500, OUR_FAULT)
 
     @app.exception_handler(RequestValidationError)
     async def explain(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -82,4 +88,4 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def apologize(request: Request, error: Exception) -> JSONResponse:
-        return problem(500, "the server failed at this; its log says why")
+        return problem(500, OUR_FAULT)
