@@ -26,6 +26,7 @@ from photochrom.archive.manifest import DONE, Row, append_rows
 from photochrom.archive.run import model_digest, plan
 from photochrom.archive.stores import Entry, Store, open_store
 from photochrom.archive.worker import Work
+from photochrom.photo.files import READABLE_SUFFIXES
 
 RESULTS = Path(__file__).with_name("ARCHIVE.md")
 MB = 1e6
@@ -52,7 +53,7 @@ def main() -> None:
 
 def gather(photographs: Path, folder: Path, limit: int) -> Path:
     """A folder of `limit` photographs, some of them twice if there are fewer."""
-    found = sorted(path for path in photographs.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    found = sorted(path for path in photographs.rglob("*") if path.suffix.lower() in READABLE_SUFFIXES)
     folder.mkdir()
     for number in range(limit):
         source = found[number % len(found)]
