@@ -291,6 +291,11 @@ def test_the_api_keeps_its_own_description(loud):
             body["hints"] = HINTS
         return body
 
+    @schema.hook
+    def filter_body(context, body):
+        """A form can't say what these say: an empty field is one left out, a list is a field said again or left out."""
+        return not isinstance(body, dict) or not any(value == "" or isinstance(value, list) for value in body.values())
+
     statuses: dict[str, Counter] = {}
     bounded = settings(max_examples=40, deadline=None, derandomize=True, database=None, phases=[Phase.generate])
     for operation in (found.ok() for found in schema.get_all_operations()):

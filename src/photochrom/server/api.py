@@ -24,7 +24,7 @@ from photochrom.server.problems import Refusal, add_handlers, documented
 from photochrom.server.studio import NO_HINTS, Order, Studio
 
 FormatName = Literal["jpeg", "png", "webp", "tiff", "bmp", "avif"]  # as photo.files.FORMATS; a test holds them equal
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Seed = Annotated[int, Field(ge=0, lt=2**53)]  # what JSON's numbers hold exactly
 Absent: TypeAlias = SkipJsonSchema[None]  # a form has no null: a field is there or not
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 PICTURES: dict[int | str, dict[str, Any]] = {

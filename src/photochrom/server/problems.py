@@ -77,7 +77,8 @@ def add_handlers(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def explain(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"] if part != "body")
+        where, *names = first["loc"]  # the field, and which of its types it failed
+        place = names[0] if names else where
         return problem(422, f"{place}: {first['msg'][:1].lower()}{first['msg'][1:]}")
 
     @app.exception_handler(HTTPException)
