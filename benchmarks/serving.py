@@ -3,7 +3,7 @@
 Usage: python benchmarks/serving.py [--minutes 10]    (on a quiet machine; needs the dev extra)
 
 Server and clients share the machine. Every client sends a one-megapixel JPEG, waits for its color version and sends
-the next. Then 64 clients besiege a server that holds 8, and memory is watched for minutes under mixed load.
+the next. Then 64 clients besiege a server that holds 8, and memory is watched for minutes under good and bad clients.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from photochrom.photo.files import Photograph, encode_photograph
 from photochrom.photo.resize import resize
 
 RESULTS = Path(__file__).with_name("SERVING.md")
-CLIENTS = (1, 4, 16, 64)
+LOADS = ((1, 2), (4, 2), (16, 2), (16, 8), (64, 2))  # clients, workers
 SECONDS = 30  # at each number of clients
 MB = 1e6
 
@@ -45,7 +46,7 @@ def main() -> None:
         f"Machine: {machine()}; the clients run on it too.",
         latencies(photograph),
         overload(photograph),
-        memory(photograph, options.minutes),
+        soak(photograph, options.minutes),
     ]
     RESULTS.write_text("\n\n".join(sections) + "\n")
     print(RESULTS.read_text())
@@ -55,11 +56,11 @@ def latencies(photograph: bytes) -> str:
     lines = [
         f"## One-megapixel JPEGs, {SECONDS} s each",
         "",
-        "| clients | photographs/s | p50, s | p95, s | p99, s | failed | photographs a prediction |",
-        "|---|---|---|---|---|---|---|",
+        "| clients | `--workers` | photographs/s | p50, s | p95, s | p99, s | failed | photographs a prediction |",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    for clients in CLIENTS:
-        with server() as (address, _):
+    for clients, workers in LOADS:
+        with server("--workers", str(workers)) as (address, _):
             load(address, photograph, 1, 3)  # warm
             before = batches(address)
             seconds, statuses, took = load(address, photograph, clients, SECONDS)
@@ -68,7 +69,8 @@ def latencies(photograph: bytes) -> str:
         failed = sum(statuses.values()) - statuses[200]
         together = (after[1] - before[1]) / (after[0] - before[0])
         rate = statuses[200] / took
-        lines.append(f"| {clients} | {rate:.1f} | {p50:.2f} | {p95:.2f} | {p99:.2f} | {failed} | {together:.1f} |")
+        figures = f"{rate:.1f} | {p50:.2f} | {p95:.2f} | {p99:.2f} | {failed} | {together:.1f}"
+        lines.append(f"| {clients} | {workers} | {figures} |")
     return "\n".join(lines)
 
 
@@ -84,16 +86,25 @@ def overload(photograph: bytes) -> str:
     )
 
 
-def memory(photograph: bytes, minutes: float) -> str:
-    """Resident memory of the server, minute by minute, under good and bad requests from 8 clients."""
-    broken, rows = photograph[: len(photograph) // 2], []
-    with server() as (address, process):
+def soak(photograph: bytes, minutes: float) -> str:
+    """Resident memory of the server, minute by minute, under good clients and every kind of bad one."""
+    clients = {
+        "four send photographs": [keep_sending(photograph, "photograph.jpg")] * 4,
+        "one sends broken files": [keep_sending(photograph[: len(photograph) // 2], "photograph.jpg")],
+        "one sends file names like `../../etc/passwd`": [keep_sending(photograph, "../../etc/passwd\\..\\x.jpg")],
+        "one sends bodies over the limit, half of them without saying so": [send_too_much],
+        "one leaves before the answer": [make_leaver(photograph)],
+        "one sends a byte a second": [drip],
+    }
+    rows: list[str] = []
+    answers = {name: Counter[int | str]() for name in clients}
+    with server("--max-body", "10", "--timeout", "20") as (address, process):
         load(address, photograph, 8, 10)
         stop = threading.Event()
-        statuses: Counter[int] = Counter()
         threads = [
-            threading.Thread(target=send, args=(address, broken if n == 0 else photograph, stop, [], statuses))
-            for n in range(8)
+            threading.Thread(target=behave, args=(address, stop, answers[name]))
+            for name, behaviors in clients.items()
+            for behave in behaviors
         ]
         for thread in threads:
             thread.start()
@@ -104,9 +115,76 @@ def memory(photograph: bytes, minutes: float) -> str:
         stop.set()
         for thread in threads:
             thread.join()
-    answers = ", ".join(f"{count} × {status}" for status, count in sorted(statuses.items()))
-    heading = f"## Memory over {minutes:g} minutes, 8 clients, one of which sends broken files"
-    return "\n".join([heading, "", f"Answers: {answers}.", "", "| minute | resident, MB |", "|---|---|", *rows])
+        time.sleep(2)  # whoever left is still being colored
+        held = [
+            line for line in httpx.get(f"{address}metrics").text.splitlines() if line.startswith("photochrom_held ")
+        ]
+        alive = httpx.get(f"{address}healthz").text
+    lines = [f"## {minutes:g} minutes of good and bad clients", "", "| clients | answers |", "|---|---|"]
+    for name, counter in answers.items():
+        lines.append(
+            f"| {name} | {', '.join(f'{count} × {answer}' for answer, count in sorted(counter.items(), key=str))} |"
+        )
+    end = f"Afterwards /healthz says {alive}, and the server holds {float(held[0].split()[1]):.0f} requests."
+    return "\n".join([*lines, "", end, "", "| minute | resident, MB |", "|---|---|", *rows])
+
+
+FORM_HEAD = b'--x\r\nContent-Disposition: form-data; name="file"; filename="big.jpg"\r\n\r\n'
+Behavior = Callable[[str, threading.Event, "Counter[int | str]"], None]
+
+
+def keep_sending(photograph: bytes, name: str) -> Behavior:
+    def behave(address: str, stop: threading.Event, answers: Counter[int | str]) -> None:
+        with httpx.Client(timeout=60) as client:
+            while not stop.is_set():
+                answers[client.post(f"{address}v1/colorize", files={"file": (name, photograph)}).status_code] += 1
+
+    return behave
+
+
+def send_too_much(address: str, stop: threading.Event, answers: Counter[int | str]) -> None:
+    """Bodies of 11 MB, by turns declared and not."""
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    declared = True
+    while not stop.is_set():
+        body = FORM_HEAD + bytes(11_000_000)
+        pieces = (body[at : at + 100_000] for at in range(0, len(body), 100_000))
+        try:
+            response = httpx.post(f"{address}v1/colorize", content=body if declared else pieces, headers=headers)
+            answers[response.status_code] += 1
+        except httpx.HTTPError:
+            answers["connection closed"] += 1  # the refusal came before the body was sent
+        declared = not declared
+        time.sleep(0.2)
+
+
+def make_leaver(photograph: bytes) -> Behavior:
+    def behave(address: str, stop: threading.Event, answers: Counter[int | str]) -> None:
+        while not stop.is_set():
+            try:
+                httpx.post(f"{address}v1/colorize", files={"file": ("a.jpg", photograph)}, timeout=0.2)
+            except httpx.TimeoutException:
+                answers["left"] += 1
+
+    return behave
+
+
+def drip(address: str, stop: threading.Event, answers: Counter[int | str]) -> None:
+    """A body of a megabyte, at a byte a second, until the server has had enough."""
+    host, port = address.removeprefix("http://").rstrip("/").split(":")
+    while not stop.is_set():
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(f"POST /v1/colorize HTTP/1.1\r\nHost: {host}:{port}\r\n".encode())
+            connection.sendall(b"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000000\r\n\r\n")
+            connection.sendall(FORM_HEAD)
+            connection.settimeout(1)
+            while not stop.is_set():
+                try:
+                    answer = connection.recv(1000)
+                    answers[int(answer.split()[1]) if answer else "connection closed"] += 1
+                    break
+                except TimeoutError:
+                    connection.sendall(b"-")
 
 
 @contextmanager
