@@ -16,6 +16,7 @@ from photochrom.inference.weights import DEFAULT_MODEL
 from photochrom.photo.files import (
     DEFAULT_QUALITY,
     FORMATS,
+    MAX_PIXELS,
     READABLE_SUFFIXES,
     Photograph,
     format_of,
@@ -39,6 +40,7 @@ class Options:
     format: str | None = None
     quality: int = DEFAULT_QUALITY
     overwrite: bool = False
+    max_pixels: int = MAX_PIXELS
 
     def hints_for(self, photograph: Photograph) -> tuple[Hint, ...]:
         """All hints, in the photograph's pixels."""
@@ -79,7 +81,7 @@ def colorize(
     Save the result with its `save` method. Raises InputError or WeightsError.
     """
     if not isinstance(photograph, Photograph):
-        photograph = read_photograph(Path(photograph))
+        photograph = read_photograph(photograph)
     colorizer = _colorizer(model, working_size)
     pixels = colorizer.colorize(photograph.pixels, strength=strength, seed=seed, hints=hints)
     return replace(photograph, pixels=pixels)
@@ -133,7 +135,7 @@ def run_task(task: Task, colorizer: Colorizer, options: Options) -> Outcome:
     if not missing:
         return Outcome(task, skipped=True)
     try:
-        photograph = read_photograph(task.source)
+        photograph = read_photograph(task.source, options.max_pixels)
         hints = options.hints_for(photograph)
         for number, path in missing:
             pixels = colorizer.colorize(

@@ -148,6 +148,6 @@ def start_child(model: str, working_size: int) -> None:
 def color(data: bytes, name: str, options: Options) -> bytes:
     """The color version of an encoded photograph, encoded. Raises PhotochromError."""
     assert _colorizer is not None
-    photograph = decode_photograph(data, name)
+    photograph = decode_photograph(data, name, options.max_pixels)
     pixels = _colorizer.colorize(photograph.pixels, strength=options.strength, seed=options.seed)
     return encode_photograph(replace(photograph, pixels=pixels), options.format, options.quality)

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from photochrom.commands.options import FORMAT_NAMES, model_option, working_size_option
+from photochrom.commands.options import FORMAT_NAMES, max_pixels_option, model_option, working_size_option
 
 ERRORS_SHOWN = 20
 
@@ -25,6 +25,7 @@ ERRORS_SHOWN = 20
 @click.option("--tries", type=click.IntRange(1), default=3, show_default=True, help="Before a file is quarantined.")
 @click.option("--timeout", type=click.FloatRange(0.1), default=300.0, show_default=True, help="Seconds a try may take.")
 @click.option("--retry", is_flag=True, help="Try again what failed or was quarantined.")
+@max_pixels_option
 @model_option
 @working_size_option
 def archive(
@@ -39,6 +40,7 @@ def archive(
     tries: int,
     timeout: float,
     retry: bool,
+    max_pixels: float,
     model: str,
     working_size: int,
 ) -> None:
@@ -56,7 +58,8 @@ def archive(
     from photochrom.archive.run import model_digest, run_archive
     from photochrom.archive.worker import Work
 
-    options = Options(strength=strength, seed=seed, format=format_name, quality=quality)
+    pixels = round(max_pixels * 1e6)
+    options = Options(strength=strength, seed=seed, format=format_name, quality=quality, max_pixels=pixels)
     work = Work(source, destination, options, model, model_digest(model), working_size, tries, timeout)
     shown = sys.stderr.isatty()
     for summary in run_archive(work, workers=workers, address=address, retry=retry):

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from photochrom.commands.options import ANY_PATH, FORMAT_NAMES, model_option, working_size_option
+from photochrom.commands.options import ANY_PATH, FORMAT_NAMES, max_pixels_option, model_option, working_size_option
 from photochrom.errors import InputError
 
 
@@ -37,6 +37,7 @@ from photochrom.errors import InputError
 @click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of JPEG, WebP and AVIF.")
 @click.option("--overwrite", is_flag=True, help="Make outputs again that exist; by default they are skipped.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Photographs in work at a time.")
+@max_pixels_option
 @model_option
 @working_size_option
 def colorize(
@@ -51,6 +52,7 @@ def colorize(
     quality: int,
     overwrite: bool,
     jobs: int,
+    max_pixels: float,
     model: str,
     working_size: int,
 ) -> None:
@@ -80,6 +82,7 @@ def colorize(
         format=format_name,
         quality=quality,
         overwrite=overwrite,
+        max_pixels=round(max_pixels * 1e6),
     )
     if inputs == (Path("-"),):
         _colorize_stream(Colorizer(model, working_size=working_size), options, out)
@@ -104,7 +107,7 @@ def _colorize_stream(colorizer: Any, options: Any, out: Path | None) -> None:
 
     if out is not None or options.variants > 1:
         raise InputError("standard input goes to standard output: --out and --variants don't apply")
-    photograph = decode_photograph(sys.stdin.buffer.read(), "standard input")
+    photograph = decode_photograph(sys.stdin.buffer.read(), "standard input", options.max_pixels)
     pixels = colorizer.colorize(
         photograph.pixels, strength=options.strength, seed=options.seed, hints=options.hints_for(photograph)
     )

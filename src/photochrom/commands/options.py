@@ -24,6 +24,16 @@ def model_option(command: Command) -> Command:
     )(command)
 
 
+def max_pixels_option(command: Command) -> Command:
+    return click.option(
+        "--max-pixels",
+        type=click.FloatRange(0.01),
+        default=250.0,
+        show_default=True,
+        help="Millions, of a photograph; larger ones are refused. Coloring takes 14 MB a million.",
+    )(command)
+
+
 def working_size_option(command: Command) -> Command:
     return click.option(
         "--working-size",

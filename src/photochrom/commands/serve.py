@@ -7,7 +7,7 @@ import click
 from photochrom.commands.options import model_option, working_size_option
 
 
-@click.command()
+@click.command(short_help="Open the darkroom: a web page and an HTTP API.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=7878, show_default=True, help="0 takes any free one.")
 @click.option(
@@ -19,7 +19,7 @@ from photochrom.commands.options import model_option, working_size_option
 @click.option("--max-body", type=click.FloatRange(0.01), default=100.0, show_default=True, help="MB of a request.")
 @click.option(
     "--max-pixels",
-    type=click.FloatRange(0.01, 500),
+    type=click.FloatRange(0.01),
     default=100.0,
     show_default=True,
     help="Millions, of a photograph.",

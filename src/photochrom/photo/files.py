@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import tempfile
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from photochrom.photo.color import PixelArray
 DEFAULT_QUALITY = 95  # for lossy formats
 MIN_SIDE = 8  # pixels: there is nothing to recognize in less
 MAX_ASPECT = 100.0  # longer strips shrink to nothing at the network's size
-MAX_PIXELS = 500_000_000  # declared sizes above it are taken for an attack or a mistake
+MAX_PIXELS = 250_000_000  # declared sizes above it are taken for an attack or a mistake, unless told otherwise
 FORMATS = {  # name: suffixes, the first one being the usual
     "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
     "png": (".png",),
@@ -37,6 +38,7 @@ FORMATS = {  # name: suffixes, the first one being the usual
 READABLE_SUFFIXES = frozenset(s for suffixes in FORMATS.values() for s in suffixes) | {".heic", ".heif", ".gif"}
 DEEP_FORMATS = {"png", "tiff"}  # those that hold 16 bits
 ALPHA_FORMATS = {"png", "webp", "tiff", "avif"}
+FULL_DISK = 1_000_000  # bytes: with fewer left, a failed write is taken for want of space
 UMASK = os.umask(0)  # reading it means setting it: once, before there are threads
 os.umask(UMASK)
 NEW_FILE_MODE = 0o666 & ~UMASK
@@ -64,8 +66,12 @@ class Photograph:
         write_photograph(self, Path(path), quality=quality)
 
 
-def read_photograph(path: Path, max_pixels: int = MAX_PIXELS) -> Photograph:
-    """Read a photograph from a file. Raises InputError with one line that says what is wrong."""
+def read_photograph(path: str | Path, max_pixels: int = MAX_PIXELS) -> Photograph:
+    """Read a photograph from a file. Raises InputError with one line that says what is wrong.
+
+    max_pixels: larger ones raise TooLargeError before they are decoded. Coloring takes about 14 bytes a pixel.
+    """
+    path = Path(path)
     try:
         if path.is_dir():
             raise InputError(f"{path} is a folder, not a photograph")
@@ -80,8 +86,8 @@ def decode_photograph(data: bytes, name: str = "the photograph", max_pixels: int
     if not data:
         raise InputError(f"{name} is empty")
     try:
-        image, format_name = _open(data)
-        _check_size(image, name, max_pixels)
+        image, format_name = _open(data, name, max_pixels)
+        _check_size(image.width, image.height, name, max_pixels)
         image = image.autorot()
         metadata = {k: (image.get_typeof(k), image.get(k)) for k in image.get_fields() if _is_kept(k)}
         resolution = (image.xres, image.yres)
@@ -111,8 +117,7 @@ def write_photograph(
         os.chmod(temporary, NEW_FILE_MODE)
         os.replace(temporary, path)
     except (OSError, pyvips.Error) as error:
-        reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else _first_line(error)
-        raise OutputError(f"cannot write {path}: {reason}") from error
+        raise OutputError(f"cannot write {path}: {_reason(error, path.parent)}") from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -133,9 +138,9 @@ def format_of(path: Path) -> str | None:
     return next((name for name, suffixes in FORMATS.items() if suffix in suffixes), None)
 
 
-def _open(data: bytes) -> tuple[pyvips.Image, str]:
+def _open(data: bytes, name: str, max_pixels: int) -> tuple[pyvips.Image, str]:
     if data[:2] == b"BM":
-        return _open_bmp(data), "bmp"
+        return _open_bmp(data, name, max_pixels), "bmp"
     # Truncated files fail instead of coming out half gray.
     image = pyvips.Image.new_from_buffer(data, "", fail_on="truncated")
     loader = image.get("vips-loader").removesuffix("_buffer")
@@ -144,18 +149,17 @@ def _open(data: bytes) -> tuple[pyvips.Image, str]:
     return image, LOADER_FORMATS.get(loader, "png")
 
 
-def _open_bmp(data: bytes) -> pyvips.Image:
-    from PIL import Image
+def _open_bmp(data: bytes, name: str, max_pixels: int) -> pyvips.Image:
+    from PIL.BmpImagePlugin import BmpImageFile
 
     try:
-        with Image.open(io.BytesIO(data), formats=["BMP"]) as opened:
-            if opened.width * opened.height > MAX_PIXELS:
-                raise pyvips.Error(f"declares {opened.width} x {opened.height} pixels")
+        with closing(BmpImageFile(io.BytesIO(data))) as opened:
+            _check_size(opened.width, opened.height, name, max_pixels)
             mode = opened.mode if opened.mode in ("L", "RGBA") else "RGB"
             return pyvips.Image.new_from_array(
                 np.asarray(opened.convert(mode)), interpretation="b-w" if mode == "L" else "srgb"
             )
-    except pyvips.Error:
+    except InputError:
         raise
     except Exception as error:  # Pillow raises many kinds for a damaged file
         raise pyvips.Error(f"BMP: {error}") from error
@@ -163,27 +167,26 @@ def _open_bmp(data: bytes) -> pyvips.Image:
 
 def _check_tiff_is_whole(data: bytes) -> None:
     """libtiff fills what a cut-off file lacks with guesses; look whether every strip is there."""
-    from PIL import Image, TiffImagePlugin
+    from PIL.TiffImagePlugin import TiffImageFile
 
     try:
-        with Image.open(io.BytesIO(data), formats=["TIFF"]) as opened:
-            assert isinstance(opened, TiffImagePlugin.TiffImageFile)
+        with closing(TiffImageFile(io.BytesIO(data))) as opened:
             tags = opened.tag_v2
             ends = [
                 offset + length
                 for starts, lengths in ((273, 279), (324, 325))  # strips, tiles
                 for offset, length in zip(tags.get(starts, ()), tags.get(lengths, ()), strict=False)
             ]
-    except (OSError, SyntaxError, ValueError, TypeError, Image.DecompressionBombError):
+    except Exception:  # Pillow raises many kinds
         return  # a kind that only libtiff knows
     if ends and max(ends) > len(data):
         raise pyvips.Error("TIFF: the file ends before its picture does")
 
 
-def _check_size(image: pyvips.Image, name: str, max_pixels: int) -> None:
-    width, height = image.width, image.height
+def _check_size(width: int, height: int, name: str, max_pixels: int) -> None:
     if width * height > max_pixels:
-        raise TooLargeError(f"{name} declares {width} x {height} pixels, more than the limit of {max_pixels}")
+        limit = f"more than the limit of {max_pixels / 1e6:g} million (max-pixels)"
+        raise TooLargeError(f"{name} declares {width} x {height} pixels, {limit}")
     if min(width, height) < MIN_SIDE:
         raise InputError(f"{name} is {width} x {height} pixels: too small, each side needs at least {MIN_SIDE}")
     if max(width, height) > MAX_ASPECT * min(width, height):
@@ -279,6 +282,15 @@ def _diagnosis(data: bytes, error: pyvips.Error) -> str:
     if "not in a known format" in str(error):
         return "is not a photograph in a format this program reads (JPEG, PNG, WebP, TIFF, BMP, AVIF)"
     return f"is damaged or incomplete ({_first_line(error)})"
+
+
+def _reason(error: OSError | pyvips.Error, folder: Path) -> str:
+    """Why writing failed."""
+    if isinstance(error, OSError):
+        return (error.strerror or str(error)).lower()
+    if shutil.disk_usage(folder).free < FULL_DISK:
+        return "no space left on device"  # libvips only says that there was an error
+    return _first_line(error)
 
 
 def _first_line(error: Exception) -> str:
