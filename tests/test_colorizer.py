@@ -179,6 +179,14 @@ def test_foreign_weights_are_named_for_what_they_are(content, message):
         OnnxBackend(content, "model.onnx")
 
 
+@pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
+def test_altered_weights_are_named(place):
+    content = bytearray(read_bundled("default"))
+    content[int(place * len(content))] ^= 1
+    with pytest.raises(WeightsError, match="altered"):
+        OnnxBackend(bytes(content), "model.onnx")
+
+
 def test_another_programs_onnx():
     onnx = pytest.importorskip("onnx")
     graph = onnx.helper.make_graph(

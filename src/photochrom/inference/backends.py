@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from photochrom.photo.color import FloatArray
 
 METADATA_KEY = "photochrom"  # of the JSON that an exported ONNX file carries
 FORMAT_VERSION = 1
+SEAL_KEY = "sha256"  # of the last metadata entry: the digest of all before it
+SEAL_START = b"\x72\x4a\x0a\x06" + SEAL_KEY.encode() + b"\x12\x40"  # that entry in protobuf, up to 64 hex digits
+INPUTS = {"luminance", "hints", "noise"}
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class OnnxBackend:
 
     def __init__(self, model: bytes, name: str, threads: int = 0):
         """model: the file's content; name: for messages; threads: 0 for one a core. Raises WeightsError."""
+        _check_seal(model, name)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.enable_cpu_mem_arena = False  # an arena keeps the largest picture's memory for good
@@ -55,6 +60,8 @@ class OnnxBackend:
         except Exception as error:  # ONNX Runtime has no error class of its own to name
             raise WeightsError(_not_a_model(model, name)) from error
         self.info = parse_info(self.session.get_modelmeta().custom_metadata_map.get(METADATA_KEY), name)
+        if {given.name for given in self.session.get_inputs()} != INPUTS:
+            raise WeightsError(_foreign(name))
 
     def predict(self, luminance: FloatArray, hints: FloatArray, noise: FloatArray) -> FloatArray:
         inputs = {"luminance": luminance, "hints": hints, "noise": noise}
@@ -64,12 +71,32 @@ class OnnxBackend:
 
 def parse_info(text: str | None, name: str) -> ModelInfo:
     """Read the JSON that an exported file carries. Raises WeightsError if it isn't ours."""
-    if text is None:
-        raise WeightsError(f"{name} is an ONNX model, but not one that `photochrom export` wrote")
-    values = json.loads(text)
-    if values["format"] > FORMAT_VERSION:
-        raise WeightsError(f"{name} was exported by a newer photochrom: upgrade with pip install -U photochrom")
-    return ModelInfo(values["preset"], values["size_multiple"], values["noise_channels"], values["details"])
+    try:
+        values = json.loads(text or "")
+        if values["format"] > FORMAT_VERSION:
+            raise WeightsError(f"{name} was exported by a newer photochrom: upgrade with pip install -U photochrom")
+        return ModelInfo(values["preset"], values["size_multiple"], values["noise_channels"], values["details"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise WeightsError(_foreign(name)) from error
+
+
+def seal(model: bytes) -> bytes:
+    """An ONNX file with its own SHA-256 as the last metadata entry, so that damage is told from another program's file.
+
+    Protobuf lets entries be appended to a finished message. A program that rewrites the file leaves no seal at the
+    end; such a file is taken as it is.
+    """
+    return model + SEAL_START + hashlib.sha256(model).hexdigest().encode()
+
+
+def _check_seal(model: bytes, name: str) -> None:
+    end = len(model) - len(SEAL_START) - 64
+    if end > 0 and model[end:-64] == SEAL_START and hashlib.sha256(model[:end]).hexdigest().encode() != model[-64:]:
+        raise WeightsError(f"{name} was altered or damaged after it was exported: copy or export it again")
+
+
+def _foreign(name: str) -> str:
+    return f"{name} is an ONNX model, but not one that `photochrom export` wrote"
 
 
 def open_backend(path: Path, threads: int = 0) -> Backend:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import warnings
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,8 +14,9 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from photochrom.disk import write_whole
 from photochrom.errors import InputError, OutputError
-from photochrom.inference.backends import FORMAT_VERSION, METADATA_KEY, OnnxBackend
+from photochrom.inference.backends import FORMAT_VERSION, METADATA_KEY, OnnxBackend, seal
 from photochrom.networks.build import AnyGenerator, load_ema
 from photochrom.networks.generator import Generator
 
@@ -57,11 +57,9 @@ def export(run: Path, path: Path, weak_gain: float | None = None, strong_gain: f
         "details": {"step": step, "config": config},
     }
     model.metadata_props.add(key=METADATA_KEY, value=json.dumps(description))
-    content = model.SerializeToString()
-    temporary = path.with_name(path.name + ".part")
+    content = seal(model.SerializeToString())
     try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
+        write_whole(path, content)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
     return measure_parity(generator, OnnxBackend(content, str(path)))
