@@ -11,9 +11,9 @@ import photochrom
 
 PACKAGE = Path(photochrom.__file__).parent
 # A module imports from its own level or below.
-LEVELS = ["errors", "photo", "networks", "inference", "album", "training", "evaluation"]
-LEVELS += ["archive", "video", "server", "darkroom", "serve", "commands", "cli", "__main__"]
-TORCH_FREE = (*LEVELS[:2], *LEVELS[3:5], *LEVELS[6:], "__init__")
+LEVELS = ["errors", "disk", "photo", "networks", "inference", "album", "training", "evaluation"]
+LEVELS += ["archive", "video", "server", "darkroom", "serve", "hub", "doctor", "commands", "cli", "__main__"]
+TORCH_FREE = (*LEVELS[:3], *LEVELS[4:6], *LEVELS[7:], "__init__")
 TORCH_BACKEND = "inference.torch_backend"
 
 

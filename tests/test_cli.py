@@ -251,3 +251,39 @@ def test_nothing_is_reported_and_nothing_left_behind(album, tmp_path):
     command = [sys.executable, "-m", "photochrom", "colorize", album / "cat.jpg", "-o", tmp_path / "new.jpg"]
     subprocess.run(command, check=True, env=environment)
     assert list(home.rglob("*")) == list(temporary.rglob("*")) == []
+
+
+def test_doctor_tells_what_a_bug_report_needs(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    result = run("doctor")
+    assert result.exit_code == 0, result.output
+    for word in (photochrom.__version__, "libvips:", "onnxruntime 1.", "extra train:", "coloring:", "works"):
+        assert word in result.output
+    assert "WRONG" not in result.output and str(tmp_path) not in result.output and list(tmp_path.iterdir()) == []
+
+
+def test_doctor_finds_what_is_wrong(monkeypatch):
+    from photochrom.errors import WeightsError
+    from photochrom.inference import weights
+
+    def damaged(name):
+        raise WeightsError("the bundled model was altered")
+
+    monkeypatch.setattr(weights, "read_bundled", damaged)
+    result = run("doctor")
+    assert result.exit_code == 1 and result.output.count("WRONG") == 2 and "was altered" in result.output
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell):
+    result = run("completion", shell)
+    assert result.exit_code == 0 and "_PHOTOCHROM_COMPLETE" in result.output
+
+
+def test_bash_completes_commands_and_choices():
+    environment = {**os.environ, "_PHOTOCHROM_COMPLETE": "bash_complete"}
+    command = [sys.executable, "-c", "from photochrom.cli import main; main(prog_name='photochrom')"]
+    for words, expected in (("photochrom col", "colorize"), ("photochrom colorize --format p", "png")):
+        environment |= {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+        completed = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert f"plain,{expected}" in completed.stdout

@@ -12,6 +12,7 @@ import click
 from photochrom import __version__
 from photochrom.commands.archive import archive
 from photochrom.commands.colorize import colorize
+from photochrom.commands.doctor import completion, doctor
 from photochrom.commands.evaluate import evaluate
 from photochrom.commands.models import models
 from photochrom.commands.serve import serve
@@ -34,13 +35,21 @@ class Commands(click.Group):
             context.exit(2)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+EPILOG = """
+Exit status: 0 if all went well, 1 if some of many photographs failed, 2 for a mistake in the call or if nothing could
+be done. Every command tells its options after --help.
+"""
+
+
+@click.group(
+    cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="photochrom")
 def main() -> None:
     """Color black-and-white photographs, and train networks that do."""
 
 
-for command in (colorize, video, archive, serve, train, export, evaluate, models):
+for command in (colorize, video, archive, serve, train, export, evaluate, models, doctor, completion):
     main.add_command(command)
 
 

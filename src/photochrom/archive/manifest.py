@@ -7,6 +7,7 @@ run begins: the merged part is written before the others go, so that no moment l
 from __future__ import annotations
 
 import io
+import secrets
 import time
 from dataclasses import asdict, dataclass, fields
 
@@ -54,16 +55,19 @@ SCHEMA = pa.schema([(field.name, TYPES[str(field.type)]) for field in fields(Row
 
 def read_manifest(store: Store) -> dict[str, Row]:
     """The last row of every source. Merges many parts. Raises InputError."""
-    parts = [entry.name for entry in store.entries(FOLDER) if entry.name.endswith(".parquet")]
+    parts = _parts(store)
     rows: dict[str, Row] = {}
     for part in parts:
         try:
             table = pq.read_table(pa.BufferReader(store.read(part)), schema=SCHEMA)
+        except FileNotFoundError:
+            return read_manifest(store)  # another run has merged it with the rest just now
         except (OSError, pa.ArrowException) as error:
             raise InputError(f"the manifest's {part} in {store.url} can't be read: remove it to color again") from error
         rows |= {row["source"]: Row(**row) for row in table.to_pylist()}
     if len(parts) > MANY_PARTS:
-        append_rows(store, list(rows.values()))
+        # Just after the last of them by name: what another run adds meanwhile comes later and counts.
+        _write_part(store, list(rows.values()), f"{parts[-1].removesuffix('.parquet')}~")
         for part in parts:
             store.delete(part)
     return rows
@@ -72,6 +76,16 @@ def read_manifest(store: Store) -> dict[str, Row]:
 def append_rows(store: Store, rows: list[Row]) -> None:
     """Add a part. Raises OSError."""
     if rows:
-        buffer = io.BytesIO()
-        pq.write_table(pa.Table.from_pylist([asdict(row) for row in rows], SCHEMA), buffer)
-        store.write(f"{FOLDER}/{time.time_ns():020d}.parquet", buffer.getvalue())
+        now = f"{FOLDER}/{time.time_ns():020d}-{secrets.token_hex(2)}"
+        last = max(_parts(store), default="").removesuffix(".parquet")
+        _write_part(store, rows, now if now > last else f"{last}~")  # a clock that was set back makes none older
+
+
+def _parts(store: Store) -> list[str]:
+    return sorted(entry.name for entry in store.entries(FOLDER) if entry.name.endswith(".parquet"))
+
+
+def _write_part(store: Store, rows: list[Row], name: str) -> None:
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist([asdict(row) for row in rows], SCHEMA), buffer)
+    store.write(f"{name}.parquet", buffer.getvalue())

@@ -12,7 +12,7 @@ from photochrom.errors import InputError
 PROTOCOL_NAMES = ("default", "val5k", "val50k")  # as evaluation.protocols.PROTOCOLS; a test holds them equal
 
 
-@click.command()
+@click.command(short_help="Measure colorizers on color photographs.")
 @click.argument("photographs", nargs=-1, required=True, type=EXISTING, metavar="PHOTOS...")
 @click.option(
     "--model", "models", multiple=True, metavar="NAME|PATH", help="What to evaluate; repeatable.  [default: default]"

@@ -75,7 +75,7 @@ def train(
     )
 
 
-@click.command()
+@click.command(short_help="Write a training run's generator to an ONNX file.")
 @click.argument("run", type=EXISTING, metavar="RUN")
 @click.argument("model", type=ANY_PATH, metavar="FILE")
 @click.option("--weak-gain", type=click.FloatRange(0.1, 10), help="On weak chroma, to calibrate how colorful it is.")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import io
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from photochrom.disk import write_whole
 from photochrom.errors import OutputError
 from photochrom.networks.build import CHECKPOINT_NAME, read_checkpoint
 
@@ -36,9 +37,6 @@ def _halved(tensor: Tensor) -> Tensor:
 
 
 def _save(state: dict[str, Any], path: Path) -> None:
-    temporary = path.with_name(path.name + ".part")
-    with open(temporary, "wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    buffer = io.BytesIO()  # torch.save hides a full disk in errors of its own
+    torch.save(state, buffer)
+    write_whole(path, buffer.getvalue())

@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from lightning_fabric import Fabric
 from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 from torch import Tensor, nn
 
-from photochrom.errors import TrainingError
+from photochrom.disk import claimed
+from photochrom.errors import OutputError, TrainingError
 from photochrom.networks.build import CHECKPOINT_NAME, AnyGenerator, build_generator, read_checkpoint
 from photochrom.networks.discriminator import PatchGAN
 from photochrom.networks.encoder import read_pretrained
@@ -37,6 +39,7 @@ from photochrom.training.config import Stage, TrainingConfig, config_from_dict, 
 from photochrom.training.photographs import load_photographs
 from photochrom.training.samples import write_sample_sheet
 
+LOCK = "lock"  # in a run's folder
 FINAL_RATE = 0.02  # the cosine ends at this share of the learning rate
 FREQUENCY_PHOTOGRAPHS = 1024  # this many are counted for the palette's color frequencies
 PIXEL_LOSSES = {"l1": pixel_loss, "smooth-l1": smooth_pixel_loss}
@@ -60,7 +63,7 @@ def train(
     photographs, validation: folders or ZIP archives; the sample sheets show validation photographs if
     there are any. start: a checkpoint or run whose networks to start from (for the same generator). resume:
     go on from out's own checkpoint, with its configuration. precision: as Fabric names it; by default
-    bf16-mixed where the hardware multiplies bf16, else 32-true. Raises TrainingError.
+    bf16-mixed where the hardware multiplies bf16, else 32-true. Raises TrainingError or OutputError.
     """
     if (out / CHECKPOINT_NAME).exists() and not resume:
         raise TrainingError(f"{out} already holds a training: go on with --resume, or choose another --out")
@@ -77,23 +80,32 @@ def train(
     if state is not None:
         config = config_from_dict(state["config"])
     _check_batches(config, fabric.world_size)
-
-    with fabric.rank_zero_first():
+    try:
         out.mkdir(parents=True, exist_ok=True)
-        shown = load_photographs(validation or photographs, config.photograph_size, 0.0, out / "samples")[0]
+        with claimed(out / LOCK, out) if fabric.is_global_zero else nullcontext():
+            run = _prepare(fabric, config, photographs, validation or photographs, out)
+            if state is not None:
+                run.load(state)
+            elif start is not None:
+                run.start_from(read_checkpoint(start))
+            run.go()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise OutputError(f"cannot write {out}: {reason}; --resume goes on from the last checkpoint, if any") from error
+
+
+def _prepare(fabric: Fabric, config: TrainingConfig, photographs: list[Path], validation: list[Path], out: Path) -> Run:
+    """Decode the photographs, write the configuration, set up the networks."""
+    with fabric.rank_zero_first():
+        shown = load_photographs(validation, config.photograph_size, 0.0, out / "samples")[0]
         pictures, left_out = load_photographs(
             photographs, config.photograph_size, config.min_chroma, out / "photographs"
         )
     if fabric.is_global_zero:
         (out / "config.json").write_text(json.dumps(config_to_dict(config), indent=1) + "\n")
+        precision = fabric.strategy.precision.precision
         print(f"{len(pictures)} photographs, {left_out} left out (damaged or near gray), {precision}", flush=True)
-
-    run = Run(fabric, config, pictures, shown, out)
-    if state is not None:
-        run.load(state)
-    elif start is not None:
-        run.start_from(read_checkpoint(start))
-    run.go()
+    return Run(fabric, config, pictures, shown, out)
 
 
 @dataclass(frozen=True)

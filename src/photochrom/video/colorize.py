@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from photochrom.disk import claimed, write_whole
 from photochrom.errors import InputError, MissingExtra, OutputError
 from photochrom.inference.colorizer import Colorizer
 from photochrom.photo.hints import Hint
@@ -27,6 +28,7 @@ try:
 except ImportError as error:
     raise MissingExtra("coloring a film", "video") from error
 
+LOCK = "lock"  # in the folder of what is unfinished
 SEGMENT_FRAMES = 200  # what is done again after a stop, at most
 
 
@@ -63,15 +65,17 @@ def colorize_film(
     _check(film, target, options)
     parts = target.with_name(f".{target.name}.parts")
     try:
-        plan = _read_plan(film, parts, options, _settings_of(film, colorizer, options, model))
-        segments = yield from _color_segments(film, parts, plan, colorizer, options)
-        if not segments:
-            raise InputError(f"{source} has no frames between {options.begin:g} and {options.end} seconds")
-        last = None if options.end is None else film.pts_at(options.end)
-        assemble(film, segments, target, segments[0].first if options.begin else 0, last)
+        parts.mkdir(exist_ok=True)
+        with claimed(parts / LOCK, target):
+            plan = _read_plan(film, parts, options, _settings_of(film, colorizer, options, model))
+            segments = yield from _color_segments(film, parts, plan, colorizer, options)
+            if not segments:
+                raise InputError(f"{source} has no frames between {options.begin:g} and {options.end} seconds")
+            last = None if options.end is None else film.pts_at(options.end)
+            assemble(film, segments, target, segments[0].first if options.begin else 0, last)
+            shutil.rmtree(parts)
     except (OSError, av.FFmpegError) as error:
         raise OutputError(f"cannot write beside {target}: {error.strerror or error}") from error
-    shutil.rmtree(parts)
 
 
 def color_frames(
@@ -122,7 +126,7 @@ def _color_segments(
                 item = next(colored, None)
         np.savez(path.with_suffix(".npz"), **state)
         facts = {"first": writer.first, "pts": frame.pts, "frames": after["frames"] + count, "shot": shot}
-        _write_text(path.with_suffix(".json"), json.dumps(facts))  # the segment counts from here on
+        write_whole(path.with_suffix(".json"), json.dumps(facts).encode())  # the segment counts from here on
         number += 1
     return [
         Segment(path.with_suffix(".segment"), json.loads(path.read_text())["first"])
@@ -137,17 +141,12 @@ def _read_plan(film: Film, parts: Path, options: FilmOptions, settings: str) -> 
         plan: dict[str, Any] = json.loads(path.read_text())
         if plan["settings"] == settings:
             return plan
-    shutil.rmtree(parts, ignore_errors=True)
-    parts.mkdir(parents=True)
+    for stale in parts.iterdir():
+        if stale.name != LOCK:
+            stale.unlink()
     plan = {"settings": settings, "shots": find_shots(film)}
-    _write_text(path, json.dumps(plan))
+    write_whole(path, json.dumps(plan).encode())
     return plan
-
-
-def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(path.name + ".unfinished")
-    temporary.write_text(text)
-    temporary.replace(path)
 
 
 def _settings_of(film: Film, colorizer: Colorizer, options: FilmOptions, model: str) -> str:

@@ -1,0 +1,125 @@
+"""What a bug report needs: versions, formats, the model, and whether a photograph can be colored here."""
+
+from __future__ import annotations
+
+import locale
+import os
+import platform
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from photochrom import __version__
+from photochrom.errors import PhotochromError
+
+TEST_SIDE = 256  # pixels of the picture that is colored as a test
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A line of the report; `fine` is False for what keeps photochrom from coloring."""
+
+    subject: str
+    text: str
+    fine: bool = True
+
+
+def diagnose() -> Iterator[Finding]:
+    """Look at this installation and machine; nothing is written but a temporary file, nothing is sent."""
+    yield Finding("photochrom", f"{__version__} in {_without_home(Path(__file__).parent)}")
+    yield Finding(
+        "Python", f"{platform.python_version()} ({platform.python_implementation()}) on {platform.platform()}"
+    )
+    yield Finding("machine", f"{os.cpu_count()} cores, {_memory()}")
+    yield Finding("encoding", f"{locale.getpreferredencoding(False)}, files {sys.getfilesystemencoding()}")
+    yield _temporary_folder()
+    for extra, packages in _requirements().items():
+        yield Finding(f"extra {extra}" if extra else "needs", ", ".join(_installed(name) for name in packages), True)
+    yield from (_libvips(), _model(), _coloring())
+
+
+def _requirements() -> dict[str, list[str]]:
+    """Names of what is needed, by the extra that needs it; "" for what is always needed."""
+    found: dict[str, list[str]] = {}
+    for requirement in requires("photochrom") or []:
+        name = re.match(r"[\w.-]+", requirement)
+        extra = re.search(r"extra == ['\"]([\w-]+)['\"]", requirement)
+        if name and name[0] != "photochrom" and (extra is None or extra[1] != "dev"):
+            found.setdefault(extra[1] if extra else "", []).append(name[0])
+    return found
+
+
+def _installed(package: str) -> str:
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return f"{package} -"
+
+
+def _temporary_folder() -> Finding:
+    try:
+        with tempfile.NamedTemporaryFile(prefix="photochrom-") as file:
+            free = shutil.disk_usage(Path(file.name).parent).free
+        return Finding("temporary files", f"writable, {free / 1e9:.1f} GB free")
+    except OSError as error:
+        return Finding("temporary files", f"cannot be written: {error.strerror}; set TMPDIR", False)
+
+
+def _libvips() -> Finding:
+    try:
+        import pyvips
+
+        suffixes = sorted(set(pyvips.get_suffixes()))
+        numbers = ".".join(str(pyvips.version(part)) for part in range(3))
+        return Finding("libvips", f"{numbers}, writes {' '.join(suffixes)}")
+    except Exception as error:  # a broken shared library raises what it likes
+        return Finding("libvips", f"does not load: {error}", False)
+
+
+def _model() -> Finding:
+    from photochrom.inference.weights import DEFAULT_MODEL, read_bundled
+
+    try:
+        content = read_bundled(DEFAULT_MODEL)
+    except PhotochromError as error:
+        return Finding("model", str(error), False)
+    return Finding("model", f"{DEFAULT_MODEL}, {len(content) / 1e6:.1f} MB, as it was shipped")
+
+
+def _coloring() -> Finding:
+    try:
+        import numpy as np
+
+        from photochrom.inference.colorizer import Colorizer
+
+        ramp = np.tile(np.arange(TEST_SIDE, dtype=np.uint8), (TEST_SIDE, 1))
+        began = time.perf_counter()
+        colorizer = Colorizer()
+        loaded = time.perf_counter()
+        colorizer.colorize(ramp)
+        ended = time.perf_counter()
+        return Finding(
+            "coloring", f"works; model loaded in {loaded - began:.2f} s, a picture in {ended - loaded:.2f} s"
+        )
+    except Exception as error:
+        return Finding("coloring", f"does not work: {type(error).__name__}: {error}", False)
+
+
+def _memory() -> str:
+    try:
+        return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1e9:.0f} GB"
+    except (AttributeError, ValueError, OSError):  # not on Windows
+        return "memory unknown"
+
+
+def _without_home(path: Path) -> str:
+    """A path that doesn't tell the user's name."""
+    home = os.path.expanduser("~")
+    text = str(path)
+    return "~" + text[len(home) :] if home != "~" and text.startswith(home + os.sep) else text
