@@ -1,0 +1,185 @@
+"""The figures of the documentation, drawn by the live code from scikit-image's photographs.
+
+Usage: python docs/site/figures.py FOLDER       (MkDocs draws them by itself)
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+from skimage import data
+
+from photochrom import Colorizer, Hint
+from photochrom.photo.color import join, lab_to_rgb, luminance_of, rgb_to_lab
+
+FIGURES: dict[str, Callable[[Colorizer], Figure]] = {}
+CAPTION = {"fontsize": 9}
+
+
+def figure(draw: Callable[[Colorizer], Figure]) -> Callable[[Colorizer], Figure]:
+    """Put a figure into the list."""
+    FIGURES[draw.__name__.replace("_", "-") + ".jpg"] = draw
+    return draw
+
+
+def draw_all() -> dict[str, bytes]:
+    """Every figure as a JPEG."""
+    colorizer, drawn = Colorizer(), {}
+    for name, draw in FIGURES.items():
+        buffer = io.BytesIO()
+        made = draw(colorizer)
+        made.savefig(buffer, format="jpeg", dpi=100, bbox_inches="tight", pil_kwargs={"quality": 85})
+        plt.close(made)
+        drawn[name] = buffer.getvalue()
+    return drawn
+
+
+def grays() -> dict[str, np.ndarray]:
+    """The photographs that we may show, without their colors, uint8 (H, W)."""
+    colored = {name: getattr(data, name)() for name in ("astronaut", "chelsea", "coffee")}
+    return {"camera": data.camera()} | {name: gray_of(rgb8) for name, rgb8 in colored.items()}
+
+
+def gray_of(rgb8: np.ndarray) -> np.ndarray:
+    """The gray picture of the same luminance, uint8 (H, W)."""
+    luminance = luminance_of(rgb8)
+    neutral = join(luminance, np.zeros((2, *luminance.shape), np.float32))
+    return np.rint(neutral[..., 0] * 255).astype(np.uint8)
+
+
+def row(pictures: list[tuple[str, np.ndarray]], height: float = 2.4, columns: int = 0) -> Figure:
+    """Pictures side by side, each under its caption."""
+    columns = columns or len(pictures)
+    rows = -(-len(pictures) // columns)
+    made, axes = plt.subplots(rows, columns, figsize=(height * 1.25 * columns, height * rows), squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, (caption, picture) in zip(axes.flat, pictures, strict=False):
+        axis.imshow(picture, cmap="gray", vmin=0, vmax=255 if picture.dtype == np.uint8 else 1)
+        axis.set_title(caption, **CAPTION)
+    made.tight_layout(pad=0.4)
+    return made
+
+
+@figure
+def gallery(colorizer: Colorizer) -> Figure:
+    pictures = []
+    for name, gray in grays().items():
+        pictures += [(name, gray), ("photochrom", colorizer.colorize(gray))]
+    return row(pictures, columns=4)
+
+
+@figure
+def lab_channels(colorizer: Colorizer) -> Figure:
+    rgb8 = data.astronaut()
+    lab = rgb_to_lab(rgb8.astype(np.float32) / 255)
+    middle = np.full(lab.shape[:2], 65.0, np.float32)
+    only = [lab_to_rgb(np.stack([middle, *pair], axis=-1)).clip(0, 1) for pair in
+            ((lab[..., 1], 0 * middle), (0 * middle, lab[..., 2]))]  # fmt: skip
+    return row([("photograph", rgb8), ("L: all the detail", lab[..., 0] / 100), ("a: green to red", only[0]),
+                ("b: blue to yellow", only[1])])  # fmt: skip
+
+
+@figure
+def coarse_chroma(colorizer: Colorizer) -> Figure:
+    """What the network says is small; the edges of the light make the rest."""
+    gray = grays()["coffee"]
+    (coloring,) = colorizer.predict([gray])
+    flat = np.full(coloring.luminance.shape, 65.0, np.float32)
+    rgb = lab_to_rgb(np.stack([flat, *coloring.chroma], axis=-1)).clip(0, 1)
+    size = f"{coloring.luminance.shape[1]} x {coloring.luminance.shape[0]}"
+    return row(
+        [
+            ("luminance, full size", gray),
+            (f"chroma, {size}", rgb),
+            ("joined, full size", colorizer.apply(gray, coloring)),
+        ]
+    )
+
+
+@figure
+def noise(colorizer: Colorizer) -> Figure:
+    gray = grays()["astronaut"]
+    pictures = [("the likeliest", colorizer.colorize(gray))]
+    pictures += [(f"seed {seed}", colorizer.colorize(gray, seed=seed)) for seed in (1, 2, 3, 4)]
+    return row(pictures)
+
+
+@figure
+def hints(colorizer: Colorizer) -> Figure:
+    gray = grays()["coffee"]
+    places = [(120, 270), (320, 365), (440, 290)]
+    pictures = [("no hint", colorizer.colorize(gray))]
+    for color in ("#a03010", "#2050a0"):
+        pictures.append(
+            (f"three hints: {color}", colorizer.colorize(gray, hints=[Hint(x, y, color) for x, y in places]))
+        )
+    made = row(pictures)
+    for axis in made.axes[1:]:
+        axis.scatter(*zip(*places, strict=True), s=14, c="white", edgecolors="black")
+    return made
+
+
+@figure
+def strength(colorizer: Colorizer) -> Figure:
+    gray = grays()["chelsea"]
+    (coloring,) = colorizer.predict([gray])
+    return row([(f"--strength {s}", colorizer.apply(gray, coloring, s)) for s in (0.0, 0.5, 1.0, 1.5, 2.0)])
+
+
+@figure
+def gamut(colorizer: Colorizer) -> Figure:
+    """Wanted chroma that sRGB can't show is lowered at constant luminance and hue."""
+    lightness, hue = np.meshgrid(np.linspace(2, 98, 180), np.linspace(0, 2 * np.pi, 240), indexing="ij")
+    chroma = 90 * np.stack([np.cos(hue), np.sin(hue)])
+    clipped = lab_to_rgb(np.stack([lightness, *chroma], axis=-1).astype(np.float32)).clip(0, 1)
+    joined = join(lightness.astype(np.float32), chroma.astype(np.float32))
+    errors = [np.abs(rgb_to_lab(rgb)[..., 0] - lightness).mean() for rgb in (clipped, joined)]
+    return row([(f"clipped: L is wrong by {errors[0]:.1f}", clipped), (f"ours: by {errors[1]:.2f}", joined)], height=3)
+
+
+@figure
+def patch_scores(colorizer: Colorizer) -> Figure:
+    """Where each score of the PatchGAN looks: its receptive field, found by asking which inputs change it."""
+    import torch
+
+    from photochrom.networks.discriminator import DiscriminatorConfig, PatchGAN
+
+    presets = {
+        "default": DiscriminatorConfig(layers=2, norm="spectral"),
+        "pix2pix": DiscriminatorConfig(layers=3, norm="instance"),
+    }
+    made, axes = plt.subplots(1, len(presets), figsize=(6.4, 3))
+    for axis, (name, config) in zip(axes, presets.items(), strict=True):
+        torch.manual_seed(0)
+        patch_gan = PatchGAN(config).eval()
+        for module in patch_gan.modules():
+            if isinstance(module, torch.nn.InstanceNorm2d):  # it looks at the whole picture
+                module.forward = lambda x: x
+        luminance, chroma = torch.zeros(1, 1, 128, 128), torch.randn(1, 2, 128, 128, requires_grad=True)
+        scores = patch_gan(luminance, chroma)
+        scores[0, 0, scores.shape[2] // 2, scores.shape[3] // 2].backward()
+        seen = chroma.grad[0].abs().sum(0).numpy() > 0
+        side = int(seen.any(axis=0).sum())
+        axis.imshow(seen, cmap="gray_r")
+        axis.set_title(f"{name}: one score sees {side} x {side} of 128", **CAPTION)
+        axis.axis("off")
+    made.tight_layout(pad=0.4)
+    return made
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in draw_all().items():
+        (folder / name).write_bytes(content)

@@ -1,0 +1,62 @@
+"""The examples do what they say."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+pytestmark = pytest.mark.skipif(not EXAMPLES.exists(), reason="not in a source distribution")
+
+
+def run(name, *arguments) -> subprocess.CompletedProcess:
+    command = [sys.executable, EXAMPLES / f"{name}.py", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.slow
+def test_colorize_in_python(photographs, tmp_path):
+    gray = Image.fromarray(photographs["chelsea"]).convert("L")
+    gray.save(tmp_path / "old.jpg")
+    result = run("colorize_in_python", tmp_path / "old.jpg", tmp_path / "new")
+    assert result.returncode == 0, result.stderr
+    made = {path.name: np.asarray(Image.open(path)) for path in (tmp_path / "new").iterdir()}
+    assert {"color.jpg", "seed-1.png", "seed-2.png", "seed-3.png", "hinted.png", "strength-1.5.png"} < set(made)
+    assert all(picture.shape == (300, 451, 3) for picture in made.values())
+    assert not np.array_equal(made["seed-1.png"], made["seed-2.png"])
+    wrong = run("colorize_in_python", tmp_path / "none.jpg", tmp_path / "new")
+    assert wrong.returncode == 1 and "no such file" in wrong.stderr and "Traceback" not in wrong.stderr
+
+
+@pytest.mark.slow
+def test_train_on_your_own_then_compare(training_folder, tmp_path):
+    pytest.importorskip("lightning_fabric")
+    result = run("train_on_your_own", training_folder, tmp_path, "--steps", 4)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "mine.onnx").stat().st_size > 10e6 and list((tmp_path / "run" / "samples").glob("*.jpg"))
+    result = run("compare_models", training_folder, "default", tmp_path / "mine.onnx", "--out", tmp_path / "report")
+    assert result.returncode == 0, result.stderr
+    assert "minus default" in result.stdout and (tmp_path / "report" / "report.html").exists()
+
+
+def test_the_comfyui_node(photographs):
+    torch = pytest.importorskip("torch")
+    specification = importlib.util.spec_from_file_location("node", EXAMPLES / "comfyui_photochrom.py")
+    node = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(node)
+    (kind,) = node.NODE_CLASS_MAPPINGS.values()
+    wanted = kind.INPUT_TYPES()["required"]
+    options = {name: wanted[name][1]["default"] for name in wanted if name != "image"}
+    cat = torch.from_numpy(photographs["chelsea"].astype(np.float32) / 255)
+    pictures = torch.stack([cat, cat.flip(1)])
+    (colored,) = getattr(kind(), kind.FUNCTION)(pictures, **options)
+    assert (
+        colored.shape == pictures.shape and colored.dtype == torch.float32 and 0 <= colored.min() < colored.max() <= 1
+    )
+    (other,) = kind().colorize(pictures, **options | {"seed": 5})
+    assert not torch.equal(colored, other)

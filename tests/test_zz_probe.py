@@ -1,0 +1,413 @@
+"""The HTTP API: what it gives, what it refuses and how, and that it stays within its limits."""
+
+import io
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import get_args
+
+import numpy as np
+import pytest
+from hypothesis import Phase, given, settings
+from PIL import Image
+
+pytest.importorskip("fastapi")
+
+import httpx
+import schemathesis
+from fastapi.testclient import TestClient
+
+import photochrom
+from photochrom.errors import InputError
+from photochrom.photo.color import luminance_of
+from photochrom.photo.files import FORMATS, Photograph, encode_photograph
+from photochrom.photo.hints import MAX_HINTS
+from photochrom.serve import is_loopback, listen, serve
+from photochrom.server.api import FormatName, create_app
+from photochrom.server.batching import Batcher
+from photochrom.server.limits import Limits
+from photochrom.server.studio import Studio, safe_stem
+
+HINTS = json.dumps({"size": [451, 300], "hints": [{"x": 220, "y": 150, "color": "#2040c0"}]})
+
+
+@pytest.fixture(scope="module")
+def cat(photographs) -> bytes:
+    return encode_photograph(Photograph(photographs["chelsea"][..., 1]), "jpeg")
+
+
+def make_client(colorizer, token=None, hosts=frozenset(), **limits) -> TestClient:
+    return TestClient(create_app(Studio(colorizer, Limits(**limits)), token, hosts), raise_server_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def client(colorizer):
+    with make_client(colorizer, pixels=1_000_000, body=3_000_000) as client:
+        yield client
+
+
+def send(client, data, path="/v1/colorize", name="cat.jpg", headers=None, **fields):
+    return client.post(path, files={"file": (name, data)}, data=fields, headers=headers)
+
+
+def assert_problem(response, status, *words):
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
+    assert problem["status"] == status and problem["title"] and "\n" not in problem["detail"]
+    for word in words:
+        assert word in problem["detail"]
+
+
+def read(response) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(response.content)))
+
+
+# What it gives
+
+
+def test_the_picture_is_the_command_lines(client, cat, tmp_path):
+    (tmp_path / "cat.jpg").write_bytes(cat)
+    photochrom.colorize(tmp_path / "cat.jpg", strength=1.2, seed=4).save(tmp_path / "color.jpg")
+    response = send(client, cat, strength=1.2, seed=4)
+    assert response.status_code == 200 and response.headers["content-type"] == "image/jpeg"
+    assert 'filename="cat-color.jpg"' in response.headers["content-disposition"]
+    assert response.content == (tmp_path / "color.jpg").read_bytes()
+
+
+def test_hints_and_format(client, cat):
+    plain, hinted = read(send(client, cat, format="png")), read(send(client, cat, format="png", hints=HINTS))
+    change = np.abs(plain.astype(int) - hinted).sum(axis=2)
+    assert change[150, 220] > 60 and change[150, 220] > 4 * change[5, 5]
+    assert np.abs(luminance_of(plain) - luminance_of(hinted)).mean() < 0.3
+
+
+def test_variants_come_in_a_zip(client, cat):
+    response = send(client, cat, variants=3)
+    assert response.headers["content-type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(response.content)) as file:
+        assert file.namelist() == [f"cat-color-{n}.jpg" for n in (1, 2, 3)]
+        assert len({file.read(name) for name in file.namelist()}) == 3
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd.jpg", "..\\..\\boot.jpg", "/", "", "a\0b.jpg", "Großmutter ♥.jpg"])
+def test_file_names_stay_names(client, cat, name):
+    assert re.fullmatch(r"[^/\\\0]+", safe_stem(name))
+    if name and "\0" not in name:
+        response = send(client, cat, name=name)
+        assert response.status_code in (200, 422), response.text
+        assert ".." not in response.headers.get("content-disposition", "")
+
+
+def test_a_job_from_beginning_to_end(client, cat):
+    started = send(client, cat, "/v1/jobs", seed=1)
+    assert started.status_code == 202
+    address = started.headers["location"]
+    state = wait_for(client, address)
+    assert state["state"] == "done"
+    assert client.get(state["result"]).content == send(client, cat, seed=1).content
+    assert client.delete(address).status_code == 204
+    assert_problem(client.get(address), 404, "no such job")
+
+
+def wait_for(client, address, seconds=20):
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        state = client.get(address).json()
+        if state["state"] in ("done", "failed"):
+            return state
+        time.sleep(0.02)
+    raise AssertionError(f"still {state}")
+
+
+def test_a_failed_job_says_why(client, cat):
+    address = send(client, cat[:3000], "/v1/jobs").headers["location"]
+    state = wait_for(client, address)
+    assert state["state"] == "failed" and "damaged" in state["detail"]
+    assert_problem(client.get(address + "/result"), 409, "failed", "damaged")
+
+
+def test_jobs_are_forgotten(colorizer, cat):
+    with make_client(colorizer, jobs=2, keep=0.2) as client:
+        addresses = [send(client, cat, "/v1/jobs").headers["location"] for _ in range(2)]
+        assert_problem(send(client, cat, "/v1/jobs"), 429, "jobs")
+        for address in addresses:
+            wait_for(client, address)
+        time.sleep(0.3)
+        assert_problem(client.get(addresses[0]), 404)
+        assert send(client, cat, "/v1/jobs").status_code == 202
+
+
+def test_watching(client, cat):
+    assert client.get("/healthz").text == client.get("/readyz").text == "ok"
+    send(client, cat)
+    figures = client.get("/metrics").text
+    assert re.search(r'photochrom_requests_total\{route="/v1/colorize",status="200"\} [1-9]', figures)
+    assert "photochrom_held 0.0" in figures
+
+
+def test_browsers_keep_pages_from_asking_elsewhere(client):
+    for path in ("/docs", "/healthz", "/v1/nothing"):
+        assert "default-src 'self'" in client.get(path).headers["content-security-policy"]
+
+
+def test_documentation_asks_nobody_else(client):
+    page = client.get("/docs").text
+    assert "swagger" in page and not re.findall(r'(?:src|href)="https?://(?!testserver)', page)
+    scripts = re.findall(r'(?:src|href)="(/[^"]+\.(?:js|css))"', page)
+    assert scripts and all(client.get(script).status_code == 200 for script in scripts)
+
+
+def test_format_names_are_the_formats():
+    assert get_args(FormatName) == tuple(FORMATS)
+
+
+# What it refuses
+
+
+@pytest.mark.parametrize(
+    "fields, status, words",
+    [
+        ({"strength": "eleven"}, 422, ["strength"]),
+        ({"strength": "nan"}, 422, ["strength"]),
+        ({"strength": 11}, 422, ["strength"]),
+        ({"seed": -1}, 422, ["seed"]),
+        ({"variants": 0}, 422, ["variants"]),
+        ({"variants": 9}, 422, ["variants", "8"]),
+        ({"format": "gif"}, 422, ["format"]),
+        ({"hints": "[]"}, 400, ["field hints", "its form is"]),
+        ({"hints": '{"hints": [{"x": 1e9, "y": 1, "color": "#000000"}]}'}, 400, ["outside the photograph"]),
+        ({"hints": '{"hints": [{"x": NaN, "y": 1, "color": "#000000"}]}'}, 400, ["outside the photograph"]),
+        ({"hints": '{"size": [0, 1], "hints": []}'}, 400, ["size"]),
+        ({"hints": json.dumps({"hints": [{"x": 1, "y": 1, "color": "#000000"}] * (MAX_HINTS + 1)})}, 400, ["limit"]),
+        ({"hints": "[" * 5000}, 400, ["its form is"]),
+    ],
+)
+def test_wrong_fields(client, cat, fields, status, words):
+    assert_problem(send(client, cat, **fields), status, *words)
+
+
+def test_wrong_files(client, cat, photographs):
+    assert_problem(send(client, b"hello"), 400, "cat.jpg is not a photograph")
+    assert_problem(send(client, b""), 400, "empty")
+    assert_problem(send(client, cat[:3000]), 400, "damaged")
+    assert_problem(client.post("/v1/colorize", data={"strength": 1}), 422, "file")
+    assert_problem(client.post("/v1/colorize", content=b"x", headers={"content-type": "multipart/form-data"}), 400)
+    assert_problem(client.get("/v1/nothing"), 404)
+    large = encode_photograph(Photograph(np.zeros((1001, 1000), np.uint8)), "png")
+    assert_problem(send(client, large), 413, "1000 x 1001")
+    assert_problem(send(client, b"x" * 3_100_000), 413, "3 MB")
+
+
+def test_a_body_of_undeclared_length_is_bounded(client):
+    def endless():
+        yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'
+        for _ in range(100):
+            yield bytes(100_000)
+
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    assert_problem(client.post("/v1/colorize", content=endless(), headers=headers), 413, "3 MB")
+
+
+class SlowBackend:
+    """A fake model that waits until it may answer."""
+
+    def __init__(self, inner):
+        self.inner, self.info, self.open = inner, inner.info, threading.Event()
+
+    def predict(self, *planes):
+        assert self.open.wait(20)
+        return self.inner.predict(*planes)
+
+
+@pytest.fixture
+def slow(loud):
+    loud.backend = SlowBackend(loud.backend)
+    yield loud
+    loud.backend.open.set()
+
+
+def test_more_than_the_queue_holds_is_refused(slow, cat):
+    with make_client(slow, queue=3) as client, ThreadPoolExecutor(3) as pool:
+        held = [pool.submit(send, client, cat) for _ in range(3)]
+        while "photochrom_held 3.0" not in client.get("/metrics").text:
+            time.sleep(0.01)
+        refused = send(client, cat)
+        assert_problem(refused, 429, "3 photographs are waiting")
+        assert int(refused.headers["retry-after"]) > 0
+        assert_problem(client.get("/readyz"), 503)
+        slow.backend.open.set()
+        assert [future.result().status_code for future in held] == [200, 200, 200]
+        assert client.get("/readyz").status_code == 200 and send(client, cat).status_code == 200
+
+
+def test_what_takes_too_long_is_given_up(slow, cat):
+    with make_client(slow, seconds=0.3) as client:
+        assert_problem(send(client, cat), 503, "longer than 0.3 seconds")
+        assert "photochrom_held 0.0" in client.get("/metrics").text
+        slow.backend.open.set()
+        assert send(client, cat).status_code == 200
+
+
+def test_an_error_of_ours_is_no_traceback(loud, cat, monkeypatch):
+    monkeypatch.setattr(loud, "apply", lambda *_: 1 / 0)
+    with make_client(loud) as client:
+        assert_problem(send(client, cat), 500, "its log says why")
+        address = send(client, cat, "/v1/jobs").headers["location"]
+        assert "its log says why" in wait_for(client, address)["detail"]
+
+
+def examine(cases, bounded, seen):
+    @bounded
+    @given(case=cases)
+    def ask(case):
+        seen[case.call_and_validate().status_code] += 1
+
+    ask()
+
+
+@pytest.mark.slow
+def test_the_api_keeps_its_own_description(loud):
+    """Schemathesis asks all that the OpenAPI description allows, and much that it doesn't."""
+    app = create_app(Studio(loud, Limits()))
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app)
+    tiny = encode_photograph(Photograph(np.arange(100, dtype=np.uint8).reshape(10, 10)), "png")
+
+    @schema.hook
+    def map_body(context, body):
+        """The description can't say what a photograph is, or hints: put some where it asks for bytes and text."""
+        if isinstance(body, dict) and isinstance(body.get("file"), (bytes, str)):
+            body["file"] = tiny
+        if isinstance(body, dict) and isinstance(body.get("hints"), str):
+            body["hints"] = HINTS
+        return body
+
+    @schema.hook
+    def filter_body(context, body):
+        """Leave out what a form can't say: it has text and files alone, and an empty field is one left out."""
+        if not isinstance(body, dict):
+            return True
+        texts = [body[name] for name in ("file", "hints") if name in body]
+        sayable = all(isinstance(value, (str, bytes, int, float)) and value not in ("", b"") for value in body.values())
+        return sayable and all(isinstance(text, (str, bytes)) for text in texts)
+
+    statuses: dict[str, Counter] = {}
+    bounded = settings(max_examples=700, deadline=None, derandomize=False, database=None, phases=[Phase.generate])
+    for operation in (found.ok() for found in schema.get_all_operations()):
+        seen = statuses[operation.label] = Counter()
+        examine(operation.as_strategy(schemathesis.GenerationMode.POSITIVE), bounded, seen)
+        if operation.method == "post":  # the others take nothing that could be wrong
+            examine(operation.as_strategy(schemathesis.GenerationMode.NEGATIVE), bounded, seen)
+    assert statuses["POST /v1/colorize"][200] >= 10 and statuses["POST /v1/colorize"][422] >= 10
+    assert statuses["POST /v1/jobs"][202] >= 10
+
+
+# Who comes in
+
+
+def test_the_token(colorizer, cat):
+    with make_client(colorizer, token="open sesame") as client:
+        assert_problem(send(client, cat), 401, "Bearer")
+        assert_problem(send(client, cat, headers={"authorization": "Bearer wrong"}), 401)
+        assert send(client, cat, headers={"authorization": "Bearer open sesame"}).status_code == 200
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/docs").status_code == client.get("/metrics").status_code == 401
+        assert client.get("/", params={"token": "wrong"}).status_code == 401
+        welcome = client.get("/", params={"token": "open sesame"}, follow_redirects=False)
+        assert welcome.status_code == 303 and "httponly" in welcome.headers["set-cookie"].lower()
+        assert client.get("/docs").status_code == 200  # the client keeps cookies, as a browser does
+
+
+def test_other_sites_pages_are_refused(colorizer, cat):
+    with make_client(colorizer, hosts=frozenset({"testserver"})) as client:
+        assert_problem(send(client, cat, headers={"origin": "http://evil.example"}), 403, "other sites")
+        assert_problem(client.get("/docs", headers={"host": "evil.example"}), 403, "evil.example")
+        assert send(client, cat, headers={"origin": "http://testserver"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host, local", [("127.0.0.1", True), ("localhost", True), ("::1", True), ("0.0.0.0", False), ("10.0.0.1", False)]
+)
+def test_public_addresses_need_a_token(loud, host, local):
+    assert is_loopback(host) == local
+    if not local:
+        with pytest.raises(InputError, match="--token"):
+            serve(loud, host, 0, Limits())
+
+
+def test_a_taken_port_is_one_line(loud):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(InputError, match=f"port {port}.*--port"):
+            serve(loud, "127.0.0.1", port, Limits())
+    listen("127.0.0.1", 0).close()
+
+
+# Batches
+
+
+def test_waiting_requests_go_through_the_network_together(slow, photographs):
+    gray = photographs["chelsea"][..., 1]
+    batcher, sizes = Batcher(slow), []
+    batcher.observe = sizes.append
+    with ThreadPoolExecutor(6) as pool:
+        answers = [pool.submit(batcher.predict, np.roll(gray, 10 * n, axis=1)) for n in range(6)]
+        time.sleep(0.3)  # the first is in work, the others wait
+        slow.backend.open.set()
+        colorings = [answer.result() for answer in answers]
+    batcher.close()
+    assert sizes == [1, 5]
+    for n, coloring in enumerate(colorings):
+        alone = slow.predict([np.roll(gray, 10 * n, axis=1)])[0]
+        assert np.allclose(coloring.chroma, alone.chroma, atol=1e-4)
+
+
+def test_one_bad_question_spoils_no_other(slow, photographs):
+    batcher = Batcher(slow)
+    gray, outside = photographs["chelsea"][..., 1], (photochrom.Hint(1e6, 1e6, "#000000"),)
+    with ThreadPoolExecutor(3) as pool:
+        answers = [pool.submit(batcher.predict, gray, None, hints) for hints in ((), outside, ())]
+        time.sleep(0.3)
+        slow.backend.open.set()
+        with pytest.raises(InputError, match="outside"):
+            answers[1].result()
+        assert answers[0].result().chroma.shape == answers[2].result().chroma.shape
+    batcher.close()
+
+
+# The real process
+
+
+@pytest.fixture
+def server(tmp_path):
+    command = [sys.executable, "-m", "photochrom", "serve", "--port", "0"]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    yield process, process.stdout.readline().split()[-1]
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.slow
+def test_stopping_finishes_what_is_held_and_cleans_up(server, tmp_path, photographs):
+    process, address = server
+    large = encode_photograph(Photograph(np.kron(photographs["astronaut"][..., 1], np.ones((9, 9), np.uint8))), "jpeg")
+    with ThreadPoolExecutor(3) as pool:
+        answers = [pool.submit(httpx.post, f"{address}v1/colorize", files={"file": large}, timeout=60) for _ in "123"]
+        while "photochrom_held 3.0" not in httpx.get(f"{address}metrics").text:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        assert httpx.post(f"{address}v1/colorize", files={"file": large}).status_code == 503
+        assert [answer.result().status_code for answer in answers] == [200, 200, 200]
+    assert process.wait(20) == 0
+    assert not list(tmp_path.iterdir())
