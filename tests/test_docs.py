@@ -53,7 +53,7 @@ def desk(tmp_path_factory, photographs) -> Path:
     av = pytest.importorskip("av")
     folder = tmp_path_factory.mktemp("a desk")
     gray = Image.fromarray(photographs["chelsea"]).convert("L")
-    for name in ("old.jpg", "scan.tif", "album/one.jpg", "scans/one.png", "PHOTOS/one.jpg", "val.zip/x", "more.zip/x"):
+    for name in ("old.jpg", "old.tif", "scan.tif", "album/one.jpg", "scans/one.png", "PHOTOS/one.jpg", "val.zip/x", "more.zip/x"):
         path = folder / name
         path.parent.mkdir(exist_ok=True)
         gray.save(path if path.suffix else path.with_suffix(".png"))
@@ -93,6 +93,8 @@ def test_command_lines(page, line, desk, request, monkeypatch):
     assert words[0] == "photochrom", f"{page}: no test knows what {words[0]} is"
     is_near = "--from" not in words and "s3:" not in line
     if words[1] in RUN and is_near:
+        for made in desk.glob("new.*"):
+            made.unlink()
         result = shell(line, desk)
         assert result.returncode == 0, result.stderr.decode()
     else:

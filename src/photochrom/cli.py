@@ -5,6 +5,8 @@ Each command stands in `commands/` and does its heavy imports when it runs.
 
 from __future__ import annotations
 
+import os
+import warnings
 from typing import Any
 
 import click
@@ -47,6 +49,9 @@ be done. Every command tells its options after --help.
 @click.version_option(__version__, prog_name="photochrom")
 def main() -> None:
     """Color black-and-white photographs, and train networks that do."""
+    # What is wrong with a file we say ourselves, in one line.
+    os.environ.setdefault("VIPS_WARNING", "0")
+    warnings.filterwarnings("ignore", module="PIL")
 
 
 for command in (colorize, video, archive, serve, train, export, evaluate, models, doctor, completion):

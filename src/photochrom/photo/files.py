@@ -264,7 +264,7 @@ def _encode(photograph: Photograph, format_name: str, quality: int, path: Path) 
         options |= {"Q": quality, "compression": "av1", "subsample_mode": "off"}
     elif format_name == "tiff":
         options |= {"compression": "deflate", "predictor": "horizontal"}
-    image.write_to_file(str(path), **options)
+    image.write_to_file(os.fsencode(path), **options)  # a name need not be UTF-8
 
 
 def _to_8_bits(values: PixelArray) -> NDArray[np.uint8]:

@@ -1,0 +1,69 @@
+"""The same result from anywhere: odd paths, a home that can't be written, no terminal, LANG=C, not root."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from photochrom import colorize
+
+BARE = {"PATH": os.environ["PATH"]}
+PLACES = {
+    "LANG=C": BARE | {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    "no home": BARE | {"HOME": "/nonexistent"},
+    "a home that can't be written": BARE | {"HOME": "/proc"},
+    "a home with spaces": BARE | {"HOME": "/tmp/my home"},
+}
+
+
+@pytest.fixture
+def scan(tmp_path, photographs):
+    folder = tmp_path / "Großmutters Fotos (1931), фото"
+    folder.mkdir()
+    path = folder / "Tür & Tor – №1.jpg"
+    Image.fromarray(photographs["chelsea"]).convert("L").save(path)
+    return path
+
+
+def color(scan, environment, *before):
+    output = scan.with_name("новый цвет.jpg")
+    command = [*before, sys.executable, "-m", "photochrom", "colorize", scan, "-o", output]
+    result = subprocess.run(
+        command, env=environment, capture_output=True, stdin=subprocess.DEVNULL, start_new_session=True, cwd="/"
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (0, b"", b"")
+    colorize(scan).save(scan.with_name("reference.jpg"))
+    assert output.read_bytes() == scan.with_name("reference.jpg").read_bytes()
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_same_picture_and_nothing_said(place, scan):
+    color(scan, PLACES[place])
+
+
+def test_mistakes_under_lang_c(scan):
+    """A name that can't be printed does not hide what is wrong."""
+    missing = scan.with_name("нет.jpg")
+    command = [sys.executable, "-m", "photochrom", "colorize", missing]
+    result = subprocess.run(command, env=PLACES["LANG=C"], capture_output=True)
+    assert result.returncode == 2 and b"does not exist" in result.stderr and b"Traceback" not in result.stderr
+
+
+def test_without_root(scan):
+    if shutil.which("unshare") is None or subprocess.run(["unshare", "-U", "true"], capture_output=True).returncode:
+        pytest.skip("no user namespaces here")
+    color(scan, BARE, "unshare", "-U")
+
+
+def test_a_damaged_file_is_one_line_and_the_libraries_say_nothing(tmp_path, photographs):
+    path = tmp_path / "old.tif"
+    Image.fromarray(photographs["chelsea"]).save(path, compression="tiff_lzw")
+    content = path.read_bytes()
+    for number, damaged in enumerate((content[:-200], content[:3000])):
+        path.write_bytes(damaged)
+        command = [sys.executable, "-m", "photochrom", "colorize", path, "-o", tmp_path / f"{number}.png"]
+        result = subprocess.run(command, capture_output=True, text=True)
+        assert result.returncode == 2 and len(result.stderr.splitlines()) == 1, result.stderr
