@@ -1,5 +1,7 @@
 # make demo   colors real photographs and says where they are
 # make test   checks style and types, then runs every test
+# make site   builds the documentation into site/
+# make audit  asks a database whether what CI runs with has known holes (needs more network than package registries)
 # make bench  measures speed, memory and size, and rewrites benchmarks/RESULTS.md (run it on a quiet machine)
 
 PYTHON ?= python3
@@ -7,7 +9,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test quick bench clean
+.PHONY: demo test quick site audit bench clean
 
 demo: $(VENV)/demo-installed
 	$(BIN)/python examples/demo.py demo
@@ -20,6 +22,13 @@ test: $(VENV)/dev-installed
 
 quick: $(VENV)/dev-installed
 	$(BIN)/python -m pytest -m "not slow"
+
+site: $(VENV)/dev-installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+audit: $(VENV)/dev-installed
+	$(PIP) pip-audit
+	$(BIN)/python -m pip_audit --requirement constraints.txt --no-deps --disable-pip
 
 bench: $(VENV)/dev-installed
 	$(BIN)/python benchmarks/speed.py
@@ -36,4 +45,4 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) demo dist
+	rm -rf $(VENV) demo dist site

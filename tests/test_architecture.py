@@ -1,6 +1,7 @@
 """The shape of the house: who may import whom."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,21 @@ def test_imports_go_down(module):
     for other in own_imports(MODULES[module]):
         assert level(other) <= level(module), f"{module} imports {other}, which is above it"
         assert other != "cli" or module == "__main__"
+
+
+def test_the_architecture_page_is_true():
+    """Its table has every module in order, with what it really imports."""
+    page = PACKAGE.parents[1] / "docs" / "architecture.md"
+    if not page.exists():
+        pytest.skip("not in a source distribution")
+    table = re.findall(r"^\| `(\w+)` \| [^|]+ \| ?([^|]*)\|$", page.read_text(), re.MULTILINE)
+    real = {name: set() for name in LEVELS if name != "__main__"}
+    for module, path in MODULES.items():
+        top = module.split(".")[0]
+        if top in real:
+            real[top] |= {other.split(".")[0] for other in own_imports(path)} - {top}
+    assert sorted(name for name, _ in table) == sorted(real)
+    assert {name: set(re.findall(r"`(\w+)`", imports)) for name, imports in table} == real
 
 
 def test_no_import_cycles():

@@ -53,7 +53,16 @@ def desk(tmp_path_factory, photographs) -> Path:
     av = pytest.importorskip("av")
     folder = tmp_path_factory.mktemp("a desk")
     gray = Image.fromarray(photographs["chelsea"]).convert("L")
-    for name in ("old.jpg", "old.tif", "scan.tif", "album/one.jpg", "scans/one.png", "PHOTOS/one.jpg", "val.zip/x", "more.zip/x"):
+    for name in (
+        "old.jpg",
+        "old.tif",
+        "scan.tif",
+        "album/one.jpg",
+        "scans/one.png",
+        "PHOTOS/one.jpg",
+        "val.zip/x",
+        "more.zip/x",
+    ):
         path = folder / name
         path.parent.mkdir(exist_ok=True)
         gray.save(path if path.suffix else path.with_suffix(".png"))

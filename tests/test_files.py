@@ -225,6 +225,11 @@ def test_absurd_declared_size_is_refused_before_decoding():
         decode_photograph(bomb)
 
 
+def test_no_python_runs_inside_libvips_warnings():
+    """It could collect garbage there that warns itself, and GLib would abort the process."""
+    assert pyvips._log_handler_id is None
+
+
 def test_folder_missing_file_and_no_permission(tmp_path):
     with pytest.raises(InputError, match="folder"):
         read_photograph(tmp_path)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 # The libraries underneath report to their makers unless told not to before they are imported: ONNX Runtime since
 # 1.29 (events and a device identifier, to Microsoft), Ray (usage statistics). Photographs' business is nobody's.
 os.environ |= {"ORT_DISABLE_TELEMETRY": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+# What is wrong with a file we say ourselves; libvips' warnings would go to standard error beside it.
+os.environ.setdefault("VIPS_WARNING", "0")
 
 __version__ = "0.1.0"
 __all__ = ["Colorizer", "Hint", "PhotochromError", "Photograph", "__version__", "colorize", "read_photograph"]

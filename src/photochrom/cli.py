@@ -5,7 +5,6 @@ Each command stands in `commands/` and does its heavy imports when it runs.
 
 from __future__ import annotations
 
-import os
 import warnings
 from typing import Any
 
@@ -50,7 +49,6 @@ be done. Every command tells its options after --help.
 def main() -> None:
     """Color black-and-white photographs, and train networks that do."""
     # What is wrong with a file we say ourselves, in one line.
-    os.environ.setdefault("VIPS_WARNING", "0")
     warnings.filterwarnings("ignore", module="PIL")
 
 

@@ -50,7 +50,7 @@ def _requirements() -> dict[str, list[str]]:
     for requirement in requires("photochrom") or []:
         name = re.match(r"[\w.-]+", requirement)
         extra = re.search(r"extra == ['\"]([\w-]+)['\"]", requirement)
-        if name and name[0] != "photochrom" and (extra is None or extra[1] != "dev"):
+        if name and name[0] != "photochrom" and (extra is None or extra[1] not in ("dev", "docs")):
             found.setdefault(extra[1] if extra else "", []).append(name[0])
     return found
 

@@ -26,6 +26,7 @@ except ImportError as error:
     raise MissingExtra("serving", "app") from error
 
 LAST_WORDS = 2  # seconds that open pages get to hang up, after all photographs are done
+BACKLOG = 2048  # connections that wait to be taken, as uvicorn has it
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -120,6 +121,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
+        listener.listen(BACKLOG)  # whoever reads our first line may connect at once
         return listener
     except OSError as error:
         if error.errno == errno.EADDRINUSE:

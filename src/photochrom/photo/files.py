@@ -23,6 +23,10 @@ from numpy.typing import NDArray
 from photochrom.errors import InputError, OutputError, TooLargeError
 from photochrom.photo.color import PixelArray
 
+# pyvips would run Python inside libvips' warnings. Garbage collected there may close a damaged file, which warns in its
+# turn, and GLib aborts a process that warns while it warns: two of 20,000 damaged files killed theirs so.
+pyvips._remove_log_handler()
+
 DEFAULT_QUALITY = 95  # for lossy formats
 MIN_SIDE = 8  # pixels: there is nothing to recognize in less
 MAX_ASPECT = 100.0  # longer strips shrink to nothing at the network's size
