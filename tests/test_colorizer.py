@@ -5,7 +5,7 @@ import pytest
 
 from photochrom.errors import InputError, WeightsError
 from photochrom.inference.backends import OnnxBackend
-from photochrom.inference.colorizer import Colorizer, noise_vector, spread_tones, working_shape
+from photochrom.inference.colorizer import Colorizer, noise_vector, working_shape
 from photochrom.inference.weights import load_model, read_bundled
 from photochrom.photo.color import luminance_of, rgb_to_lab
 from photochrom.photo.files import DEEP_FORMATS, FORMATS, Photograph, decode_photograph, encode_photograph
@@ -233,21 +233,3 @@ def test_a_faded_photograph_gets_the_colors_of_a_fresh_one(colorizer, photograph
     fresh, old = (colorizer.predict([pixels])[0].chroma for pixels in (gray, faded))
     assert np.hypot(*old).mean() > 0.85 * np.hypot(*fresh).mean()
     assert np.abs(luminance_of(colorizer.colorize(faded)) - luminance_of(faded)).mean() < 0.2
-
-
-@pytest.mark.parametrize("low, high", [(0, 100), (12, 90)])
-def test_tones_of_fresh_pictures_stay(low, high):
-    luminance = np.linspace(low, high, 10_000, dtype=np.float32).reshape(100, 100)
-    assert spread_tones(luminance) is luminance
-
-
-def test_tones_of_an_empty_picture_do_not_become_a_picture():
-    noise = np.random.default_rng(0).normal(50, 0.5, (64, 64)).astype(np.float32)
-    assert spread_tones(noise).std() < 2.5
-
-
-@pytest.mark.parametrize("low, high", [(30, 60), (0, 20), (80, 100)])
-def test_tones_of_faded_pictures_are_spread(low, high):
-    spread = spread_tones(np.linspace(low, high, 10_000, dtype=np.float32).reshape(100, 100))
-    assert 74 < np.subtract(*np.percentile(spread, (99, 1))) <= 75.1 and spread.min() >= 0 and spread.max() <= 100
-    assert (np.diff(spread.ravel()) >= 0).all()

@@ -13,6 +13,7 @@ from photochrom.errors import InputError
 from photochrom.inference.backends import Backend
 from photochrom.inference.weights import DEFAULT_MODEL, load_model
 from photochrom.photo.color import FloatArray, PixelArray, join, luminance_of
+from photochrom.photo.freshening import freshen
 from photochrom.photo.hints import Hint, correct_chroma, rasterize
 from photochrom.photo.resize import resize_matrix
 from photochrom.photo.upsampling import GuidedChroma, enlarge_along_edges, guide_chroma
@@ -20,8 +21,6 @@ from photochrom.photo.upsampling import GuidedChroma, enlarge_along_edges, guide
 DEFAULT_WORKING_SIZE = 256
 MIN_WORKING_SIZE, MAX_WORKING_SIZE = 32, 1024
 MAX_WORKING_ASPECT = 4.0  # longer pictures are seen smaller, so that the network's cost stays bounded
-FRESH_RANGE = 75.0  # L units between the 1st and the 99th percentile: the network sees no photograph with less
-MOST_GAIN = 4.0  # on them: more would make pictures of noise
 STRIP_PIXELS = 1 << 18  # pixels joined at a time: small enough for the processor's cache, large for NumPy
 
 
@@ -98,7 +97,7 @@ class Colorizer:
         colorings: dict[int, Coloring] = {}
         for shape in {s.shape for s in smalls}:
             members = [i for i, s in enumerate(smalls) if s.shape == shape]
-            fresh = [spread_tones(smalls[i]) for i in members]
+            fresh = [freshen(smalls[i]) for i in members]
             predicted = self._run(fresh, [rasters[i] for i in members], seed)
             for i, chroma in zip(members, predicted, strict=True):
                 corrected = correct_chroma(chroma, smalls[i], tuple(hints[i]), sizes[i])
@@ -149,20 +148,6 @@ def working_shape(height: int, width: int, working_size: int) -> tuple[int, int]
     scale = working_size / min(height, width)
     scale = min(scale, MAX_WORKING_ASPECT * working_size / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
-
-
-def spread_tones(luminance: FloatArray) -> FloatArray:
-    """A faded picture's L (h, w) with the contrast it may have had; one with enough of it comes back as it is.
-
-    The network is timid with faded pictures. This is for its eyes only: the photograph keeps its own luminance.
-    """
-    dark, light = np.percentile(luminance, (1, 99))
-    gain = min(FRESH_RANGE / max(light - dark, 1), MOST_GAIN)
-    if gain <= 1:
-        return luminance
-    half = gain * (light - dark) / 2
-    middle = np.clip((dark + light) / 2, half, 100 - half)
-    return np.clip((luminance - (dark + light) / 2) * gain + middle, 0, 100).astype(np.float32)
 
 
 def noise_vector(seed: int | None, channels: int) -> FloatArray:
