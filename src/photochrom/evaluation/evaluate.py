@@ -47,7 +47,6 @@ class Scores:
     """One contestant's numbers: each measure's value for every photograph, (N,), and distances of the whole."""
 
     name: str
-    of: str  # the contestant that this one is a scaled copy of; its own name if it is none
     measures: dict[str, FloatArray]
     distances: dict[str, float] = field(default_factory=dict)
 
@@ -131,7 +130,7 @@ def evaluate(
                     from photochrom.networks.published import published_distances
 
                     distances |= published_distances(pictures, truths.rgb8)
-                evaluation.scores.append(Scores(copy.name, one.name, measures, distances))
+                evaluation.scores.append(Scores(copy.name, measures, distances))
         for one in contestants:
             # Relative to gray: else photographs that are nearly gray would be the best of every contestant.
             order = np.argsort(evaluation[one.name].measures["delta_e"] / (evaluation["gray"].measures["delta_e"] + 1))

@@ -16,7 +16,6 @@ from photochrom.photo.color import FloatArray
 from photochrom.photo.resize import resize_matrix
 
 STRENGTHS = {"light": 1, "middle": 2, "heavy": 3}
-MIDDLE = "middle"
 RANDOM = np.random.Generator
 
 

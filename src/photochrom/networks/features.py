@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from photochrom.networks.encoder import NORM_EPSILON, EfficientNetLite, read_pretrained
 
-FEATURES = "efficientnet-lite0"
 FEATURE_CHANNELS = 1280
 FEATURE_SIDE = 224  # pixels, at which the network was trained
 PIXEL_MEAN, PIXEL_SCALE = 127.0, 128.0  # its input is (rgb8 - 127) / 128
