@@ -363,8 +363,12 @@ def test_waiting_requests_go_through_the_network_together(slow, photographs):
     batcher, sizes = Batcher(slow), []
     batcher.observe = sizes.append
     with ThreadPoolExecutor(6) as pool:
-        answers = [pool.submit(batcher.predict, np.roll(gray, 10 * n, axis=1)) for n in range(6)]
-        time.sleep(0.3)  # the first is in work, the others wait
+        answers = [pool.submit(batcher.predict, gray)]
+        while not sizes:  # until the first is in work
+            time.sleep(0.01)
+        answers += [pool.submit(batcher.predict, np.roll(gray, 10 * n, axis=1)) for n in range(1, 6)]
+        while batcher._waiting.qsize() < 5:
+            time.sleep(0.01)
         slow.backend.open.set()
         colorings = [answer.result() for answer in answers]
     batcher.close()
