@@ -10,6 +10,7 @@ from skimage import data
 
 from photochrom.inference.backends import ModelInfo
 from photochrom.inference.colorizer import Colorizer
+from photochrom.photo.files import Photograph, encode_photograph
 
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee")
 
@@ -18,6 +19,12 @@ PHOTOGRAPHS = ("astronaut", "chelsea", "coffee")
 def photographs() -> dict[str, np.ndarray]:
     """Real color photographs, uint8 (H, W, 3)."""
     return {name: getattr(data, name)() for name in PHOTOGRAPHS}
+
+
+@pytest.fixture(scope="session")
+def cat(photographs) -> bytes:
+    """A black-and-white JPEG of 451 x 300 pixels."""
+    return encode_photograph(Photograph(photographs["chelsea"][..., 1]), "jpeg")
 
 
 @pytest.fixture(scope="session")
