@@ -77,7 +77,7 @@ def main() -> None:
             print(rows[-1], flush=True)
     lines = [
         "# Installing",
-        f"Written by `benchmarks/install.py` in one run. Machine: {machine()}.",
+        f"Written by `benchmarks/install.py`. Machine: {machine()}.",
         "The built wheel with each extra alone, in an empty environment (in a path with spaces), without a compiler; "
         "then used: a photograph colored under LANG=C, and what the extra brings. Lowest: the oldest versions that "
         "pyproject.toml allows.",
