@@ -40,7 +40,7 @@ def diagnose() -> Iterator[Finding]:
     yield Finding("encoding", f"{locale.getpreferredencoding(False)}, files {sys.getfilesystemencoding()}")
     yield _temporary_folder()
     for extra, packages in _requirements().items():
-        yield Finding(f"extra {extra}" if extra else "needs", ", ".join(_installed(name) for name in packages), True)
+        yield Finding(f"extra {extra}" if extra else "needs", ", ".join(_installed(name) for name in packages))
     yield from (_libvips(), _model(), _coloring())
 
 
