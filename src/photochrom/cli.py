@@ -48,7 +48,7 @@ be done. Every command tells its options after --help.
 @click.version_option(__version__, prog_name="photochrom")
 def main() -> None:
     """Color black-and-white photographs, and train networks that do."""
-    # What is wrong with a file we say ourselves, in one line.
+    # As with libvips' warnings in __init__.py.
     warnings.filterwarnings("ignore", module="PIL")
 
 

@@ -26,7 +26,7 @@ CARD = """
 # {preset} generator, {steps} training steps
 
 Colors black-and-white photographs: a U-Net that was trained as a conditional GAN in CIE L\\*a\\*b\\* space by
-[photochrom](https://pypi.org/project/photochrom/). The colors are plausible ones, not evidence.
+photochrom. The colors are plausible ones, not evidence.
 
 ```python
 from photochrom import read_photograph

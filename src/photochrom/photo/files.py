@@ -189,7 +189,7 @@ def _check_tiff_is_whole(data: bytes) -> None:
 
 def _check_size(width: int, height: int, name: str, max_pixels: int) -> None:
     if width * height > max_pixels:
-        limit = f"more than the limit of {max_pixels / 1e6:g} million (max-pixels)"
+        limit = f"more than the limit of {max_pixels / 1e6:g} million: raise max-pixels if you trust the file"
         raise TooLargeError(f"{name} declares {width} x {height} pixels, {limit}")
     if min(width, height) < MIN_SIDE:
         raise InputError(f"{name} is {width} x {height} pixels: too small, each side needs at least {MIN_SIDE}")
