@@ -9,7 +9,7 @@ from skimage import color, data
 
 from photochrom.errors import TrainingError
 from photochrom.networks.discriminator import DiscriminatorConfig, PatchGAN
-from photochrom.networks.encoder import EfficientNetLite, read_pretrained
+from photochrom.networks.encoder import EfficientNetLite, read_pretrained, skip_at_random
 from photochrom.networks.generator import (
     Generator,
     GeneratorConfig,
@@ -107,6 +107,17 @@ def test_encoder_recognizes_gray_photographs(name, classes):
         head = torch.nn.functional.relu6(torch.nn.functional.batch_norm(head, *norm, eps=1e-3)).mean(dim=(2, 3))
         best = torch.nn.functional.linear(head, tensors["_fc.weight"], tensors["_fc.bias"]).argmax().item()
     assert best in classes
+
+
+def test_blocks_are_skipped_only_while_training():
+    torch.manual_seed(0)
+    x = torch.ones(1000, 2, 3, 3)
+    assert torch.equal(skip_at_random(x, 0.2, training=False), x)
+    skipped = skip_at_random(x, 0.2, training=True).flatten(1)
+    assert ((skipped == 0).all(dim=1) | (skipped == 1.25).all(dim=1)).all()
+    assert skipped.mean() == pytest.approx(1, abs=0.05)
+    blocks = EfficientNetLite("lite0", skipped=0.2)._blocks
+    assert 0 < blocks[0].skipped < blocks[-1].skipped == 0.2
 
 
 @pytest.mark.parametrize("layers, field", [(1, 16), (2, 34), (3, 70), (4, 142)])

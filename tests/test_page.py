@@ -90,14 +90,15 @@ def wait_for_text(page, selector, text, timeout=SLOWEST):
     page.wait_for_function(shown, arg=[selector, text], timeout=timeout)
 
 
-def press_until(page, button, selector, text):
-    """Press Enter on a button until a text is there: a gallery that is still being drawn loses the key."""
+def repeat_until(page, act, selector, text):
+    """Act until a text is there: what is still being drawn loses a key."""
     for _ in range(SLOWEST // 3000):
-        button.press("Enter")
+        act()
         with suppress(sync_api.TimeoutError):
             wait_for_text(page, selector, text, timeout=3000)
             return
-    wait_for_text(page, selector, text)
+    found = page.locator(selector).all_inner_texts()
+    pytest.fail(f"{text!r} did not come to {selector}, which shows {found}; #status: {page.inner_text('#status')!r}")
 
 
 def picture_of(page, selector) -> np.ndarray:
@@ -199,11 +200,16 @@ def test_a_place_by_the_keyboard(page, scan):
     open_photograph(page, scan)
     page.get_by_role("tab", name="Choose colors").press("Enter")
     page.get_by_role("button", name="Choose a place without a mouse").press("Enter")
-    for name, value in (("x", "200"), ("y", "150")):
-        page.fill(f"#{name} input", value)
-    page.locator("#point").press("Enter")
-    page.wait_for_selector("#suggestions button")
-    press_until(page, page.locator("#suggestions button").nth(1), "#hints", "at 200, 150")
+
+    def choose_the_place():
+        page.fill("#x input", "200")
+        page.fill("#y input", "150")
+        page.locator("#point").press("Enter")
+
+    repeat_until(page, choose_the_place, "#status", "at 200, 150 is chosen")
+    suggestion = page.locator("#suggestions button").nth(1)
+    repeat_until(page, lambda: suggestion.press("Enter"), "#hints", "at 200, 150")
+    wait_for_text(page, "#status", "at 200, 150 is #")
 
 
 def test_everything_is_reached_by_tab(page, scan):

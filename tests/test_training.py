@@ -18,7 +18,7 @@ from photochrom.networks.build import load_ema, read_checkpoint
 from photochrom.networks.generator import Generator, GeneratorConfig
 from photochrom.networks.losses import pixel_distance
 from photochrom.networks.pix2pix import Pix2PixGenerator
-from photochrom.training.augmentation import AugmentationConfig, degrade, make_batch, random_hints
+from photochrom.training.augmentation import AugmentationConfig, degrade, make_batch, mix, random_hints
 from photochrom.training.colorings import BestOfMany, best_noise, draw_candidates
 from photochrom.training.config import (
     Stage,
@@ -297,8 +297,10 @@ def test_stages_follow_each_other():
 
 def test_learning_rate_rises_then_falls():
     stage = Stage("s", steps=1000, size=64, batch_size=4, learning_rate=1.0)
-    rates = [learning_rate(stage, step, 100) for step in (0, 99, 500, 999)]
+    rates = [learning_rate(stage, step, 100, final_rate=0.02) for step in (0, 99, 500, 999)]
     assert rates[0] == pytest.approx(0.01, rel=0.01) and rates[1] > 0.9 > rates[2] > rates[3] > 0
+    assert rates[3] == pytest.approx(0.02, rel=0.01)
+    assert learning_rate(stage, 999, 100, final_rate=1.0) == 1.0
 
 
 def test_every_epoch_shows_every_photograph_once_in_another_order():
@@ -317,6 +319,18 @@ def test_batches_keep_luminance_and_chroma_together(photographs):
     marked = batch.hints[:, 2:] > 0
     assert marked.any(dim=(1, 2, 3)).all()
     assert not batch.hints[:, :2][(~marked).expand(-1, 2, -1, -1)].any()
+
+
+def test_mixed_photographs_are_two_photographs():
+    torch.manual_seed(0)
+    rgb = torch.arange(200.0).view(200, 1, 1, 1).expand(-1, 3, 32, 32)
+    mixed = mix(rgb, 0.5)[:, 0]
+    own, next_one = rgb[:, 0], rgb[:, 0].roll(1, dims=0)
+    assert ((mixed == own) | (mixed == next_one)).all()
+    pieces = (mixed != own).float().mean(dim=(1, 2))
+    assert (pieces > 0).float().mean() == pytest.approx(0.5, abs=0.15)
+    assert 0.3 < pieces.max() <= 0.5 + 2 / 32
+    assert torch.equal(mix(rgb, 0), rgb)
 
 
 def test_hints_are_mostly_few_and_often_none():

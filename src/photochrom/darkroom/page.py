@@ -284,6 +284,7 @@ class Page:
         ]
 
     def _show(self, sitting: Sitting, message: str = "") -> Outputs:
+        message = message or place_in_words(sitting)
         folder, picture = sitting.source.parent.parent, sitting.picture(self.studio)
         number, edit = next(self._numbers), sitting.edit
         before = folder / "before.jpg"
@@ -351,6 +352,16 @@ def told(message: str, more: list[str] | None = None, problem: bool = False) -> 
     items = "".join(f"<li>{escape(line)}</li>" for line in more or [])
     kind = "problem" if problem else "news"
     return f'<div role="status" class="{kind}">{escape(message)}{f"<ul>{items}</ul>" if items else ""}</div>'
+
+
+def place_in_words(sitting: Sitting) -> str:
+    """Which place is chosen, and its color if it has one: for who can't see the mark."""
+    if sitting.place is None:
+        return ""
+    place = "{:.0f}, {:.0f}".format(*sitting.place)
+    if sitting.chosen is None:
+        return f"The place at {place} is chosen: give it a color."
+    return f"The place at {place} is {sitting.edit.hints[sitting.chosen].color}."
 
 
 def as_hex(color: str) -> str:

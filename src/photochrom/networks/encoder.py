@@ -56,6 +56,7 @@ class InvertedResidual(nn.Module):
         super().__init__()
         hidden = inputs * expansion
         self.residual = stride == 1 and inputs == outputs
+        self.skipped = 0.0  # how often, while training
         if expansion > 1:
             self._expand_conv = nn.Conv2d(inputs, hidden, 1, bias=False)
             self._bn0 = nn.BatchNorm2d(hidden, eps=NORM_EPSILON)
@@ -71,24 +72,36 @@ class InvertedResidual(nn.Module):
             hidden = F.relu6(self._bn0(self._expand_conv(hidden)))
         hidden = F.relu6(self._bn1(self._depthwise_conv(hidden)))
         hidden = self._bn2(self._project_conv(hidden))
-        return x + hidden if self.residual else hidden
+        return x + skip_at_random(hidden, self.skipped, self.training) if self.residual else hidden
+
+
+def skip_at_random(x: Tensor, share: float, training: bool) -> Tensor:
+    """A share of the batch (N, C, H, W) becomes 0 while training; the rest is raised so that the mean stays.
+
+    Stochastic depth (Huang et al. 2016, arXiv 1603.09382).
+    """
+    if not training or share == 0:
+        return x
+    kept = torch.rand(len(x), 1, 1, 1, device=x.device) >= share
+    return x * kept / (1 - share)
 
 
 class EfficientNetLite(nn.Module):
     """EfficientNet-Lite without its classifier, for gray (one input channel) or color (three).
 
     For gray, the stem's three color kernels are summed into one, which on gray input is the same function.
-    Parameters keep the names of the published weights files.
+    Parameters keep the names of the published weights files. skipped: how often the last block is skipped
+    while training, earlier ones in proportion to their depth.
     """
 
-    def __init__(self, name: str = "lite0", input_channels: int = 1):
+    def __init__(self, name: str = "lite0", input_channels: int = 1, skipped: float = 0.0):
         super().__init__()
         width, depth = SCALINGS[name]
         self.name = name
         self._conv_stem = SamePadConv(input_channels, STEM_CHANNELS, 3, 2, bias=False)
         self._bn0 = nn.BatchNorm2d(STEM_CHANNELS, eps=NORM_EPSILON)
 
-        blocks: list[nn.Module] = []
+        blocks: list[InvertedResidual] = []
         strides: list[int] = []
         channels: list[int] = []
         inputs = STEM_CHANNELS
@@ -101,6 +114,8 @@ class EfficientNetLite(nn.Module):
                 strides.append(block_stride)
                 channels.append(outputs)
                 inputs = outputs
+        for number, block in enumerate(blocks, 1):
+            block.skipped = skipped * number / len(blocks)
         self._blocks = nn.ModuleList(blocks)
 
         # A feature map is taken where the next block would halve it, and at the end.

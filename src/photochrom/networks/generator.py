@@ -26,6 +26,7 @@ class GeneratorConfig:
     style_channels: int = 128  # what the noise and the whole picture's content are mixed into
     noise_channels: int = 8  # length of the noise vector z
     dropout: float = 0.25  # share of the encoder's channels hidden while training, against learning by heart
+    skipped: float = 0.0  # how often the encoder's last block is skipped while training, likewise
     weak_gain: float = 1.0  # on weak chroma, and
     strong_gain: float = 1.0  # on strong chroma: see `calibrate`; set when exporting
 
@@ -49,7 +50,7 @@ class Generator(nn.Module):
         super().__init__()
         self.config = config
         self.noise_channels = config.noise_channels
-        self.encoder = EfficientNetLite(config.encoder)
+        self.encoder = EfficientNetLite(config.encoder, skipped=config.skipped)
         _, *skips, bottleneck = self.encoder.channels
         self.style = nn.Sequential(nn.Linear(bottleneck + config.noise_channels, config.style_channels), nn.ReLU())
         self.decoder = nn.ModuleList()

@@ -34,6 +34,7 @@ class AugmentationConfig:
     stretch: float = 1.3  # horizontal aspect jitter: at most this factor either way
     degraded: float = 0.5  # share of photographs whose luminance is made to look old
     hinted: float = 0.4  # share of photographs that come with hints
+    mixed: float = 0.0  # share of photographs into which a piece of another is set
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def make_batch(photographs: Tensor, size: int, stride: int, config: Augmentation
     Chroma is averaged down by `stride`, the generator's. Draws from PyTorch's global random generator.
     """
     rgb = photographs.permute(0, 3, 1, 2).float() / 255
-    rgb = random_crop(rgb, size, config)
+    rgb = mix(random_crop(rgb, size, config), config.mixed)
     lab = rgb_to_lab(rgb)
     luminance, chroma = lab[:, :1], lab[:, 1:]
     old = torch.rand(len(rgb), device=rgb.device) < config.degraded
@@ -78,6 +79,23 @@ def random_crop(rgb: Tensor, size: int, config: AugmentationConfig) -> Tensor:
     crops = F.interpolate(crops, (size, size), mode="bilinear", antialias=True, align_corners=False)
     flipped = torch.rand(count, 1, 1, 1, device=rgb.device) < 0.5
     return torch.where(flipped, crops.flip(-1), crops).clamp(0, 1)
+
+
+def mix(rgb: Tensor, share: float) -> Tensor:
+    """Set a rectangle of the next photograph into a share of the batch (N, 3, S, S), at its own place.
+
+    CutMix (Yun et al. 2019, arXiv 1905.04899); here the truth is cut with the picture. A whole that never comes
+    twice can't be learned by heart. The rectangle has the picture's aspect and up to half of its area.
+    """
+    count, _, side, _ = rgb.shape
+    if share == 0:
+        return rgb
+    half = side * (torch.rand(count, 1, 1, device=rgb.device) / 2).sqrt() / 2
+    x, y = torch.rand(2, count, 1, 1, device=rgb.device) * side
+    place = torch.arange(side, device=rgb.device)
+    inside = ((place - x).abs() < half) & ((place[:, None] - y).abs() < half)
+    chosen = torch.rand(count, 1, 1, device=rgb.device) < share
+    return torch.where((inside & chosen)[:, None], rgb.roll(1, dims=0), rgb)
 
 
 def random_hints(chroma: Tensor, share: float) -> Tensor:

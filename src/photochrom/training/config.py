@@ -51,6 +51,7 @@ class TrainingConfig:
     encoder_rate: float = 0.2  # the encoder's learning rate over the decoder's; 0 keeps it as it is, and is fast
     discriminator_rate: float = 4.0  # the discriminator's learning rate over the generator's
     warmup: int = 200  # steps of rising learning rate at the start of each stage
+    final_rate: float = 0.02  # the learning rate at a stage's end over its beginning's
     clip_norm: float = 1.0
     ema_decay: float = 0.999
     photograph_size: int = 224  # photographs are kept as squares of this side

@@ -40,7 +40,6 @@ from photochrom.training.photographs import load_photographs
 from photochrom.training.samples import write_sample_sheet
 
 LOCK = "lock"  # in a run's folder
-FINAL_RATE = 0.02  # the cosine ends at this share of the learning rate
 FREQUENCY_PHOTOGRAPHS = 1024  # this many are counted for the palette's color frequencies
 PIXEL_LOSSES = {"l1": pixel_loss, "smooth-l1": smooth_pixel_loss}
 
@@ -169,7 +168,7 @@ class Run:
         torch.manual_seed(hash((config.seed, self.step, fabric.global_rank)) % 2**31)
         adversarial = stage.adversarial > 0
         only_discriminator = adversarial and stage_step < stage.discriminator_warmup
-        rate = learning_rate(stage, stage_step, config.warmup)
+        rate = learning_rate(stage, stage_step, config.warmup, config.final_rate)
         _set_rate(self.generator_optimizer, rate)
         _set_rate(self.discriminator_optimizer, rate)
         losses: dict[str, Tensor] = {}
@@ -309,10 +308,10 @@ def stage_at(config: TrainingConfig, step: int) -> tuple[Stage, int]:
     raise TrainingError("this training is complete: nothing is left to do")
 
 
-def learning_rate(stage: Stage, stage_step: int, warmup: int) -> float:
-    """Linear warm-up, then half a cosine down to FINAL_RATE."""
+def learning_rate(stage: Stage, stage_step: int, warmup: int, final_rate: float) -> float:
+    """Linear warm-up, then half a cosine down to a share `final_rate` of the stage's."""
     rising = min(1.0, (stage_step + 1) / max(1, min(warmup, stage.steps)))
-    falling = FINAL_RATE + (1 - FINAL_RATE) * (1 + math.cos(math.pi * stage_step / stage.steps)) / 2
+    falling = final_rate + (1 - final_rate) * (1 + math.cos(math.pi * stage_step / stage.steps)) / 2
     return stage.learning_rate * rising * falling
 
 
