@@ -1,6 +1,6 @@
 """Measure `photochrom archive` beside `photochrom colorize`, and write benchmarks/ARCHIVE.md.
 
-Usage: python benchmarks/archive.py PHOTOS [--limit 2000] [--rows 1000000]
+Usage: python benchmarks/archive.py PHOTOS [--limit 2000] [--rows 1000000] [--thumbnails 100000]
 
 PHOTOS is a folder of photographs. On a quiet machine; needs the dev extra.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import filecmp
+import json
 import os
 import resource
 import shutil
@@ -19,14 +20,17 @@ import threading
 import time
 from pathlib import Path
 
+from onnx import TensorProto, helper
+from skimage import data
 from speed import machine
 
 from photochrom.album import Options
-from photochrom.archive.manifest import DONE, Row, append_rows
+from photochrom.archive.manifest import DONE, Row, append_rows, read_manifest
 from photochrom.archive.run import model_digest, plan
 from photochrom.archive.stores import Entry, Store, open_store
 from photochrom.archive.worker import Work
-from photochrom.photo.files import READABLE_SUFFIXES
+from photochrom.inference.backends import FORMAT_VERSION, METADATA_KEY
+from photochrom.photo.files import READABLE_SUFFIXES, Photograph, encode_photograph
 
 RESULTS = Path(__file__).with_name("ARCHIVE.md")
 MB = 1e6
@@ -37,6 +41,7 @@ def main() -> None:
     parser.add_argument("photographs", type=Path)
     parser.add_argument("--limit", type=int, default=2000)
     parser.add_argument("--rows", type=int, default=1_000_000, help="of the manifest whose planning is measured")
+    parser.add_argument("--thumbnails", type=int, default=100_000, help="of the run that measures the engine alone")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         sources = gather(options.photographs, Path(folder) / "sources", options.limit)
@@ -46,6 +51,7 @@ def main() -> None:
             f"Machine: {machine()}.",
             side_by_side(sources, Path(folder)),
             planning(Path(folder) / "planned", options.rows),
+            engine_alone(options.photographs, Path(folder), options.thumbnails),
         ]
     RESULTS.write_text("\n\n".join(sections) + "\n")
     print(RESULTS.read_text())
@@ -155,6 +161,54 @@ def planning(folder: Path, rows: int) -> str:
         f"{memory / MB:.0f} MB in the driver, {memory / rows:.0f} bytes a photograph. The listings themselves, which "
         "depend on the store, are not in it."
     )
+
+
+def engine_alone(photographs: Path, folder: Path, count: int) -> str:
+    """What the engine costs a photograph, and whether that stays so in an archive of `count`.
+
+    The photographs are thumbnails and the model answers gray at once, so that little else is left; with a tenth of
+    them first.
+    """
+    model = folder / "gray.onnx"
+    model.write_bytes(gray_model())
+    thumbnail = encode_photograph(Photograph(data.camera()[::16, ::16]), "jpeg", 90)
+    lines = [
+        f"## The engine alone: {count:,} thumbnails and a model that answers gray",
+        "",
+        "| thumbnails | seconds | core-seconds a thumbnail | memory, MB: after a quarter | most |",
+        "|---|---|---|---|---|",
+    ]
+    for number in (count // 10, count):
+        sources = folder / f"thumbnails-{number}"
+        for i in range(number):
+            path = sources / f"box {i // 1000:05}" / f"scan {i:08}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(thumbnail)
+        arguments = ["archive", str(sources), str(folder / f"gray-{number}"), "--model", str(model)]
+        command = [sys.executable, "-m", "photochrom", *arguments, "--working-size", "32", "--workers", "2"]
+        seconds, sizes = watch(command)
+        rows = read_manifest(open_store(str(folder / f"gray-{number}")))
+        assert len(rows) == number and all(row.state == DONE for row in rows.values())
+        cost = seconds * (os.cpu_count() or 1) / number
+        lines.append(f"| {number:,} | {seconds:.0f} | {cost:.4f} | {sizes[len(sizes) // 4]:.0f} | {max(sizes):.0f} |")
+    return "\n".join(lines)
+
+
+def gray_model() -> bytes:
+    """A model that `photochrom` takes, and that answers no color to everything."""
+    planes = {"luminance": ["N", 1, "H", "W"], "hints": ["N", 3, "H", "W"], "noise": ["N", 1]}
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in planes.items()]
+    output = helper.make_tensor_value_info("chroma", TensorProto.FLOAT, ["N", 2, "h", "w"])
+    nodes = [
+        helper.make_node("AveragePool", ["luminance"], ["small"], kernel_shape=[4, 4], strides=[4, 4]),
+        helper.make_node("Sub", ["small", "small"], ["nothing"]),
+        helper.make_node("Concat", ["nothing", "nothing"], ["chroma"], axis=1),
+    ]
+    graph = helper.make_graph(nodes, "gray", inputs, [output])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    description = {"format": FORMAT_VERSION, "preset": "gray", "size_multiple": 32, "noise_channels": 1, "details": {}}
+    model.metadata_props.add(key=METADATA_KEY, value=json.dumps(description))
+    return model.SerializeToString()
 
 
 class Listing(Store):

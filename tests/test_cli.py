@@ -38,6 +38,18 @@ def album(tmp_path, photographs) -> Path:
     return folder
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads as Linux does")
+def test_matrices_are_multiplied_by_one_thread():
+    """NumPy's library starts its threads when it is imported: by then the command line has said that one is enough."""
+    code = (
+        "import os, photochrom.cli as cli; cli.main(['models'], standalone_mode=False); "
+        "import numpy; print(len(os.listdir('/proc/self/task')))"
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    output = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert output.stdout.splitlines()[-1] == "1"
+
+
 def files_in(folder: Path) -> set[str]:
     return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
 

@@ -5,6 +5,7 @@ Each command stands in `commands/` and does its heavy imports when it runs.
 
 from __future__ import annotations
 
+import os
 import warnings
 from typing import Any
 
@@ -48,6 +49,8 @@ be done. Every command tells its options after --help.
 @click.version_option(__version__, prog_name="photochrom")
 def main() -> None:
     """Color black-and-white photographs, and train networks that do."""
+    # Before NumPy is imported: our matrices are small, and a matrix library's own threads only wait for each other.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # As with libvips' warnings in __init__.py.
     warnings.filterwarnings("ignore", module="PIL")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,8 @@ def colorize(
         _colorize_stream(Colorizer(model, working_size=working_size), options, out)
         return
     tasks = plan(inputs, out, options)
-    outcomes = run(tasks, Colorizer(model, working_size=working_size), options, jobs)
+    threads = max(1, (os.cpu_count() or 1) // jobs)  # more would get in each other's way
+    outcomes = run(tasks, Colorizer(model, working_size=working_size, threads=threads), options, jobs)
     is_terminal = sys.stderr.isatty()
     with click.progressbar(
         outcomes, length=len(tasks), label="Coloring", show_pos=True, file=sys.stderr, hidden=not is_terminal
