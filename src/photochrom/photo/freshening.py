@@ -11,8 +11,8 @@ from photochrom.photo.color import FloatArray
 
 FRESH_RANGE = 75.0  # L units between the 1st and the 99th percentile: the network sees no photograph with less
 MOST_GAIN = 4.0  # on them: more would make pictures of noise
-SPECK, SPECK_IN_GRAIN = 22.0, 12.0  # L units from the median of the neighborhood: more is damage
-CLEAN_GRAIN, HEAVY_GRAIN = 1.0, 2.0  # L units: nine of ten fresh photographs have less, one of a hundred has more
+GRAIN = (1.0, 2.0, 4.0)  # L units: nine of ten fresh photographs have less than 1, one of a hundred has more than 2
+SPECK = (22.0, 12.0, 7.5)  # L units from the median of the neighborhood, in that much grain: more is damage
 
 
 def freshen(luminance: FloatArray) -> FloatArray:
@@ -26,8 +26,7 @@ def remove_specks(luminance: FloatArray) -> FloatArray:
     That takes lines one pixel wide and specks of two by two. In a grainy picture less is far.
     """
     median = median_of_nine(luminance)
-    grain = np.clip(grain_of(luminance), CLEAN_GRAIN, HEAVY_GRAIN)
-    far = np.interp(grain, (CLEAN_GRAIN, HEAVY_GRAIN), (SPECK, SPECK_IN_GRAIN))
+    far = np.interp(grain_of(luminance), GRAIN, SPECK)
     return np.where(np.abs(luminance - median) > far, median, luminance)
 
 

@@ -48,6 +48,7 @@ def export(run: Path, path: Path, weak_gain: float | None = None, strong_gain: f
         )
         config = {**config, "generator": asdict(generator.config)}
     model = _to_onnx(generator)
+    _forget_origins(model)
     _halve_weights(model)
     description = {
         "format": FORMAT_VERSION,
@@ -109,6 +110,14 @@ def _to_onnx(generator: AnyGenerator) -> onnx.ModelProto:
 
 def _example_inputs(height: int, width: int, noise_channels: int) -> tuple[Tensor, Tensor, Tensor]:
     return torch.zeros(2, 1, height, width), torch.zeros(2, 3, height, width), torch.zeros(2, noise_channels)
+
+
+def _forget_origins(model: onnx.ModelProto) -> None:
+    """Drop what PyTorch notes beside every node and value: stack traces, with the paths of the machine it ran on."""
+    graph = model.graph
+    for part in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        part.doc_string = ""
+        del part.metadata_props[:]
 
 
 def _halve_weights(model: onnx.ModelProto) -> None:
