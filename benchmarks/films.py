@@ -1,6 +1,6 @@
 """Measure how steady, how right and how fast `photochrom video` colors films, and write benchmarks/FILMS.md.
 
-Usage: python benchmarks/films.py CLIP... --photographs FOLDER [--frames 72]
+Usage: OPENBLAS_NUM_THREADS=1 python benchmarks/films.py CLIP... --photographs FOLDER [--frames 72]
 
 CLIP: short color films. From photographs, clips are made by moving a camera over them: shaken, panned, zoomed, with
 grain. Each clip loses its colors and gets them back twice: frame by frame (`--flicker`), and held together. On a quiet

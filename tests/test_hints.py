@@ -57,20 +57,26 @@ def test_correction_is_exact_at_the_hint_and_stops_at_edges():
     assert np.abs(corrected[:, :, 32:]).max() < 0.5
 
 
-@pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee"])
-def test_hints_act_in_a_real_photograph(colorizer, photographs, name):
-    """The color near the point is what was asked for; far away, little changes."""
+# Where a hint is given (y, x), another part of the same thing, and another thing.
+OBJECTS = {
+    "astronaut": ((400, 150), np.s_[330:380, 60:100], np.s_[80:120, 205:245]),  # the suit, its arm, the face
+    "chelsea": ((150, 225), np.s_[180:230, 70:120], np.s_[10:60, 400:440]),  # the cat's forehead, its cheek, the wall
+    "coffee": ((60, 480), np.s_[350:390, 450:560], np.s_[330:350, 200:330]),  # the table, its other end, the saucer
+}
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+@pytest.mark.parametrize("color", ["#2060c0", "#b03020"])
+def test_hints_spread_over_their_object(colorizer, photographs, name, color):
+    """The place gets the color that was asked for, the same thing elsewhere half of it, other things nothing."""
     pixels = photographs[name]
-    y, x = pixels.shape[0] // 2, pixels.shape[1] // 2
-    luminance = rgb_to_lab(pixels.astype(np.float32) / 255)[..., 0]
-    y, x = max(((y + dy, x + dx) for dy in (-40, 0, 40) for dx in (-60, 0, 60)), key=lambda p: -abs(luminance[p] - 50))
-    hint = Hint(x, y, "#2060c0")
+    (y, x), same_thing, other_thing = OBJECTS[name]
+    hint = Hint(x, y, color)
     plain = rgb_to_lab(colorizer.colorize(pixels).astype(np.float32) / 255)
     hinted = rgb_to_lab(colorizer.colorize(pixels, hints=[hint]).astype(np.float32) / 255)
-    near = hinted[y - 2 : y + 3, x - 2 : x + 3, 1:].mean(axis=(0, 1))
-    before = plain[y - 2 : y + 3, x - 2 : x + 3, 1:].mean(axis=(0, 1))
-    assert np.linalg.norm(near - hint.chroma) < 0.4 * np.linalg.norm(before - hint.chroma)
-    change = np.linalg.norm(hinted[..., 1:] - plain[..., 1:], axis=-1)
-    rows, columns = np.indices(change.shape)
-    far = np.hypot(rows - y, columns - x) > 0.4 * min(change.shape)
-    assert change[far].mean() < 0.35 * np.linalg.norm(near - before)
+    near = np.s_[y - 2 : y + 3, x - 2 : x + 3, 1:]
+    found, before = (lab[near].mean(axis=(0, 1)) for lab in (hinted, plain))
+    assert np.linalg.norm(found - hint.chroma) < 0.4 * np.linalg.norm(before - hint.chroma)
+    change = np.linalg.norm(hinted[..., 1:] - plain[..., 1:], axis=-1) / np.linalg.norm(found - before)
+    assert change[same_thing].mean() > 0.5
+    assert change[other_thing].mean() < 0.1
