@@ -212,6 +212,10 @@ def test_altered_bundled_weights(monkeypatch):
         read_bundled("default")
 
 
+def test_bundled_weights_name_no_machine():
+    assert b'File "' not in read_bundled("default")
+
+
 @pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee"])
 def test_the_network_itself_heeds_hints(colorizer, photographs, name):
     """Without the correction afterwards: even this unlikely color draws the prediction a tenth of the way at least."""
