@@ -51,7 +51,7 @@ def main() -> None:
             f"Machine: {machine()}.",
             side_by_side(sources, Path(folder)),
             planning(Path(folder) / "planned", options.rows),
-            engine_alone(options.photographs, Path(folder), options.thumbnails),
+            engine_alone(Path(folder), options.thumbnails),
         ]
     RESULTS.write_text("\n\n".join(sections) + "\n")
     print(RESULTS.read_text())
@@ -163,7 +163,7 @@ def planning(folder: Path, rows: int) -> str:
     )
 
 
-def engine_alone(photographs: Path, folder: Path, count: int) -> str:
+def engine_alone(folder: Path, count: int) -> str:
     """What the engine costs a photograph, and whether that stays so in an archive of `count`.
 
     The photographs are thumbnails and the model answers gray at once, so that little else is left; with a tenth of
