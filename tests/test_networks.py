@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch")
 from skimage import color, data
 
 from photochrom.errors import TrainingError
+from photochrom.evaluation import metrics
 from photochrom.networks.discriminator import DiscriminatorConfig, PatchGAN
 from photochrom.networks.encoder import EfficientNetLite, read_pretrained, skip_at_random
 from photochrom.networks.generator import (
@@ -18,14 +19,18 @@ from photochrom.networks.generator import (
     hints_at_stride,
     uncalibrate,
 )
+from photochrom.networks.lab import rgb_to_lab
 from photochrom.networks.losses import (
     ADVERSARIAL_LOSSES,
     classification_loss,
     color_weights,
+    dullness_loss,
+    edge_loss,
     pixel_loss,
     smooth_pixel_loss,
 )
 from photochrom.networks.palette import displayable_palette, palette_corners
+from photochrom.networks.perception import color_difference, colorfulness
 from photochrom.networks.pix2pix import Pix2PixConfig, Pix2PixGenerator
 from photochrom.photo.resize import resize
 from photochrom.training.config import preset_config
@@ -173,8 +178,6 @@ def test_palette_corners_average_to_the_color():
 
 
 def test_palette_holds_every_displayable_color():
-    from photochrom.networks.lab import rgb_to_lab
-
     axis = torch.linspace(0, 1, 12)
     rgb = torch.cartesian_prod(axis, axis, axis).t()[None, :, :, None]
     chroma = rgb_to_lab(rgb)[:, 1:]
@@ -190,6 +193,62 @@ def test_pixel_losses_by_hand():
     assert pixel_loss(fake, real) == pytest.approx(0.1)
     assert smooth_pixel_loss(fake, real) == pytest.approx(0.1 - 0.03 / 2)
     assert smooth_pixel_loss(fake / 11, real) == pytest.approx((1 / 110) ** 2 / 2 / 0.03)
+
+
+def test_the_difference_that_trains_is_the_one_that_is_reported():
+    source = torch.Generator().manual_seed(0)
+    real = 60 * torch.randn(1, 2, 40, 40, generator=source) * torch.rand(1, 1, 40, 40, generator=source) ** 3
+    fake = (real + 20 * torch.randn(1, 2, 40, 40, generator=source)).requires_grad_()
+    as_lab = [np.moveaxis(np.concatenate([np.full((1, 40, 40), 50), x.detach()[0]]), 0, -1) for x in (fake, real)]
+    difference = color_difference(fake, real)
+    off = np.abs(difference.detach().numpy()[0] - metrics.delta_e(*as_lab))
+    assert off.max() < 0.1 and off.mean() < 0.002
+    difference.mean().backward()
+    assert fake.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("value", [0.0, 30.0])
+def test_differences_of_gray_and_of_equals_have_derivatives(value):
+    real = torch.full((1, 2, 4, 4), value)
+    for start in (real, torch.zeros_like(real)):
+        fake = start.clone().requires_grad_()
+        luminance = torch.full((1, 1, 4, 4), 50.0)
+        (color_difference(fake, real).mean() + colorfulness(luminance, fake).sum()).backward()
+        assert fake.grad.isfinite().all()
+
+
+def test_the_colorfulness_that_trains_is_the_one_that_is_reported():
+    rgb = torch.from_numpy(np.stack([data.astronaut()[:128, :128], data.coffee()[:128, :128]])) / 255
+    lab = rgb_to_lab(rgb.permute(0, 3, 1, 2).float())
+    expected = [metrics.colorfulness(picture.numpy()) for picture in rgb]
+    assert colorfulness(lab[:, :1], lab[:, 1:]).tolist() == pytest.approx(expected, rel=1e-3)
+
+
+def test_edge_loss_by_hand():
+    """A step of 10 in a: one of 7 differences across, one of 3 where pooled by 2, one of 1 by 4; none down."""
+    fake, real = torch.zeros(1, 2, 8, 8), torch.zeros(1, 2, 8, 8)
+    fake[:, 0, :, 4:] = 10.0
+    across = (10 / 7 + 10 / 3 + 10 / 1) / 6
+    assert edge_loss(fake, real) == pytest.approx(across, abs=0.1)
+    assert edge_loss(fake, fake) == pytest.approx(0.1)  # rounded at 0
+    assert edge_loss(fake + 20, fake) == pytest.approx(0.1)  # a tint has no edges
+
+
+def test_dullness_loss_counts_what_is_missing_only():
+    luminance, real = torch.full((2, 1, 8, 8), 60.0), torch.zeros(2, 2, 8, 8)
+    real[:, 0, :4] = 20.0
+    fake = torch.stack([real[0] / 2, real[1] * 2])
+    missing = colorfulness(luminance, real)[0] - colorfulness(luminance, fake)[0]
+    assert missing > 1
+    assert dullness_loss(luminance, fake, real) == pytest.approx(missing.item() / 2)
+
+
+def test_an_encoder_that_does_not_learn_stays_as_it_is():
+    generator = Generator(GeneratorConfig(encoder="lite0", decoder_channels=(24, 16, 16), skipped=0.5)).train()
+    assert generator.encoder.training
+    generator.encoder.requires_grad_(False)
+    generator.train()
+    assert generator.training and not generator.encoder.training
 
 
 def test_classification_loss_by_hand():

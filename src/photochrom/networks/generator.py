@@ -79,16 +79,15 @@ class Generator(nn.Module):
 
     def decode(self, features: list[Tensor], hints: Tensor, noise: Tensor) -> Tensor:
         """Chroma (N, 2, H/4, W/4) in Lab units from the encoder's maps."""
-        gains = self.config.weak_gain, self.config.strong_gain
-        own_hints = torch.cat([uncalibrate(hints[:, :2], *gains), hints[:, 2:]], dim=1)
-        shares = F.softmax(self.scores(features, own_hints, noise), dim=-1, dtype=torch.float32)
-        return calibrate(self.mean_color(shares), *gains)
+        return self.color(F.softmax(self.scores(features, hints, noise), dim=-1, dtype=torch.float32))
 
     def scores(self, features: list[Tensor], hints: Tensor, noise: Tensor) -> Tensor:
         """The palette scores (N, H/4, W/4, Q), logits of a distribution over colors.
 
         The palette is the last axis, over which a softmax is much faster.
         """
+        gains = self.config.weak_gain, self.config.strong_gain
+        hints = torch.cat([uncalibrate(hints[:, :2], *gains), hints[:, 2:]], dim=1)
         *skips, x = features
         style = self.style(torch.cat([x.mean(dim=(2, 3)), noise], dim=1))
         stride = 16
@@ -100,9 +99,17 @@ class Generator(nn.Module):
             stride //= 2
         return self.head(x).permute(0, 2, 3, 1)
 
-    def mean_color(self, shares: Tensor) -> Tensor:
-        """The mean (N, 2, h, w) of the palette's colors, in Lab units; shares (N, h, w, Q) sum to 1 over Q."""
-        return (shares @ self.palette).permute(0, 3, 1, 2)
+    def color(self, shares: Tensor) -> Tensor:
+        """The palette's mean color (N, 2, h, w), calibrated, in Lab units; shares (N, h, w, Q) sum to 1 over Q."""
+        mean = (shares @ self.palette).permute(0, 3, 1, 2)
+        return calibrate(mean, self.config.weak_gain, self.config.strong_gain)
+
+    def train(self, mode: bool = True) -> Generator:
+        """As any module's, but an encoder that doesn't learn keeps its statistics and skips nothing."""
+        super().train(mode)
+        if not any(p.requires_grad for p in self.encoder.parameters()):
+            self.encoder.eval()
+        return self
 
 
 def calibrate(chroma: Tensor, weak_gain: float, strong_gain: float) -> Tensor:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from photochrom.networks.perception import colorfulness
 from photochrom.networks.units import scale_chroma
 
+EDGE_SCALES = (1, 2, 4)
 SMOOTH_BETA = 0.03  # in network units, about 3 Lab units: below it the pixel loss is quadratic
 
 
@@ -20,6 +23,32 @@ def pixel_loss(fake_chroma: Tensor, real_chroma: Tensor) -> Tensor:
 def smooth_pixel_loss(fake_chroma: Tensor, real_chroma: Tensor) -> Tensor:
     """Smooth L1 (Huber) in network units: differences too small to see don't pull as hard."""
     return F.smooth_l1_loss(scale_chroma(fake_chroma), scale_chroma(real_chroma), beta=SMOOTH_BETA)
+
+
+def edge_loss(fake_chroma: Tensor, real_chroma: Tensor) -> Tensor:
+    """How far chroma's edges are from the true ones, in Lab units: mean |gradient of (fake - real)|.
+
+    Over neighbors across and down, in the picture itself and averaged down by 2 and 4 (Li & Snavely 2018,
+    arXiv 1804.00607, eq. 3). A patch of color in the middle of a thing has edges where the truth has none.
+    """
+    difference, terms = fake_chroma - real_chroma, []
+    for scale in EDGE_SCALES:
+        pooled = F.avg_pool2d(difference, scale)
+        terms += [_length(pooled.diff(dim=2)).mean(), _length(pooled.diff(dim=3)).mean()]
+    return torch.stack(terms).mean()
+
+
+def dullness_loss(luminance: Tensor, fake_chroma: Tensor, real_chroma: Tensor) -> Tensor:
+    """By how much pictures are less colorful than the truth: mean max(0, real - fake) of Hasler & Suesstrunk's M3.
+
+    After the colorfulness loss of Kang et al. 2023 (DDColor, arXiv 2212.11613), which has no bound.
+    luminance is (N, 1, H, W), as large as the chroma.
+    """
+    return F.relu(colorfulness(luminance, real_chroma) - colorfulness(luminance, fake_chroma)).mean()
+
+
+def _length(vectors: Tensor) -> Tensor:
+    return (vectors.square().sum(dim=1) + 1e-2).sqrt()  # rounded at 0, in Lab units
 
 
 def pixel_distance(fake_chroma: Tensor, real_chroma: Tensor) -> Tensor:

@@ -41,7 +41,7 @@ class BestOfMany(nn.Module):
         noise = best_noise(generator, [f.detach() for f in features], hints, candidates, real_chroma)
         scores = generator.scores(features, hints, noise)
         log_shares = F.log_softmax(scores, dim=-1, dtype=torch.float32)
-        return Prediction(generator.mean_color(log_shares.exp()), log_shares)
+        return Prediction(generator.color(log_shares.exp()), log_shares)
 
 
 @torch.no_grad()

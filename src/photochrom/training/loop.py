@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from lightning_fabric import Fabric
 from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 from torch import Tensor, nn
@@ -28,13 +29,16 @@ from photochrom.networks.losses import (
     ADVERSARIAL_LOSSES,
     classification_loss,
     color_weights,
+    dullness_loss,
+    edge_loss,
     pixel_loss,
     smooth_pixel_loss,
 )
 from photochrom.networks.palette import palette_corners
+from photochrom.networks.perception import color_difference
 from photochrom.training.augmentation import Batch, make_batch
 from photochrom.training.checkpoint import write_checkpoint
-from photochrom.training.colorings import BestOfMany, draw_candidates
+from photochrom.training.colorings import BestOfMany, Prediction, draw_candidates
 from photochrom.training.config import Stage, TrainingConfig, config_from_dict, config_to_dict
 from photochrom.training.photographs import load_photographs
 from photochrom.training.samples import write_sample_sheet
@@ -143,6 +147,13 @@ class Run:
             discriminator,
             _optimizer(config, {"params": list(discriminator.parameters()), "rate": config.discriminator_rate}),
         )
+        self.loss_weights = {
+            "pixel": config.pixel_weight,
+            "classification": config.classification_weight,
+            "difference": config.difference_weight,
+            "edge": config.edge_weight,
+            "dullness": config.dullness_weight,
+        }
         self.adversarial = ADVERSARIAL_LOSSES[config.adversarial_loss]
         self.palette = generator.palette if isinstance(generator, Generator) else None
         self.color_weights = self._count_colors(self.palette) if self.palette is not None else None
@@ -199,14 +210,10 @@ class Run:
 
         # Generator
         if not only_discriminator:
-            losses["pixel"] = PIXEL_LOSSES[config.pixel_loss](predicted.chroma, batch.real_chroma)
-            total = config.pixel_weight * losses["pixel"]
-            if predicted.log_shares is not None and self.palette is not None and self.color_weights is not None:
-                corners, corner_weights = palette_corners(batch.real_chroma, self.palette)
-                losses["classification"] = classification_loss(
-                    predicted.log_shares, corners, corner_weights, self.color_weights
-                )
-                total = total + config.classification_weight * losses["classification"]
+            supervised = self.supervised_losses(predicted, batch)
+            losses |= supervised
+            weighted = (self.loss_weights[name] * loss for name, loss in supervised.items())
+            total = sum(weighted, start=torch.zeros((), device=fabric.device))
             if adversarial:
                 self.raw_discriminator.requires_grad_(False)
                 with fabric.no_backward_sync(self.discriminator, enabled=fabric.world_size > 1):
@@ -226,6 +233,22 @@ class Run:
 
         data, forward, discriminator, backward = np.diff(clock)
         return losses, StepSeconds(data, discriminator, forward + backward)
+
+    def supervised_losses(self, predicted: Prediction, batch: Batch) -> dict[str, Tensor]:
+        """What compares chroma with the truth, unweighted; only what has a weight."""
+        fake, real = predicted.chroma, batch.real_chroma
+        luminance = F.adaptive_avg_pool2d(batch.luminance, (real.shape[2], real.shape[3]))
+        losses = {
+            "pixel": lambda: PIXEL_LOSSES[self.config.pixel_loss](fake, real),
+            "difference": lambda: color_difference(fake, real).mean(),
+            "edge": lambda: edge_loss(fake, real),
+            "dullness": lambda: dullness_loss(luminance, fake, real),
+        }
+        if predicted.log_shares is not None and self.palette is not None and self.color_weights is not None:
+            log_shares, (corners, shares) = predicted.log_shares, palette_corners(real, self.palette)
+            weights = self.color_weights
+            losses["classification"] = lambda: classification_loss(log_shares, corners, shares, weights)
+        return {name: loss() for name, loss in losses.items() if self.loss_weights[name] > 0}
 
     def save(self) -> None:
         """Write the checkpoint: networks, EMA, optimizers, step, configuration."""

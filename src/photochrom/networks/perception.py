@@ -1,0 +1,67 @@
+"""What eyes see of chroma, in PyTorch and differentiable everywhere: color difference and colorfulness.
+
+The same definitions as `photochrom.evaluation.metrics`, which see; tests hold them together.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from photochrom.networks.lab import lab_to_rgb
+
+TINY_CHROMA = 1e-3  # Lab units: rounds off the cone's tip, where a hue has no derivative
+TINY_DIFFERENCE = 1e-2  # likewise for a difference of 0
+
+
+def color_difference(fake_chroma: Tensor, real_chroma: Tensor) -> Tensor:
+    """CIEDE2000 between two chromas (N, 2, H, W), in Lab units, of the same luminance: (N, H, W).
+
+    Sharma, Wu & Dalal 2005, without the terms in luminance. Near gray and near 0 it is off by up to 0.1.
+    """
+    a1, b1, c1 = _polar(*fake_chroma.unbind(dim=1))
+    a2, b2, c2 = _polar(*real_chroma.unbind(dim=1))
+    stretch = 1 + (1 - _seventh((c1 + c2) / 2)) / 2
+    a1, b1, c1 = _polar(a1 * stretch, b1)
+    a2, b2, c2 = _polar(a2 * stretch, b2)
+
+    mean_c = (c1 + c2) / 2
+    mean_h = torch.atan2(b1 / c1 + b2 / c2, a1 / c1 + a2 / c2).detach()  # the shorter way round
+    t = (
+        1
+        - 0.17 * torch.cos(mean_h - math.radians(30))
+        + 0.24 * torch.cos(2 * mean_h)
+        + 0.32 * torch.cos(3 * mean_h + math.radians(6))
+        - 0.20 * torch.cos(4 * mean_h - math.radians(63))
+    )
+    rotation = math.radians(60) * torch.exp(-(((torch.rad2deg(mean_h) % 360 - 275) / 25) ** 2))
+    d_c = (c2 - c1) / (1 + 0.045 * mean_c)
+    square_h = (2 * (c1 * c2 - a1 * a2 - b1 * b2)).clamp_min(0) / (1 + 0.015 * mean_c * t) ** 2
+    d_h = (square_h + TINY_DIFFERENCE**2).sqrt() * torch.sign(a1 * b2 - a2 * b1).detach()
+    square = d_c**2 + square_h - torch.sin(rotation) * 2 * _seventh(mean_c) * d_c * d_h
+    return (square.clamp_min(0) + TINY_DIFFERENCE**2).sqrt()
+
+
+def colorfulness(luminance: Tensor, chroma: Tensor) -> Tensor:
+    """Colorfulness (N,) of luminance (N, 1, H, W) joined with chroma (N, 2, H, W), on the scale of 0..255.
+
+    Hasler & Suesstrunk 2003, M3, with absolute rg and yb.
+    """
+    rgb = 255 * lab_to_rgb(torch.cat([luminance, chroma], dim=1)).clamp(0, 1)
+    r, g, b = rgb.flatten(2).unbind(dim=1)
+    rg, yb = (r - g).abs(), ((r + g) / 2 - b).abs()
+    spread = rg.var(dim=1, correction=0) + yb.var(dim=1, correction=0)
+    mean = rg.mean(dim=1).square() + yb.mean(dim=1).square()
+    return (spread + TINY_DIFFERENCE**2).sqrt() + 0.3 * (mean + TINY_DIFFERENCE**2).sqrt()
+
+
+def _polar(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    return a, b, (a * a + b * b + TINY_CHROMA**2).sqrt()
+
+
+def _seventh(c: Tensor) -> Tensor:
+    """sqrt(c^7 / (c^7 + 25^7)), the formula's bend at weak chroma, for c > 0."""
+    power = c**7
+    return (power / (power + 25.0**7)).clamp_min(1e-12).sqrt()
