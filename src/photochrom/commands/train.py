@@ -80,7 +80,8 @@ def train(
 @click.argument("model", type=ANY_PATH, metavar="FILE")
 @click.option("--weak-gain", type=click.FloatRange(0.1, 10), help="On weak chroma, to calibrate how colorful it is.")
 @click.option("--strong-gain", type=click.FloatRange(0.1, 10), help="On strong chroma.")
-def export(run: Path, model: Path, weak_gain: float | None, strong_gain: float | None) -> None:
+@click.option("--tint-gain", type=click.FloatRange(0, 10), help="On the picture's mean chroma; below 1, less tint.")
+def export(run: Path, model: Path, weak_gain: float | None, strong_gain: float | None, tint_gain: float | None) -> None:
     """Write a training run's generator to an ONNX file for `colorize --model`.
 
     Weights are stored as 16-bit floats. Compares the file with PyTorch and prints the difference. A FILE
@@ -96,7 +97,7 @@ def export(run: Path, model: Path, weak_gain: float | None, strong_gain: float |
         return
     from photochrom.training.export import export as write_model
 
-    parity = write_model(run, model, weak_gain, strong_gain)
+    parity = write_model(run, model, weak_gain, strong_gain, tint_gain)
     size = model.stat().st_size / 1e6
     click.echo(
         f"{model}: {size:.1f} MB; differs from PyTorch by {parity.mean:.4f} on average, "

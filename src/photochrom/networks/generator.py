@@ -28,7 +28,8 @@ class GeneratorConfig:
     dropout: float = 0.25  # share of the encoder's channels hidden while training, against learning by heart
     skipped: float = 0.0  # how often the encoder's last block is skipped while training, likewise
     weak_gain: float = 1.0  # on weak chroma, and
-    strong_gain: float = 1.0  # on strong chroma: see `calibrate`; set when exporting
+    strong_gain: float = 1.0  # on strong chroma, and
+    tint_gain: float = 1.0  # on the picture's mean chroma: see `calibrate`; set when exporting
 
 
 class Generator(nn.Module):
@@ -102,7 +103,7 @@ class Generator(nn.Module):
     def color(self, shares: Tensor) -> Tensor:
         """The palette's mean color (N, 2, h, w), calibrated, in Lab units; shares (N, h, w, Q) sum to 1 over Q."""
         mean = (shares @ self.palette).permute(0, 3, 1, 2)
-        return calibrate(mean, self.config.weak_gain, self.config.strong_gain)
+        return calibrate(keep_tint(mean, self.config.tint_gain), self.config.weak_gain, self.config.strong_gain)
 
     def train(self, mode: bool = True) -> Generator:
         """As any module's, but an encoder that doesn't learn keeps its statistics and skips nothing."""
@@ -110,6 +111,15 @@ class Generator(nn.Module):
         if not any(p.requires_grad for p in self.encoder.parameters()):
             self.encoder.eval()
         return self
+
+
+def keep_tint(chroma: Tensor, share: float) -> Tensor:
+    """Chroma (N, 2, h, w) with only a share of its mean over the picture.
+
+    Where a network is in doubt it answers with the average of all photographs, a warm brown, everywhere alike: some of
+    a picture's tint is doubt.
+    """
+    return chroma if share == 1 else chroma - (1 - share) * chroma.mean(dim=(2, 3), keepdim=True)
 
 
 def calibrate(chroma: Tensor, weak_gain: float, strong_gain: float) -> Tensor:

@@ -7,6 +7,7 @@ import logging
 import warnings
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -32,20 +33,25 @@ class Parity:
     largest: float
 
 
-def export(run: Path, path: Path, weak_gain: float | None = None, strong_gain: float | None = None) -> Parity:
+def export(
+    run: Path,
+    path: Path,
+    weak_gain: float | None = None,
+    strong_gain: float | None = None,
+    tint_gain: float | None = None,
+) -> Parity:
     """Export a run's (or checkpoint's) averaged generator to path; compare it with PyTorch.
 
-    weak_gain, strong_gain: replace the default generator's own, to calibrate its colorfulness (see
-    `networks.generator.calibrate`). Raises OutputError, WeightsError, TrainingError.
+    weak_gain, strong_gain, tint_gain: replace the default generator's own, to calibrate its colorfulness (see
+    `networks.generator`: calibrate and keep_tint). Raises OutputError, WeightsError, TrainingError.
     """
     generator, config, step = load_ema(run)
-    if weak_gain is not None or strong_gain is not None:
+    wanted = {"weak_gain": weak_gain, "strong_gain": strong_gain, "tint_gain": tint_gain}
+    gains: dict[str, Any] = {name: gain for name, gain in wanted.items() if gain is not None}
+    if gains:
         if not isinstance(generator, Generator):
             raise InputError(f"only the default generator can be calibrated, not {config['preset']}'s")
-        old = generator.config
-        generator.config = replace(
-            old, weak_gain=weak_gain or old.weak_gain, strong_gain=strong_gain or old.strong_gain
-        )
+        generator.config = replace(generator.config, **gains)
         config = {**config, "generator": asdict(generator.config)}
     model = _to_onnx(generator)
     _forget_origins(model)
