@@ -17,6 +17,7 @@ from photochrom.networks.generator import (
     HintSpread,
     calibrate,
     hints_at_stride,
+    lower_tint,
     uncalibrate,
 )
 from photochrom.networks.lab import rgb_to_lab
@@ -301,3 +302,14 @@ def test_hints_spread_only_from_hinted_cells():
 def test_hints_are_uncalibrated(gains):
     chroma = torch.randn(2, 2, 6, 6) * torch.linspace(1, 40, 6)
     assert torch.allclose(calibrate(uncalibrate(chroma, *gains), *gains), chroma, rtol=0.02, atol=0.05)
+
+
+def test_tint_is_lowered_but_not_where_hints_are_heeded():
+    source = torch.Generator().manual_seed(0)
+    chroma, unsure = torch.randn(2, 2, 4, 4, generator=source) + 10, torch.ones(2, 1, 4, 4)
+    unsure[1, :, :2] = 0
+    lowered = lower_tint(chroma, unsure, 0.7)
+    assert torch.allclose(lowered[0], chroma[0] - 0.3 * chroma[0].mean(dim=(1, 2), keepdim=True), atol=0.01)
+    assert torch.equal(lowered[1, :, :2], chroma[1, :, :2])
+    assert torch.allclose(lowered[1, :, 2:].mean(dim=(1, 2)), 0.7 * chroma[1, :, 2:].mean(dim=(1, 2)), atol=0.01)
+    assert torch.allclose(lower_tint(chroma, torch.zeros(2, 1, 4, 4), 0.7), chroma)

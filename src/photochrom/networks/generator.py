@@ -80,12 +80,14 @@ class Generator(nn.Module):
 
     def decode(self, features: list[Tensor], hints: Tensor, noise: Tensor) -> Tensor:
         """Chroma (N, 2, H/4, W/4) in Lab units from the encoder's maps."""
-        return self.color(F.softmax(self.scores(features, hints, noise), dim=-1, dtype=torch.float32))
+        scores, heeded = self.scores(features, hints, noise)
+        return self.color(F.softmax(scores, dim=-1, dtype=torch.float32), heeded)
 
-    def scores(self, features: list[Tensor], hints: Tensor, noise: Tensor) -> Tensor:
-        """The palette scores (N, H/4, W/4, Q), logits of a distribution over colors.
+    def scores(self, features: list[Tensor], hints: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """The palette scores (N, H/4, W/4, Q), logits of a distribution over colors, and what heeds hints.
 
-        The palette is the last axis, over which a softmax is much faster.
+        The palette is the last axis, over which a softmax is much faster. The other answer (N, 1, H/16, W/16) is
+        how far each cell heeds any hint, 0..1.
         """
         gains = self.config.weak_gain, self.config.strong_gain
         hints = torch.cat([uncalibrate(hints[:, :2], *gains), hints[:, 2:]], dim=1)
@@ -96,14 +98,20 @@ class Generator(nn.Module):
             cells = hints_at_stride(hints, stride)
             x = stage(x, torch.cat([skip, HINT_SCALE * cells], dim=1), style)
             if stride == 16:
-                x = torch.cat([x, HINT_SCALE * self.hint_spread(x, cells)], dim=1)
+                spread = self.hint_spread(x, cells)
+                x = torch.cat([x, HINT_SCALE * spread], dim=1)
             stride //= 2
-        return self.head(x).permute(0, 2, 3, 1)
+        return self.head(x).permute(0, 2, 3, 1), spread[:, 2:]
 
-    def color(self, shares: Tensor) -> Tensor:
-        """The palette's mean color (N, 2, h, w), calibrated, in Lab units; shares (N, h, w, Q) sum to 1 over Q."""
+    def color(self, shares: Tensor, heeded: Tensor) -> Tensor:
+        """The palette's mean color (N, 2, h, w), calibrated, in Lab units.
+
+        shares (N, h, w, Q) sum to 1 over Q; heeded (N, 1, h/4, w/4) as `scores` returns it.
+        """
         mean = (shares @ self.palette).permute(0, 3, 1, 2)
-        return calibrate(keep_tint(mean, self.config.tint_gain), self.config.weak_gain, self.config.strong_gain)
+        unsure = 1 - F.interpolate(heeded.to(mean.dtype), scale_factor=4.0, mode="nearest")
+        mean = lower_tint(mean, unsure, self.config.tint_gain)
+        return calibrate(mean, self.config.weak_gain, self.config.strong_gain)
 
     def train(self, mode: bool = True) -> Generator:
         """As any module's, but an encoder that doesn't learn keeps its statistics and skips nothing."""
@@ -113,13 +121,17 @@ class Generator(nn.Module):
         return self
 
 
-def keep_tint(chroma: Tensor, share: float) -> Tensor:
-    """Chroma (N, 2, h, w) with only a share of its mean over the picture.
+def lower_tint(chroma: Tensor, unsure: Tensor, tint_gain: float) -> Tensor:
+    """Chroma (N, 2, h, w) with only a share of its mean over the picture: tint_gain of it.
 
     Where a network is in doubt it answers with the average of all photographs, a warm brown, everywhere alike: some of
-    a picture's tint is doubt.
+    a picture's tint is doubt. unsure (N, 1, h, w), 0..1, says where that may be so: what hints have colored neither
+    counts nor changes.
     """
-    return chroma if share == 1 else chroma - (1 - share) * chroma.mean(dim=(2, 3), keepdim=True)
+    if tint_gain == 1:
+        return chroma
+    tint = (chroma * unsure).mean(dim=(2, 3), keepdim=True) / (unsure.mean(dim=(2, 3), keepdim=True) + 1e-3)
+    return chroma - (1 - tint_gain) * unsure * tint
 
 
 def calibrate(chroma: Tensor, weak_gain: float, strong_gain: float) -> Tensor:

@@ -39,9 +39,9 @@ class BestOfMany(nn.Module):
             return Prediction(generator(luminance, hints, candidates[0]), None)
         features = generator.encode(luminance)
         noise = best_noise(generator, [f.detach() for f in features], hints, candidates, real_chroma)
-        scores = generator.scores(features, hints, noise)
+        scores, heeded = generator.scores(features, hints, noise)
         log_shares = F.log_softmax(scores, dim=-1, dtype=torch.float32)
-        return Prediction(generator.color(log_shares.exp()), log_shares)
+        return Prediction(generator.color(log_shares.exp(), heeded), log_shares)
 
 
 @torch.no_grad()

@@ -43,7 +43,7 @@ def export(
     """Export a run's (or checkpoint's) averaged generator to path; compare it with PyTorch.
 
     weak_gain, strong_gain, tint_gain: replace the default generator's own, to calibrate its colorfulness (see
-    `networks.generator`: calibrate and keep_tint). Raises OutputError, WeightsError, TrainingError.
+    `networks.generator`: calibrate and lower_tint). Raises OutputError, WeightsError, TrainingError.
     """
     generator, config, step = load_ema(run)
     wanted = {"weak_gain": weak_gain, "strong_gain": strong_gain, "tint_gain": tint_gain}
