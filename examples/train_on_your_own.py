@@ -28,8 +28,10 @@ def fine_tuning(steps: int) -> TrainingConfig:
         adversarial=0.2,
         discriminator_warmup=steps // 10,
     )
+    preset = default_config()
     return replace(
-        default_config(),
+        preset,
+        generator=replace(preset.generator, weak_gain=0.72, strong_gain=1.72, tint_gain=0.8),  # the shipped model's
         stages=(stage,),
         encoder_rate=0.0,  # what the encoder knows of the world is worth more than a hundred photographs
         ema_decay=0.99,
@@ -50,7 +52,7 @@ def main() -> None:
     resume = (run / "checkpoint.pt").exists()  # start the same command again after a stop
     start = None if resume else options.start
     train([options.photographs], run, fine_tuning(options.steps), start=start, resume=resume)
-    export(run, model, weak_gain=0.6, strong_gain=1.85)  # the shipped model's calibration; see docs/training.md
+    export(run, model)
     print(f"The samples over time: {run / 'samples'}")
     print(f"Now: photochrom colorize old.jpg --model {model}")
 
