@@ -74,6 +74,24 @@ def test_a_run_leaves_what_it_promises(trained):
     assert read_checkpoint(trained)["step"] == 6
 
 
+def test_losses_that_have_a_weight_train_and_are_logged(training_folder, tmp_path):
+    """And through the calibration: its gains belong to the network that is trained."""
+    config = small_config(
+        generator=replace(SMALL, weak_gain=0.8, strong_gain=1.7, tint_gain=0.8),
+        steps=(3, 1),
+        pixel_weight=0.0,
+        classification_weight=0.0,
+        difference_weight=0.5,
+        edge_weight=1.0,
+        dullness_weight=0.1,
+    )
+    train([training_folder], tmp_path, config, precision="32-true")
+    first, *_ = read_log(tmp_path)
+    assert {"difference", "edge", "dullness"} <= set(first) and not {"pixel", "classification"} & set(first)
+    assert first["difference"] > 0 and first["edge"] > 0
+    assert load_ema(tmp_path)[0].config.tint_gain == 0.8
+
+
 def test_a_run_is_not_overwritten(trained, training_folder):
     with pytest.raises(TrainingError, match="--resume"):
         train([training_folder], trained, small_config())

@@ -28,8 +28,8 @@ class GeneratorConfig:
     dropout: float = 0.25  # share of the encoder's channels hidden while training, against learning by heart
     skipped: float = 0.0  # how often the encoder's last block is skipped while training, likewise
     weak_gain: float = 1.0  # on weak chroma, and
-    strong_gain: float = 1.0  # on strong chroma, and
-    tint_gain: float = 1.0  # on the picture's mean chroma: see `calibrate`; set when exporting
+    strong_gain: float = 1.0  # on strong chroma: see `calibrate`
+    tint_gain: float = 1.0  # on the picture's mean chroma: see `lower_tint`
 
 
 class Generator(nn.Module):
@@ -84,9 +84,9 @@ class Generator(nn.Module):
         return self.color(F.softmax(scores, dim=-1, dtype=torch.float32), heeded)
 
     def scores(self, features: list[Tensor], hints: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """The palette scores (N, H/4, W/4, Q), logits of a distribution over colors, and what heeds hints.
+        """The palette scores (N, H/4, W/4, Q), logits of a distribution over colors, and where hints are heeded.
 
-        The palette is the last axis, over which a softmax is much faster. The other answer (N, 1, H/16, W/16) is
+        The palette is the last axis, over which a softmax is much faster. The second answer (N, 1, H/16, W/16) is
         how far each cell heeds any hint, 0..1.
         """
         gains = self.config.weak_gain, self.config.strong_gain

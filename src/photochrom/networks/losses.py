@@ -28,8 +28,8 @@ def smooth_pixel_loss(fake_chroma: Tensor, real_chroma: Tensor) -> Tensor:
 def edge_loss(fake_chroma: Tensor, real_chroma: Tensor) -> Tensor:
     """How far chroma's edges are from the true ones, in Lab units: mean |gradient of (fake - real)|.
 
-    Over neighbors across and down, in the picture itself and averaged down by 2 and 4 (Li & Snavely 2018,
-    arXiv 1804.00607, eq. 3). A patch of color in the middle of a thing has edges where the truth has none.
+    Over neighbors across and down, in the picture itself and averaged down by 2 and 4 (gradient matching, Li &
+    Snavely 2018, arXiv 1804.00607). A patch of color in the middle of a thing has edges where the truth has none.
     """
     difference, terms = fake_chroma - real_chroma, []
     for scale in EDGE_SCALES:

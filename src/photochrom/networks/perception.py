@@ -21,11 +21,11 @@ def color_difference(fake_chroma: Tensor, real_chroma: Tensor) -> Tensor:
 
     Sharma, Wu & Dalal 2005, without the terms in luminance. Near gray and near 0 it is off by up to 0.1.
     """
-    a1, b1, c1 = _polar(*fake_chroma.unbind(dim=1))
-    a2, b2, c2 = _polar(*real_chroma.unbind(dim=1))
+    a1, b1, c1 = _with_size(*fake_chroma.unbind(dim=1))
+    a2, b2, c2 = _with_size(*real_chroma.unbind(dim=1))
     stretch = 1 + (1 - _seventh((c1 + c2) / 2)) / 2
-    a1, b1, c1 = _polar(a1 * stretch, b1)
-    a2, b2, c2 = _polar(a2 * stretch, b2)
+    a1, b1, c1 = _with_size(a1 * stretch, b1)
+    a2, b2, c2 = _with_size(a2 * stretch, b2)
 
     mean_c = (c1 + c2) / 2
     mean_h = torch.atan2(b1 / c1 + b2 / c2, a1 / c1 + a2 / c2).detach()  # the shorter way round
@@ -57,7 +57,8 @@ def colorfulness(luminance: Tensor, chroma: Tensor) -> Tensor:
     return (spread + TINY_DIFFERENCE**2).sqrt() + 0.3 * (mean + TINY_DIFFERENCE**2).sqrt()
 
 
-def _polar(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _with_size(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """a, b and sqrt(a^2 + b^2)."""
     return a, b, (a * a + b * b + TINY_CHROMA**2).sqrt()
 
 
