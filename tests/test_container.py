@@ -50,7 +50,7 @@ def test_its_commands_work_in_an_empty_environment(tmp_path):
     (start,), (check,) = (
         [json.loads(command[command.index("[") :]) for command in commands(name)] for name in ("CMD", "HEALTHCHECK CMD")
     )
-    refused = subprocess.run(start, env=environment, capture_output=True, text=True, timeout=180)
+    refused = subprocess.run(start, env=environment, capture_output=True, text=True, timeout=60)
     assert refused.returncode == 2 and "--token" in refused.stderr
     process = subprocess.Popen(start, env=environment | {"PHOTOCHROM_TOKEN": "x"})
     try:

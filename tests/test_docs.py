@@ -85,7 +85,7 @@ def desk(tmp_path_factory, photographs) -> Path:
 def shell(line: str, folder: Path) -> subprocess.CompletedProcess:
     programs = str(Path(sys.executable).parent)
     environment = os.environ | {"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(folder)}
-    return subprocess.run(["bash", "-c", line], cwd=folder, env=environment, capture_output=True, timeout=300)
+    return subprocess.run(["bash", "-c", line], cwd=folder, env=environment, capture_output=True, timeout=120)
 
 
 @pytest.mark.slow

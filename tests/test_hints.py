@@ -65,12 +65,8 @@ OBJECTS = {
 }
 
 
-# Wood stays wood-colored: a blue hint reaches the table's other end with a third of its strength (since stretch 11).
-STUBBORN = pytest.param("coffee", "#2060c0", marks=pytest.mark.xfail(strict=True, reason="no blue wood was learned"))
-CASES = [(name, color) for name in OBJECTS for color in ("#2060c0", "#b03020") if (name, color) != STUBBORN.values]
-
-
-@pytest.mark.parametrize("name, color", [*CASES, STUBBORN])
+@pytest.mark.parametrize("name", OBJECTS)
+@pytest.mark.parametrize("color", ["#2060c0", "#b03020"])
 def test_hints_spread_over_their_object(colorizer, photographs, name, color):
     """The place gets the color that was asked for, the same thing elsewhere half of it, other things nothing."""
     pixels = photographs[name]
