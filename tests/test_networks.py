@@ -306,9 +306,9 @@ def test_hints_are_uncalibrated(gains):
 
 def test_tint_is_lowered_but_not_where_hints_are_heeded():
     source = torch.Generator().manual_seed(0)
-    chroma, unsure = torch.randn(2, 2, 4, 4, generator=source) + 10, torch.ones(2, 1, 4, 4)
-    unsure[1, :, :2] = 0
-    lowered = lower_tint(chroma, unsure, 0.7)
+    chroma, unhinted = torch.randn(2, 2, 4, 4, generator=source) + 10, torch.ones(2, 1, 4, 4)
+    unhinted[1, :, :2] = 0
+    lowered = lower_tint(chroma, unhinted, 0.7)
     assert torch.allclose(lowered[0], chroma[0] - 0.3 * chroma[0].mean(dim=(1, 2), keepdim=True), atol=0.01)
     assert torch.equal(lowered[1, :, :2], chroma[1, :, :2])
     assert torch.allclose(lowered[1, :, 2:].mean(dim=(1, 2)), 0.7 * chroma[1, :, 2:].mean(dim=(1, 2)), atol=0.01)

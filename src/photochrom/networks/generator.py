@@ -109,8 +109,8 @@ class Generator(nn.Module):
         shares (N, h, w, Q) sum to 1 over Q; heeded (N, 1, h/4, w/4) as `scores` returns it.
         """
         mean = (shares @ self.palette).permute(0, 3, 1, 2)
-        unsure = 1 - F.interpolate(heeded.to(mean.dtype), scale_factor=4.0, mode="nearest")
-        mean = lower_tint(mean, unsure, self.config.tint_gain)
+        unhinted = 1 - F.interpolate(heeded.to(mean.dtype), scale_factor=4.0, mode="nearest")
+        mean = lower_tint(mean, unhinted, self.config.tint_gain)
         return calibrate(mean, self.config.weak_gain, self.config.strong_gain)
 
     def train(self, mode: bool = True) -> Generator:
@@ -121,17 +121,16 @@ class Generator(nn.Module):
         return self
 
 
-def lower_tint(chroma: Tensor, unsure: Tensor, tint_gain: float) -> Tensor:
+def lower_tint(chroma: Tensor, unhinted: Tensor, tint_gain: float) -> Tensor:
     """Chroma (N, 2, h, w) with only a share of its mean over the picture: tint_gain of it.
 
     Where a network is in doubt it answers with the average of all photographs, a warm brown, everywhere alike: some of
-    a picture's tint is doubt. unsure (N, 1, h, w), 0..1, says where that may be so: what hints have colored neither
-    counts nor changes.
+    a picture's tint is doubt. unhinted (N, 1, h, w), 0..1: what hints have colored neither counts nor changes.
     """
     if tint_gain == 1:
         return chroma
-    tint = (chroma * unsure).mean(dim=(2, 3), keepdim=True) / (unsure.mean(dim=(2, 3), keepdim=True) + 1e-3)
-    return chroma - (1 - tint_gain) * unsure * tint
+    tint = (chroma * unhinted).mean(dim=(2, 3), keepdim=True) / (unhinted.mean(dim=(2, 3), keepdim=True) + 1e-3)
+    return chroma - (1 - tint_gain) * unhinted * tint
 
 
 def calibrate(chroma: Tensor, weak_gain: float, strong_gain: float) -> Tensor:

@@ -23,7 +23,7 @@ def color_difference(fake_chroma: Tensor, real_chroma: Tensor) -> Tensor:
     """
     a1, b1, c1 = _with_size(*fake_chroma.unbind(dim=1))
     a2, b2, c2 = _with_size(*real_chroma.unbind(dim=1))
-    stretch = 1 + (1 - _seventh((c1 + c2) / 2)) / 2
+    stretch = 1 + (1 - _strong_share((c1 + c2) / 2)) / 2
     a1, b1, c1 = _with_size(a1 * stretch, b1)
     a2, b2, c2 = _with_size(a2 * stretch, b2)
 
@@ -40,7 +40,7 @@ def color_difference(fake_chroma: Tensor, real_chroma: Tensor) -> Tensor:
     d_c = (c2 - c1) / (1 + 0.045 * mean_c)
     square_h = (2 * (c1 * c2 - a1 * a2 - b1 * b2)).clamp_min(0) / (1 + 0.015 * mean_c * t) ** 2
     d_h = (square_h + TINY_DIFFERENCE**2).sqrt() * torch.sign(a1 * b2 - a2 * b1).detach()
-    square = d_c**2 + square_h - torch.sin(rotation) * 2 * _seventh(mean_c) * d_c * d_h
+    square = d_c**2 + square_h - torch.sin(rotation) * 2 * _strong_share(mean_c) * d_c * d_h
     return (square.clamp_min(0) + TINY_DIFFERENCE**2).sqrt()
 
 
@@ -62,7 +62,7 @@ def _with_size(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return a, b, (a * a + b * b + TINY_CHROMA**2).sqrt()
 
 
-def _seventh(c: Tensor) -> Tensor:
-    """sqrt(c^7 / (c^7 + 25^7)), the formula's bend at weak chroma, for c > 0."""
+def _strong_share(c: Tensor) -> Tensor:
+    """sqrt(c^7 / (c^7 + 25^7)) for c > 0: from 0 at weak chroma to 1 at strong."""
     power = c**7
     return (power / (power + 25.0**7)).clamp_min(1e-12).sqrt()

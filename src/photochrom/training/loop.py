@@ -237,18 +237,21 @@ class Run:
     def supervised_losses(self, predicted: Prediction, batch: Batch) -> dict[str, Tensor]:
         """What compares chroma with the truth, unweighted; only what has a weight."""
         fake, real = predicted.chroma, batch.real_chroma
-        luminance = F.adaptive_avg_pool2d(batch.luminance, (real.shape[2], real.shape[3]))
-        losses = {
-            "pixel": lambda: PIXEL_LOSSES[self.config.pixel_loss](fake, real),
-            "difference": lambda: color_difference(fake, real).mean(),
-            "edge": lambda: edge_loss(fake, real),
-            "dullness": lambda: dullness_loss(luminance, fake, real),
-        }
-        if predicted.log_shares is not None and self.palette is not None and self.color_weights is not None:
-            log_shares, (corners, shares) = predicted.log_shares, palette_corners(real, self.palette)
-            weights = self.color_weights
-            losses["classification"] = lambda: classification_loss(log_shares, corners, shares, weights)
-        return {name: loss() for name, loss in losses.items() if self.loss_weights[name] > 0}
+        config, losses = self.config, {}
+        if config.pixel_weight > 0:
+            losses["pixel"] = PIXEL_LOSSES[config.pixel_loss](fake, real)
+        if config.difference_weight > 0:
+            losses["difference"] = color_difference(fake, real).mean()
+        if config.edge_weight > 0:
+            losses["edge"] = edge_loss(fake, real)
+        if config.dullness_weight > 0:
+            luminance = F.adaptive_avg_pool2d(batch.luminance, (real.shape[2], real.shape[3]))
+            losses["dullness"] = dullness_loss(luminance, fake, real)
+        if config.classification_weight > 0 and predicted.log_shares is not None:
+            assert self.palette is not None and self.color_weights is not None
+            corners, shares = palette_corners(real, self.palette)
+            losses["classification"] = classification_loss(predicted.log_shares, corners, shares, self.color_weights)
+        return losses
 
     def save(self) -> None:
         """Write the checkpoint: networks, EMA, optimizers, step, configuration."""
