@@ -22,7 +22,7 @@ PREVIEW_SIDE = 1280  # pixels: the long side of what the page shows
 SEEDS = (None, 1, 2, 3, 4, 5)  # of the colorings to choose from
 NEARBY = 0.025  # of the short side: a click this near a hint means the hint
 GESTURE = 1.0  # seconds: changes of one thing that follow each other faster are one decision
-ALIKE = 8.0  # ab units: colors nearer than this are not suggested twice
+ALIKE = 4.0  # ab units: colors nearer than this are not suggested twice
 Place = tuple[float, float]  # x, y in the photograph's pixels
 
 
