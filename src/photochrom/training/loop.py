@@ -40,6 +40,7 @@ from photochrom.training.augmentation import Batch, make_batch
 from photochrom.training.checkpoint import write_checkpoint
 from photochrom.training.colorings import BestOfMany, Prediction, draw_candidates
 from photochrom.training.config import Stage, TrainingConfig, config_from_dict, config_to_dict
+from photochrom.training.optimizers import build_optimizer, parameter_groups, set_rate
 from photochrom.training.photographs import load_photographs
 from photochrom.training.samples import write_sample_sheet
 
@@ -141,11 +142,11 @@ class Run:
         colorings = BestOfMany(generator).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         discriminator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.generator, self.generator_optimizer = fabric.setup(
-            colorings, _optimizer(config, *_parameter_groups(generator, config))
+            colorings, build_optimizer(config, *parameter_groups(generator, config))
         )
         self.discriminator, self.discriminator_optimizer = fabric.setup(
             discriminator,
-            _optimizer(config, {"params": list(discriminator.parameters()), "rate": config.discriminator_rate}),
+            build_optimizer(config, {"params": list(discriminator.parameters()), "rate": config.discriminator_rate}),
         )
         self.loss_weights = {
             "pixel": config.pixel_weight,
@@ -180,8 +181,8 @@ class Run:
         adversarial = stage.adversarial > 0
         only_discriminator = adversarial and stage_step < stage.discriminator_warmup
         rate = learning_rate(stage, stage_step, config.warmup, config.final_rate)
-        _set_rate(self.generator_optimizer, rate)
-        _set_rate(self.discriminator_optimizer, rate)
+        set_rate(self.generator_optimizer, rate)
+        set_rate(self.discriminator_optimizer, rate)
         losses: dict[str, Tensor] = {}
 
         # Batch
@@ -370,25 +371,6 @@ def default_precision() -> str:
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
     return "bf16-mixed" if torch.cpu._is_avx512_bf16_supported() else "32-true"
-
-
-def _parameter_groups(generator: nn.Module, config: TrainingConfig) -> list[dict[str, Any]]:
-    if not isinstance(generator, Generator):
-        return [{"params": list(generator.parameters()), "rate": 1.0}]
-    encoder = list(generator.encoder.parameters())
-    ids = {id(p) for p in encoder}
-    rest = [p for p in generator.parameters() if id(p) not in ids]
-    return [{"params": encoder, "rate": config.encoder_rate}, {"params": rest, "rate": 1.0}]
-
-
-def _optimizer(config: TrainingConfig, *groups: dict[str, Any]) -> torch.optim.Optimizer:
-    kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config.optimizer]
-    return kind(groups, lr=1.0, betas=config.betas, weight_decay=config.weight_decay)
-
-
-def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = rate * group["rate"]
 
 
 def _channels_last(x: Tensor) -> Tensor:

@@ -1,0 +1,33 @@
+"""Optimizers, and which parameters learn at which rate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from photochrom.networks.generator import Generator
+from photochrom.training.config import TrainingConfig
+
+
+def parameter_groups(generator: nn.Module, config: TrainingConfig) -> list[dict[str, Any]]:
+    """The encoder's and the other parameters, each with its learning rate over the stage's."""
+    if not isinstance(generator, Generator):
+        return [{"params": list(generator.parameters()), "rate": 1.0}]
+    encoder = list(generator.encoder.parameters())
+    ids = {id(p) for p in encoder}
+    rest = [p for p in generator.parameters() if id(p) not in ids]
+    return [{"params": encoder, "rate": config.encoder_rate}, {"params": rest, "rate": 1.0}]
+
+
+def build_optimizer(config: TrainingConfig, *groups: dict[str, Any]) -> torch.optim.Optimizer:
+    """The optimizer that the configuration names; `set_rate` sets its learning rates."""
+    kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config.optimizer]
+    return kind(groups, lr=1.0, betas=config.betas, weight_decay=config.weight_decay)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Let every group learn at its share of a rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["rate"]
