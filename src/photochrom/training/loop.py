@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from lightning_fabric import Fabric
 from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from photochrom.disk import claimed
 from photochrom.errors import OutputError, TrainingError
@@ -359,10 +360,11 @@ def near_device(pictures: Tensor, device: torch.device) -> Tensor:
 @torch.no_grad()
 def update_ema(ema: nn.Module, generator: nn.Module, decay: float) -> None:
     """Move ema a step of (1 - decay) toward the generator; buffers too."""
-    for averaged, current in zip(ema.state_dict().values(), generator.state_dict().values(), strict=True):
-        if averaged.is_floating_point():
-            averaged.lerp_(current, 1 - decay)
-        else:
+    pairs = list(zip(ema.state_dict().values(), generator.state_dict().values(), strict=True))
+    moving = [(averaged, current) for averaged, current in pairs if averaged.is_floating_point()]
+    get_ema_multi_avg_fn(decay)(*map(list, zip(*moving, strict=True)), None)  # all at once: a GPU's launches cost time
+    for averaged, current in pairs:
+        if not averaged.is_floating_point():
             averaged.copy_(current)
 
 
