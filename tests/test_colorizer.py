@@ -237,3 +237,12 @@ def test_a_faded_photograph_gets_the_colors_of_a_fresh_one(colorizer, photograph
     fresh, old = (colorizer.predict([pixels])[0].chroma for pixels in (gray, faded))
     assert np.hypot(*old).mean() > 0.85 * np.hypot(*fresh).mean()
     assert np.abs(luminance_of(colorizer.colorize(faded)) - luminance_of(faded)).mean() < 0.2
+
+
+@pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee"])
+def test_no_stripes_along_the_edges(colorizer, photographs, name):
+    """Weights once painted sky along the upper edge of whatever they saw: their colorfulness was excellent."""
+    chroma = colorizer.predict([photographs[name]])[0].chroma
+    on_its_side = chroma.swapaxes(1, 2)
+    for turned in (chroma, chroma[:, ::-1], on_its_side, on_its_side[:, ::-1]):
+        assert np.hypot(*(turned[:, 0] - turned[:, 4])).mean() < 3

@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from photochrom.networks.perception import colorfulness
 from photochrom.networks.units import scale_chroma
 
 EDGE_SCALES = (1, 2, 4)
@@ -38,13 +37,14 @@ def edge_loss(fake_chroma: Tensor, real_chroma: Tensor) -> Tensor:
     return torch.stack(terms).mean()
 
 
-def dullness_loss(luminance: Tensor, fake_chroma: Tensor, real_chroma: Tensor) -> Tensor:
-    """By how much pictures are less colorful than the truth: mean max(0, real - fake) of Hasler & Suesstrunk's M3.
+def dullness_loss(fake_chroma: Tensor, real_chroma: Tensor) -> Tensor:
+    """By how much places are less colorful than the truth, in Lab units: mean max(0, |real| - |fake|).
 
-    After the colorfulness loss of Kang et al. 2023 (DDColor, arXiv 2212.11613), which has no bound.
-    luminance is (N, 1, H, W), as large as the chroma.
+    Place by place, so that nothing glaring elsewhere makes up for it. A colorfulness of the whole picture (Kang et al.
+    2023, DDColor, arXiv 2212.11613) is mostly contrast: a network learned to paint a stripe of sky along the upper
+    edge of every photograph.
     """
-    return F.relu(colorfulness(luminance, real_chroma) - colorfulness(luminance, fake_chroma)).mean()
+    return F.relu(_length(real_chroma) - _length(fake_chroma)).mean()
 
 
 def _length(vectors: Tensor) -> Tensor:

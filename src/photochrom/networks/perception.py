@@ -1,6 +1,6 @@
-"""What eyes see of chroma, in PyTorch and differentiable everywhere: color difference and colorfulness.
+"""What eyes see of chroma, in PyTorch and differentiable everywhere: the color difference.
 
-The same definitions as `photochrom.evaluation.metrics`, which see; tests hold them together.
+The same definition as in `photochrom.evaluation.metrics`, which see; a test holds them together.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ import math
 
 import torch
 from torch import Tensor
-
-from photochrom.networks.lab import lab_to_rgb
 
 TINY_CHROMA = 1e-3  # Lab units: rounds off the cone's tip, where a hue has no derivative
 TINY_DIFFERENCE = 1e-2  # likewise for a difference of 0
@@ -42,19 +40,6 @@ def color_difference(fake_chroma: Tensor, real_chroma: Tensor) -> Tensor:
     d_h = (square_h + TINY_DIFFERENCE**2).sqrt() * torch.sign(a1 * b2 - a2 * b1).detach()
     square = d_c**2 + square_h - torch.sin(rotation) * 2 * _strong_share(mean_c) * d_c * d_h
     return (square.clamp_min(0) + TINY_DIFFERENCE**2).sqrt()
-
-
-def colorfulness(luminance: Tensor, chroma: Tensor) -> Tensor:
-    """Colorfulness (N,) of luminance (N, 1, H, W) joined with chroma (N, 2, H, W), on the scale of 0..255.
-
-    Hasler & Suesstrunk 2003, M3, with absolute rg and yb.
-    """
-    rgb = 255 * lab_to_rgb(torch.cat([luminance, chroma], dim=1)).clamp(0, 1)
-    r, g, b = rgb.flatten(2).unbind(dim=1)
-    rg, yb = (r - g).abs(), ((r + g) / 2 - b).abs()
-    spread = rg.var(dim=1, correction=0) + yb.var(dim=1, correction=0)
-    mean = rg.mean(dim=1).square() + yb.mean(dim=1).square()
-    return (spread + TINY_DIFFERENCE**2).sqrt() + 0.3 * (mean + TINY_DIFFERENCE**2).sqrt()
 
 
 def _with_size(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from lightning_fabric import Fabric
 from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 from torch import Tensor, nn
@@ -247,8 +246,7 @@ class Run:
         if config.edge_weight > 0:
             losses["edge"] = edge_loss(fake, real)
         if config.dullness_weight > 0:
-            luminance = F.adaptive_avg_pool2d(batch.luminance, (real.shape[2], real.shape[3]))
-            losses["dullness"] = dullness_loss(luminance, fake, real)
+            losses["dullness"] = dullness_loss(fake, real)
         if config.classification_weight > 0 and predicted.log_shares is not None:
             assert self.palette is not None and self.color_weights is not None
             corners, shares = palette_corners(real, self.palette)
