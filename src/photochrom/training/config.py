@@ -44,7 +44,7 @@ class TrainingConfig:
     classification_weight: float = 1.0  # of the palette's cross-entropy; generators without one skip it
     difference_weight: float = 0.0  # of the color difference that eyes see (CIEDE2000)
     edge_weight: float = 0.0  # of edges of color where the truth has none, or the other way round
-    dullness_weight: float = 0.0  # of what pictures are less colorful than the truth
+    dullness_weight: float = 0.0  # of how much less colorful than the truth places are
     adversarial_loss: Literal["vanilla", "least-squares", "hinge"] = "hinge"
     candidates: int = 3  # noise vectors tried for a picture; the best one learns
     noisy: float = 0.4  # share of the pictures that are given noise at all

@@ -359,11 +359,12 @@ def near_device(pictures: Tensor, device: torch.device) -> Tensor:
 def update_ema(ema: nn.Module, generator: nn.Module, decay: float) -> None:
     """Move ema a step of (1 - decay) toward the generator; buffers too."""
     pairs = list(zip(ema.state_dict().values(), generator.state_dict().values(), strict=True))
-    moving = [(averaged, current) for averaged, current in pairs if averaged.is_floating_point()]
-    get_ema_multi_avg_fn(decay)(*map(list, zip(*moving, strict=True)), None)  # all at once: a GPU's launches cost time
-    for averaged, current in pairs:
-        if not averaged.is_floating_point():
-            averaged.copy_(current)
+    averaged = [a for a, _ in pairs if a.is_floating_point()]
+    current = [c for _, c in pairs if c.is_floating_point()]
+    get_ema_multi_avg_fn(decay)(averaged, current, None)  # in one go: a launch for each would keep a GPU waiting
+    for counter, counted in pairs:
+        if not counter.is_floating_point():
+            counter.copy_(counted)
 
 
 def default_precision() -> str:
