@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/ladder.py TRAIN... --validation PHOTOS --out FOLDER [--minutes 3] [--limit 150]
 
-Every rung adds one thing to the rung before it; the last one takes a thing away that had not paid. All get about the
+Every rung adds one thing to another, or takes a thing away that had not paid. All get about the
 same time on the same machine; all but pix2pix see the same number of photographs at the same size. Needs the dev
 extra. Each finished rung leaves a JSON file in benchmarks/ladder/ (small text, kept in the repository) and is not done
 again; the table goes to benchmarks/LADDER.md.
@@ -42,28 +42,51 @@ BARE = (  # the default network with nothing but its U-Net and L1
 
 @dataclass(frozen=True)
 class Rung:
-    """One training: what is new in it, its preset, its changes, the weight of its adversarial loss."""
+    """One training: the rung it goes on from, what is new in it, its preset, the weight of its adversarial loss."""
 
     name: str
     title: str
-    preset: str = "default"
+    base: str = ""
     changes: tuple[str, ...] = ()
+    preset: str = "default"
     adversarial: float = 0.0
 
 
-LADDER = [
-    Rung("pix2pix", "pix2pix preset (256 px, batches of 1)", preset="pix2pix"),
-    Rung("scratch", "default network from scratch, L1 only"),
-    Rung("pretrained", "+ encoder pretrained on ImageNet", changes=("pretrained=true",)),
+LADDER = (
+    Rung("pix2pix", "pix2pix preset (256 px, batches of 1)", preset="pix2pix", adversarial=1.0),
+    Rung("scratch", "default network from scratch, L1 only", changes=BARE),
+    Rung("pretrained", "+ encoder pretrained on ImageNet", "scratch", ("pretrained=true",)),
     Rung(
-        "classification", "+ classification on the palette", changes=("classification_weight=1", "pixel_loss=smooth-l1")
+        "classification",
+        "+ classification on the palette",
+        "pretrained",
+        ("classification_weight=1", "pixel_loss=smooth-l1"),
     ),
-    Rung("adversarial", "+ adversarial (hinge, weight 0.2)", adversarial=0.2),
-    Rung("noise", "+ noise, best of 3", changes=("noisy=0.4", "candidates=3")),
-    Rung("hints", "+ hints", changes=("augmentation.hinted=0.4",)),
-    Rung("degraded", "+ old-photo degradations", changes=("augmentation.degraded=0.5",)),
-    Rung("no-classification", "all but classification: L1 alone", changes=("classification_weight=0", "pixel_loss=l1")),
-]
+    Rung("adversarial", "+ adversarial (hinge, weight 0.2)", "classification", adversarial=0.2),
+    Rung("noise", "+ noise, best of 3", "adversarial", ("noisy=0.4", "candidates=3")),
+    Rung("hints", "+ hints", "noise", ("augmentation.hinted=0.4",)),
+    Rung("degraded", "+ old-photo degradations", "hints", ("augmentation.degraded=0.5",)),
+    Rung(
+        "no-classification",
+        "the same without classification: L1 alone",
+        "degraded",
+        ("classification_weight=0", "pixel_loss=l1"),
+    ),
+    Rung(
+        "degraded-again",
+        "old-photo degradations, once more: the program of 2026-11-26",
+        "degraded",
+    ),
+    Rung(
+        "difference",
+        "+ CIEDE2000 (weight 0.7; pixel 18, classification 0.2)",
+        "degraded-again",
+        ("difference_weight=0.7", "pixel_weight=18", "classification_weight=0.2"),
+    ),
+    Rung("edges", "+ edges and dullness (1.0 and 0.2)", "difference", ("edge_weight=1.0", "dullness_weight=0.2")),
+    Rung("mixed", "+ CutMix, skipped blocks", "edges", ("augmentation.mixed=0.4", "generator.skipped=0.12")),
+)
+RUNGS = {rung.name: rung for rung in LADDER}
 
 
 def main() -> None:
@@ -75,25 +98,27 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=150, help="validation photographs")
     options = parser.parse_args()
     LOGS.mkdir(exist_ok=True)
-    changes: list[str] = list(BARE)
-    adversarial = 0.0
     for rung in LADDER:
-        if rung.preset == "default":
-            changes += rung.changes  # a later change of the same value wins
-            adversarial = max(adversarial, rung.adversarial)
         log = LOGS / f"{rung.name}.json"
         if not log.exists():
-            climb(rung, changes if rung.preset == "default" else [], adversarial, options, log)
+            climb(rung, options, log)
     TABLE.write_text(format_table() + "\n")
     print(TABLE.read_text())
 
 
-def climb(rung: Rung, changes: list[str], adversarial: float, options: argparse.Namespace, log: Path) -> None:
+def below(rung: Rung) -> list[Rung]:
+    """A rung and all that it stands on, from the ground up."""
+    return [*below(RUNGS[rung.base]), rung] if rung.base else [rung]
+
+
+def climb(rung: Rung, options: argparse.Namespace, log: Path) -> None:
     """Train and measure one rung, and write its log."""
+    changes = [change for step in below(rung) for change in step.changes]  # a later change of the same value wins
+    adversarial = max(step.adversarial for step in below(rung))
     views = int(RATES[rung.preset] * options.minutes * 60)
     batch, size, rate = (BATCH, SIZE, 1e-3) if rung.preset == "default" else (1, 256, 2e-4)
     stage = {"name": "ladder", "steps": views // batch, "size": size, "batch_size": batch, "learning_rate": rate}
-    stage |= {"adversarial": adversarial if rung.preset == "default" else 1.0}
+    stage |= {"adversarial": adversarial}
     run = options.out / rung.name
     command = [sys.executable, "-m", "photochrom", "train", *map(str, options.photographs), "--out", str(run)]
     command += ["--preset", rung.preset, "--validation", str(options.validation)]
@@ -152,10 +177,11 @@ def summary(rung: Rung, found: Evaluation, model: str, views: int, minutes: floa
 
 
 def format_table() -> str:
-    """The table of all rungs climbed so far; differences to the rung before with paired intervals."""
-    logs = [(rung, json.loads(path.read_text())) for rung in LADDER if (path := LOGS / f"{rung.name}.json").exists()]
-    first = logs[0][1]
-    minutes = np.mean([log["minutes"] for _, log in logs])
+    """The table of all rungs climbed so far; differences to the rung each goes on from with paired intervals."""
+    paths = {name: LOGS / f"{name}.json" for name in RUNGS}
+    logs = {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists()}
+    first = next(iter(logs.values()))
+    minutes = np.mean([log["minutes"] for log in logs.values()])
     lines = [
         "# The ladder",
         "",
@@ -163,20 +189,19 @@ def format_table() -> str:
         f"measured on {first['photographs']} photographs. ΔE2000 is over the gray photograph's, colorfulness over the "
         "truth's; old photographs: the mean over six kinds at the middle strength.",
         "",
-        "| rung | views | minutes | ΔE2000 ÷ gray (95 %) | change to the rung before (95 %) | colorfulness "
+        "| rung | views | minutes | ΔE2000 ÷ gray (95 %) | change to the rung it goes on from (95 %) | colorfulness "
         "| ΔE2000 at matched colorfulness | KID-lite ÷ gray's | best of 8 ÷ one sample | samples apart, ΔE2000 "
         "| 10 hints ÷ none | old photographs: ΔE2000 rises | colorfulness falls |",
         "|" + "---|" * 13,
     ]
-    before: np.ndarray | None = None
-    for _, log in logs:
+    for name, log in logs.items():
         error, gray = np.array(log["delta_e"]), np.array(log["gray_delta_e"])
         low, high = bootstrap_interval(error, gray)
         change = ""
-        if before is not None:
+        if RUNGS[name].base:
+            before = np.array(logs[RUNGS[name].base]["delta_e"])
             change_low, change_high = bootstrap_interval(error - before, gray)
             change = f"{(error - before).mean() / gray.mean():+.3f} ({change_low:+.3f} to {change_high:+.3f})"
-        before = error
         lines.append(
             f"| {log['title']} | {log['views']:,} | {log['minutes']:.1f} | {error.mean() / gray.mean():.3f} "
             f"({low:.3f}-{high:.3f}) | {change} | {log['colorfulness_ratio']:.2f} | {log['matched_ratio']:.3f} "
