@@ -121,8 +121,9 @@ def random_hints(chroma: Tensor, share: float) -> Tensor:
 def degrade(rgb: Tensor) -> Tensor:
     """What an old camera, film, print and scanner might have made of rgb (N, 3, H, W): L (N, 1, H, W).
 
-    In the order in which it happens: the film's own mix of colors (orthochromatic film is blind to red),
-    a soft lens, grain, contrast and fading, scratches and dust, JPEG. Each at a random strength, often none.
+    In the order in which it happens: the film's own mix of colors (orthochromatic film is blind to red), a lens
+    that resolves too little, grain, contrast and fading, scratches and dust, JPEG. Each at a random strength, often
+    none.
     """
     count = len(rgb)
     device = rgb.device
@@ -133,11 +134,12 @@ def degrade(rgb: Tensor) -> Tensor:
 
     mix = -torch.log(torch.rand(count, 3, 1, 1, device=device))  # uniform over all mixes of R, G, B
     gray = (rgb * mix / mix.sum(dim=1, keepdim=True)).sum(dim=1, keepdim=True)
-    blurred = F.avg_pool2d(F.avg_pool2d(gray, 3, 1, 1, count_include_pad=False), 3, 1, 1, count_include_pad=False)
-    gray = torch.lerp(gray, blurred, strength(0.5))
+    resolved = F.interpolate(gray, scale_factor=1 / _uniform(1.5, 5), mode="bilinear", antialias=True)
+    soft = F.interpolate(resolved, gray.shape[-2:], mode="bilinear", align_corners=False)
+    gray = torch.lerp(gray, soft, (2 * strength(0.5)).clamp(max=1))  # half of those that are soft are wholly so
     grain = torch.randn_like(gray)
     coarse = F.interpolate(grain[..., ::2, ::2], gray.shape[-2:], mode="bilinear", align_corners=False)
-    gray = gray + 0.15 * strength(0.6).square() * grain + 0.1 * strength(0.4) * coarse
+    gray = gray + 0.15 * strength(0.6).square() * grain + 0.2 * strength(0.5) * coarse
     gray = gray.clamp(0, 1) ** torch.exp(0.7 * (strength(0.7) - strength(0.7)))
     left = 1 - 0.7 * strength(0.5)  # of the contrast; what is lost turns black or white to some gray
     gray = gray * left + torch.rand(count, 1, 1, 1, device=device) * (1 - left)
