@@ -2,10 +2,10 @@
 
 Usage: python benchmarks/ladder.py TRAIN... --validation PHOTOS --out FOLDER [--minutes 3] [--limit 150]
 
-Every rung adds one thing to another, or takes a thing away that had not paid. All get about the
-same time on the same machine; all but pix2pix see the same number of photographs at the same size. Needs the dev
-extra. Each finished rung leaves a JSON file in benchmarks/ladder/ (small text, kept in the repository) and is not done
-again; the table goes to benchmarks/LADDER.md.
+Every rung adds one thing to another rung, or takes one away that had not paid. All get about the same time on the
+same machine; all but pix2pix see the same number of photographs at the same size. Needs the dev extra.
+Each finished rung leaves a JSON file in benchmarks/ladder/ (small text, kept in the repository) and is not done again;
+the table goes to benchmarks/LADDER.md.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Rung:
 
 LADDER = (
     Rung("pix2pix", "pix2pix preset (256 px, batches of 1)", preset="pix2pix", adversarial=1.0),
-    Rung("scratch", "default network from scratch, L1 only", changes=BARE),
+    Rung("scratch", "default network from scratch, L1 only", "pix2pix", BARE),
     Rung("pretrained", "+ encoder pretrained on ImageNet", "scratch", ("pretrained=true",)),
     Rung(
         "classification",
@@ -68,15 +68,11 @@ LADDER = (
     Rung("degraded", "+ old-photo degradations", "hints", ("augmentation.degraded=0.5",)),
     Rung(
         "no-classification",
-        "the same without classification: L1 alone",
+        "all but classification: L1 alone",
         "degraded",
         ("classification_weight=0", "pixel_loss=l1"),
     ),
-    Rung(
-        "degraded-again",
-        "old-photo degradations, once more: the program of 2026-11-26",
-        "degraded",
-    ),
+    Rung("degraded-again", "old-photo degradations, once more: the program of 2026-11-26", "degraded"),
     Rung(
         "difference",
         "+ CIEDE2000 (weight 0.7; pixel 18, classification 0.2)",
@@ -107,8 +103,9 @@ def main() -> None:
 
 
 def below(rung: Rung) -> list[Rung]:
-    """A rung and all that it stands on, from the ground up."""
-    return [*below(RUNGS[rung.base]), rung] if rung.base else [rung]
+    """A rung and all of its preset that it stands on, from the ground up."""
+    base = RUNGS.get(rung.base)
+    return [*below(base), rung] if base and base.preset == rung.preset else [rung]
 
 
 def climb(rung: Rung, options: argparse.Namespace, log: Path) -> None:

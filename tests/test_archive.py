@@ -78,7 +78,7 @@ def names_of(destination: Path) -> list[str]:
 
 
 def finished(destination: Path) -> list[str]:
-    """The names of whole files, for while a run or what a kill left of it still writes others."""
+    """The names of whole files: a run, or what a kill left of it, may still be writing others."""
     return [name for name in names_of(destination) if not Path(name).name.startswith(UNFINISHED)]
 
 

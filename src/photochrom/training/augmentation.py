@@ -123,7 +123,7 @@ def degrade(rgb: Tensor) -> Tensor:
 
     In the order in which it happens: the film's own mix of colors (orthochromatic film is blind to red), a lens
     that resolves too little, grain, contrast and fading, scratches and dust, JPEG. Each at a random strength, often
-    none.
+    none; how much the lens resolves is drawn once for all.
     """
     count = len(rgb)
     device = rgb.device
