@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -18,6 +19,7 @@ from photochrom.errors import InputError
     "--validation", multiple=True, type=EXISTING, help="Photographs for the sample sheets.  [default: PHOTOS]"
 )
 @click.option("--from", "start", type=EXISTING, help="A checkpoint or run whose networks to start from.")
+@click.option("--teacher", "teachers", multiple=True, type=EXISTING, help="A run whose answers to learn; repeatable.")
 @click.option("--resume", is_flag=True, help="Go on with the training in RUN, with its own configuration.")
 @click.option("--steps", type=click.IntRange(1), help="Steps of the whole training; its stages shrink or grow alike.")
 @click.option("--batch-size", type=click.IntRange(1), help="Photographs a step.")
@@ -32,6 +34,7 @@ def train(
     preset: str,
     validation: tuple[Path, ...],
     start: Path | None,
+    teachers: tuple[Path, ...],
     resume: bool,
     steps: int | None,
     batch_size: int | None,
@@ -57,6 +60,8 @@ def train(
     if not photographs:
         raise InputError("name folders or ZIP archives of color photographs to train on")
     config = change_config(preset_config(preset), changes)
+    if teachers:
+        config = replace(config, teachers=tuple(map(str, teachers)))
     if steps is not None:
         config = with_steps(config, steps)
     if batch_size is not None:

@@ -39,9 +39,13 @@ class AugmentationConfig:
 
 @dataclass(frozen=True)
 class Batch:
-    """Luminance (N, 1, H, W) in 0..100, true chroma (N, 2, h, w) in Lab units, hints (N, 3, H, W)."""
+    """Luminance (N, 1, H, W) in 0..100, true chroma (N, 2, h, w) in Lab units, hints (N, 3, H, W).
+
+    Some of the luminance is degraded; clean_luminance, the same size, is what it was before.
+    """
 
     luminance: Tensor
+    clean_luminance: Tensor
     real_chroma: Tensor
     hints: Tensor
 
@@ -54,12 +58,14 @@ def make_batch(photographs: Tensor, size: int, stride: int, config: Augmentation
     rgb = photographs.permute(0, 3, 1, 2).float() / 255
     rgb = mix(random_crop(rgb, size, config), config.mixed)
     lab = rgb_to_lab(rgb)
-    luminance, chroma = lab[:, :1], lab[:, 1:]
+    luminance = clean_luminance = lab[:, :1]
+    chroma = lab[:, 1:]
     old = torch.rand(len(rgb), device=rgb.device) < config.degraded
     if old.any():
         luminance = luminance.index_put((old,), degrade(rgb[old]))
     hints = random_hints(chroma, config.hinted)
-    return Batch(luminance, F.avg_pool2d(chroma, stride) if stride > 1 else chroma, hints)
+    real_chroma = F.avg_pool2d(chroma, stride) if stride > 1 else chroma
+    return Batch(luminance, clean_luminance, real_chroma, hints)
 
 
 def random_crop(rgb: Tensor, size: int, config: AugmentationConfig) -> Tensor:

@@ -46,6 +46,7 @@ class TrainingConfig:
     edge_weight: float = 0.0  # of edges of color where the truth has none, or the other way round
     dullness_weight: float = 0.0  # of how much less colorful than the truth places are
     adversarial_loss: Literal["vanilla", "least-squares", "hinge"] = "hinge"
+    teachers: tuple[str, ...] = ()  # runs or checkpoints whose answers are learned instead of the true chroma
     candidates: int = 3  # noise vectors tried for a picture; the best one learns
     noisy: float = 0.4  # share of the pictures that are given noise at all
     optimizer: Literal["adamw", "adam"] = "adamw"
@@ -139,6 +140,7 @@ def config_from_dict(values: dict[str, Any]) -> TrainingConfig:
         )
         values["stages"] = tuple(Stage(**stage) for stage in values["stages"])
         values["betas"] = tuple(values["betas"])
+        values["teachers"] = tuple(values.get("teachers", ()))
         return TrainingConfig(**values)
     except (KeyError, TypeError) as error:
         raise TrainingError(f"this training configuration is of another version of photochrom: {error}") from error

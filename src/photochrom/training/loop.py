@@ -43,6 +43,7 @@ from photochrom.training.config import Stage, TrainingConfig, config_from_dict, 
 from photochrom.training.optimizers import build_optimizer, parameter_groups, set_rate
 from photochrom.training.photographs import load_photographs
 from photochrom.training.samples import write_sample_sheet
+from photochrom.training.teachers import load_teachers
 
 LOCK = "lock"  # in a run's folder
 FREQUENCY_PHOTOGRAPHS = 1024  # this many are counted for the palette's color frequencies
@@ -139,6 +140,7 @@ class Run:
         self.ema = copy.deepcopy(generator).eval().requires_grad_(False).to(fabric.device)
         self.raw_generator: AnyGenerator = generator
         self.raw_discriminator = discriminator
+        self.teachers = load_teachers(config.teachers, generator).to(fabric.device) if config.teachers else None
         colorings = BestOfMany(generator).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         discriminator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.generator, self.generator_optimizer = fabric.setup(
@@ -189,9 +191,9 @@ class Run:
         clock = [time.perf_counter()]
         batch = self._batch(stage)
         noise_channels = config.generator.noise_channels
-        candidates = draw_candidates(
-            config.candidates, len(batch.luminance), noise_channels, config.noisy, fabric.device
-        )
+        tried = config.candidates if self.teachers is None else 1  # teachers answer to one
+        candidates = draw_candidates(tried, len(batch.luminance), noise_channels, config.noisy, fabric.device)
+        aim = self._aim(batch, candidates[0])
         clock.append(time.perf_counter())
 
         # Prediction
@@ -211,7 +213,7 @@ class Run:
 
         # Generator
         if not only_discriminator:
-            supervised = self.supervised_losses(predicted, batch)
+            supervised = self.supervised_losses(predicted, aim)
             losses |= supervised
             weighted = (self.loss_weights[name] * loss for name, loss in supervised.items())
             total = sum(weighted, start=torch.zeros((), device=fabric.device))
@@ -235,9 +237,9 @@ class Run:
         data, forward, discriminator, backward = np.diff(clock)
         return losses, StepSeconds(data, discriminator, forward + backward)
 
-    def supervised_losses(self, predicted: Prediction, batch: Batch) -> dict[str, Tensor]:
-        """What compares chroma with the truth, unweighted; only what has a weight."""
-        fake, real = predicted.chroma, batch.real_chroma
+    def supervised_losses(self, predicted: Prediction, real: Tensor) -> dict[str, Tensor]:
+        """What compares chroma with the truth, or with what teachers say, unweighted; only what has a weight."""
+        fake = predicted.chroma
         config, losses = self.config, {}
         if config.pixel_weight > 0:
             losses["pixel"] = PIXEL_LOSSES[config.pixel_loss](fake, real)
@@ -290,7 +292,13 @@ class Run:
         chosen = photograph_order(np.arange(first, first + count), len(self.pictures), self.config.seed)
         pictures = self.pictures[torch.from_numpy(chosen)].to(fabric.device)
         batch = make_batch(pictures, stage.size, self.raw_generator.stride, self.config.augmentation)
-        return Batch(*(_channels_last(t) for t in (batch.luminance, batch.real_chroma, batch.hints)))
+        return Batch(**{name: _channels_last(tensor) for name, tensor in vars(batch).items()})
+
+    def _aim(self, batch: Batch, noise: Tensor) -> Tensor:
+        if self.teachers is None:
+            return batch.real_chroma
+        with self.fabric.autocast():
+            return self.teachers(batch.clean_luminance, batch.hints, noise).float()
 
     def _count_colors(self, palette: Tensor) -> Tensor:
         """Rebalancing weights from the palette frequencies of a sample of the photographs."""

@@ -1,0 +1,59 @@
+"""Teachers: trained generators whose answers another one learns, instead of the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from photochrom.errors import TrainingError
+from photochrom.networks.build import AnyGenerator, load_ema
+from photochrom.networks.generator import Generator
+
+MARGIN = 32  # pixels; a multiple of the generator's sizes
+
+
+class Teachers(nn.Module):
+    """What several trained generators say, on average, of a photograph as it is.
+
+    Distillation (Hinton et al. 2015, arXiv 1503.02531): the average of networks is better than each, and one network
+    can learn it. Teachers are shown a mirrored margin above the photograph, which is cut off their answers: padding
+    with zeros tells convolutions where a picture ends, and some have learned to paint sky there, indoors too.
+    """
+
+    def __init__(self, generators: Sequence[Generator]):
+        super().__init__()
+        self.generators = nn.ModuleList(generators)
+
+    @torch.no_grad()
+    def forward(self, luminance: Tensor, hints: Tensor, noise: Tensor) -> Tensor:
+        """As `Generator.forward`. With noise the first answers alone: what a noise means is each network's own."""
+        luminance = F.pad(luminance, (0, 0, MARGIN, 0), mode="reflect")
+        hints = F.pad(hints, (0, 0, MARGIN, 0))
+        answers = torch.stack([generator(luminance, hints, noise) for generator in self.generators])
+        noisy = (noise != 0).any(dim=1)[:, None, None, None]
+        return torch.where(noisy, answers[0], answers.mean(dim=0))[:, :, MARGIN // Generator.stride :]
+
+
+def load_teachers(paths: Sequence[str], student: AnyGenerator) -> Teachers:
+    """The averaged generators of runs or checkpoints, with the student's calibration.
+
+    Raises WeightsError for what is no checkpoint, TrainingError for a network that can't teach this one.
+    """
+    teachers = []
+    for path in paths:
+        teacher, _, _ = load_ema(Path(path))
+        if not isinstance(teacher, Generator) or not isinstance(student, Generator):
+            raise TrainingError(f"{path} can't teach: teachers and the taught must be of the default preset")
+        if teacher.noise_channels != student.noise_channels:
+            raise TrainingError(f"{path} can't teach: its noise has {teacher.noise_channels} channels")
+        ours = student.config
+        teacher.config = replace(
+            teacher.config, weak_gain=ours.weak_gain, strong_gain=ours.strong_gain, tint_gain=ours.tint_gain
+        )
+        teachers.append(teacher)
+    return Teachers(teachers).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
