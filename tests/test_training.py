@@ -28,8 +28,9 @@ from photochrom.training.config import (
     with_batch_size,
     with_steps,
 )
-from photochrom.training.loop import learning_rate, photograph_order, stage_at, train
+from photochrom.training.loop import train
 from photochrom.training.photographs import load_photographs
+from photochrom.training.schedule import learning_rate, photograph_order, stage_at
 
 SMALL = GeneratorConfig(encoder="lite0", decoder_channels=(24, 16, 16), style_channels=16, noise_channels=4)
 

@@ -43,6 +43,7 @@ from photochrom.training.config import Stage, TrainingConfig, config_from_dict, 
 from photochrom.training.optimizers import build_optimizer, parameter_groups, set_rate
 from photochrom.training.photographs import load_photographs
 from photochrom.training.samples import write_sample_sheet
+from photochrom.training.schedule import learning_rate, photograph_order, stage_at
 from photochrom.training.teachers import load_teachers
 
 LOCK = "lock"  # in a run's folder
@@ -331,29 +332,6 @@ class Run:
         if self.fabric.is_global_zero:
             write_sample_sheet(self.ema, self.shown, self.out / "samples" / f"step-{self.step:06d}.jpg")
         self.fabric.barrier()
-
-
-def stage_at(config: TrainingConfig, step: int) -> tuple[Stage, int]:
-    """The stage that global step belongs to, and the step within it."""
-    for stage in config.stages:
-        if step < stage.steps:
-            return stage, step
-        step -= stage.steps
-    raise TrainingError("this training is complete: nothing is left to do")
-
-
-def learning_rate(stage: Stage, stage_step: int, warmup: int, final_rate: float) -> float:
-    """Linear warm-up, then half a cosine down to a share `final_rate` of the stage's."""
-    rising = min(1.0, (stage_step + 1) / max(1, min(warmup, stage.steps)))
-    falling = final_rate + (1 - final_rate) * (1 + math.cos(math.pi * stage_step / stage.steps)) / 2
-    return stage.learning_rate * rising * falling
-
-
-def photograph_order(positions: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Which photographs stand at these positions of an endless sequence that shuffles every epoch anew."""
-    epochs, places = positions // count, positions % count
-    orders = {e: np.random.default_rng((seed, int(e))).permutation(count) for e in np.unique(epochs)}
-    return np.array([orders[e][p] for e, p in zip(epochs, places, strict=True)])
 
 
 def near_device(pictures: Tensor, device: torch.device) -> Tensor:
