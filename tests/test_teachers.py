@@ -4,9 +4,11 @@ import json
 from dataclasses import replace
 
 import pytest
+from click.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 
+from photochrom import cli
 from photochrom.errors import TrainingError
 from photochrom.networks.build import build_generator, load_ema, read_checkpoint
 from photochrom.networks.discriminator import PatchGAN
@@ -102,3 +104,12 @@ def test_a_network_of_another_kind_cannot_teach(blue, tmp_path):
         load_teachers([str(other)], Generator(SMALL))
     with pytest.raises(TrainingError, match="its noise has 4 channels"):
         load_teachers([str(blue)], Generator(replace(SMALL, noise_channels=8)))
+
+
+def test_the_command_says_in_one_line_who_cannot_teach(blue, training_folder, tmp_path):
+    (tmp_path / "notes.txt").write_text("hello")
+    for teacher, reason in (blue, "can't teach"), (tmp_path / "notes.txt", "not a readable checkpoint"):
+        command = ["train", str(training_folder), "--out", str(tmp_path / "run"), "--teacher", str(teacher)]
+        result = CliRunner().invoke(cli.main, command)
+        assert result.exit_code != 0 and isinstance(result.exception, SystemExit)
+        assert reason in result.output.splitlines()[-1]
