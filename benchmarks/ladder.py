@@ -80,7 +80,13 @@ LADDER = (
         ("difference_weight=0.7", "pixel_weight=18", "classification_weight=0.2"),
     ),
     Rung("edges", "+ edges and dullness (1.0 and 0.2)", "difference", ("edge_weight=1.0", "dullness_weight=0.2")),
-    Rung("mixed", "+ CutMix, skipped blocks", "edges", ("augmentation.mixed=0.4", "generator.skipped=0.12")),
+    Rung(
+        "mixed",
+        "CIEDE2000 + CutMix, skipped blocks",
+        "difference",
+        ("augmentation.mixed=0.4", "generator.skipped=0.12"),
+    ),
+    Rung("edges-alone", "CIEDE2000 + edges (1.0)", "difference", ("edge_weight=1.0",)),
 )
 RUNGS = {rung.name: rung for rung in LADDER}
 
