@@ -10,6 +10,8 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from photochrom.inference.weights import load_model
+from photochrom.networks.build import generator_config
 from photochrom.training.config import Stage, TrainingConfig, default_config
 from photochrom.training.export import export
 from photochrom.training.loop import train
@@ -28,10 +30,10 @@ def fine_tuning(steps: int) -> TrainingConfig:
         adversarial=0.2,
         discriminator_warmup=steps // 10,
     )
-    preset = default_config()
+    shipped = load_model().info.details["config"]  # its calibration too: the training learns through it
     return replace(
-        preset,
-        generator=replace(preset.generator, weak_gain=0.72, strong_gain=1.72, tint_gain=0.8),  # the shipped model's
+        default_config(),
+        generator=generator_config(shipped["preset"], shipped["generator"]),
         stages=(stage,),
         encoder_rate=0.0,  # what the encoder knows of the world is worth more than a hundred photographs
         ema_decay=0.99,

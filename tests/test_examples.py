@@ -1,6 +1,7 @@
 """The examples do what they say."""
 
 import importlib.util
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+from photochrom.inference.weights import load_model
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -38,6 +41,8 @@ def test_train_on_your_own_then_compare(training_folder, tmp_path):
     pytest.importorskip("lightning_fabric")
     result = run("train_on_your_own", training_folder, tmp_path, "--steps", 4)
     assert result.returncode == 0, result.stderr
+    learned = json.loads((tmp_path / "run" / "config.json").read_text())["generator"]
+    assert learned == load_model().info.details["config"]["generator"]  # nothing else would color as brightly
     assert (tmp_path / "mine.onnx").stat().st_size > 10e6 and list((tmp_path / "run" / "samples").glob("*.jpg"))
     result = run("compare_models", training_folder, "default", tmp_path / "mine.onnx", "--out", tmp_path / "report")
     assert result.returncode == 0, result.stderr

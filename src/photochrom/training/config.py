@@ -72,6 +72,9 @@ def default_config() -> TrainingConfig:
         preset="default",
         generator=GeneratorConfig(),
         discriminator=DiscriminatorConfig(layers=2, norm="spectral"),
+        pixel_weight=18.0,
+        classification_weight=0.2,
+        difference_weight=0.7,
         stages=(
             Stage("reconstruction", steps=4000, size=128, batch_size=32, learning_rate=1.5e-3),
             Stage("refinement", steps=1700, size=160, batch_size=24, learning_rate=1e-3),
