@@ -66,7 +66,7 @@ def desk(tmp_path_factory, photographs) -> Path:
         path = folder / name
         path.parent.mkdir(exist_ok=True)
         gray.save(path if path.suffix else path.with_suffix(".png"))
-    for name in ("run", "gray", "colored", ".local/share/bash-completion/completions"):
+    for name in ("run", "A", "B", "gray", "colored", ".local/share/bash-completion/completions"):
         (folder / name).mkdir(parents=True)
     (folder / "model.onnx").write_bytes(read_bundled("default"))
     (folder / "scan-hints.json").write_text(blocks(ROOT / "docs" / "usage.md", "json")[0])
