@@ -14,7 +14,7 @@ from photochrom.errors import TrainingError
 from photochrom.networks.build import AnyGenerator, load_ema
 from photochrom.networks.generator import Generator
 
-MARGIN = 32  # pixels; a multiple of the generator's sizes
+MARGIN = Generator.size_multiple  # pixels: the least by which what it sees can grow
 
 
 class Teachers(nn.Module):
