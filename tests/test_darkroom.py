@@ -142,10 +142,10 @@ def test_what_is_kept_too_long_goes(tmp_path):
 
 
 def test_what_is_in_use_stays(tmp_path):
-    shelf = Shelf(tmp_path, keep=0.05)
+    shelf = Shelf(tmp_path, keep=0.5)
     name, folder = shelf.take()
     for _ in range(4):
-        time.sleep(0.02)
+        time.sleep(0.2)
         shelf.touch(name)
     shelf.take()
     assert folder.exists()
