@@ -1,11 +1,13 @@
 """Training: it learns, resumes after a kill, runs in two processes, uses its noise."""
 
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +20,7 @@ from photochrom.networks.build import load_ema, read_checkpoint
 from photochrom.networks.generator import Generator, GeneratorConfig
 from photochrom.networks.losses import pixel_distance
 from photochrom.networks.pix2pix import Pix2PixGenerator
+from photochrom.training import loop
 from photochrom.training.colorings import BestOfMany, best_noise, draw_candidates
 from photochrom.training.config import (
     Stage,
@@ -30,7 +33,7 @@ from photochrom.training.config import (
 )
 from photochrom.training.loop import train
 from photochrom.training.photographs import load_photographs
-from photochrom.training.schedule import learning_rate, photograph_order, stage_at
+from photochrom.training.schedule import learning_rate, photograph_order, stage_at, steps_reached
 
 SMALL = GeneratorConfig(encoder="lite0", decoder_channels=(24, 16, 16), style_channels=16, noise_channels=4)
 
@@ -97,35 +100,51 @@ def test_a_run_is_not_overwritten(trained, training_folder):
         train([training_folder], trained, small_config())
 
 
+@contextmanager
+def stopped_after(steps):
+    class Stopped(Exception):
+        pass
+
+    original = loop.Run.train_step
+
+    def stop(self, stage, stage_step):
+        if self.step == steps:
+            raise Stopped
+        return original(self, stage, stage_step)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr(loop.Run, "train_step", stop)
+        yield
+
+
 def test_resuming_is_the_same_as_never_stopping(trained, training_folder, tmp_path):
     """Stopped after 4 of 6 steps and resumed, every number is what it would have been."""
     halfway = tmp_path / "run"
     config = small_config()
     whole = tmp_path / "whole"
     train([training_folder], whole, config, precision="32-true")
-    from photochrom.training import loop
-
-    class Stopped(Exception):
-        pass
-
-    original = loop.Run.train_step
-
-    def stop_at_4(self, stage, step):
-        if self.step == 4:
-            raise Stopped
-        return original(self, stage, step)
-
-    loop.Run.train_step = stop_at_4
-    try:
-        with pytest.raises(Stopped):
-            train([training_folder], halfway, config, precision="32-true")
-    finally:
-        loop.Run.train_step = original
+    with stopped_after(4):
+        train([training_folder], halfway, config, precision="32-true")
     train([training_folder], halfway, config, resume=True, precision="32-true")
     one, two = read_checkpoint(whole), read_checkpoint(halfway)
     assert one["step"] == two["step"] == 6
     for name, tensor in one["ema"].items():
         assert torch.allclose(tensor, two["ema"][name], atol=1e-5), name
+
+
+def test_minutes_go_by_the_clock(training_folder, tmp_path, monkeypatch):
+    """On a machine that needs seven seconds a step, a minute has nine steps, a third of them of the last stage."""
+    config = small_config(steps=(400, 200), minutes=1.0, save_every=1)
+    looks = itertools.count()
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: float(next(looks)))
+    train([training_folder], tmp_path / "whole", config, precision="32-true")
+    stages = [line["stage"] for line in read_log(tmp_path / "whole")]
+    assert stages == ["reconstruction"] * 6 + ["adversarial"] * 3
+    assert 60 <= read_checkpoint(tmp_path / "whole")["seconds"] < 70
+    with stopped_after(4):
+        train([training_folder], tmp_path / "halfway", config, precision="32-true")
+    train([training_folder], tmp_path / "halfway", config, resume=True, precision="32-true")
+    assert len(read_log(tmp_path / "halfway")) == 9
 
 
 @pytest.mark.slow
@@ -311,6 +330,13 @@ def test_stages_follow_each_other():
     assert stage_at(config, 5)[1] == 1
     with pytest.raises(TrainingError, match="complete"):
         stage_at(config, 6)
+
+
+def test_steps_reached():
+    config = small_config(steps=(4, 2))
+    assert [steps_reached(config, step, 1e9) for step in (0, 5, 6)] == [0, 5, 6]
+    clocked = replace(config, minutes=2.0)
+    assert [steps_reached(clocked, 10**6, seconds) for seconds in (0, 59, 61, 119, 120, 500)] == [0, 2, 3, 5, 6, 6]
 
 
 def test_learning_rate_rises_then_falls():

@@ -22,6 +22,9 @@ from photochrom.errors import InputError
 @click.option("--teacher", "teachers", multiple=True, type=EXISTING, help="A run whose answers to learn; repeatable.")
 @click.option("--resume", is_flag=True, help="Go on with the training in RUN, with its own configuration.")
 @click.option("--steps", type=click.IntRange(1), help="Steps of the whole training; its stages shrink or grow alike.")
+@click.option(
+    "--minutes", type=click.FloatRange(0, min_open=True), help="How long to train, instead of how many steps."
+)
 @click.option("--batch-size", type=click.IntRange(1), help="Photographs a step.")
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="Change a configuration value; repeatable.")
 @click.option("--devices", type=click.IntRange(1), default=1, show_default=True, help="Processes on this machine.")
@@ -37,6 +40,7 @@ def train(
     teachers: tuple[Path, ...],
     resume: bool,
     steps: int | None,
+    minutes: float | None,
     batch_size: int | None,
     changes: tuple[str, ...],
     devices: int,
@@ -52,6 +56,7 @@ def train(
       photochrom train album/ more.zip --out run
       photochrom train album/ --out run --resume
       photochrom train album/ --out small --steps 2000 --set seed=1
+      photochrom train album/ --out lent --minutes 25
     """
     _need_torch("training")
     from photochrom.training.config import change_config, preset_config, with_batch_size, with_steps
@@ -59,11 +64,15 @@ def train(
 
     if not photographs:
         raise InputError("name folders or ZIP archives of color photographs to train on")
+    if steps is not None and minutes is not None:
+        raise InputError("a training ends after --steps or after --minutes: give one of them")
     config = change_config(preset_config(preset), changes)
     if teachers:
         config = replace(config, teachers=tuple(map(str, teachers)))
     if steps is not None:
         config = with_steps(config, steps)
+    if minutes is not None:
+        config = replace(config, minutes=minutes)
     if batch_size is not None:
         config = with_batch_size(config, batch_size)
     run_training(

@@ -38,6 +38,7 @@ class TrainingConfig:
     discriminator: DiscriminatorConfig
     stages: tuple[Stage, ...]
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    minutes: float = 0.0  # of training by the clock; each stage gets the share that its steps are. 0: the steps count
     pretrained: bool = True  # the encoder starts from its ImageNet weights; generators without one skip it
     pixel_loss: Literal["l1", "smooth-l1"] = "smooth-l1"
     pixel_weight: float = 30.0

@@ -43,7 +43,7 @@ from photochrom.training.config import Stage, TrainingConfig, config_from_dict, 
 from photochrom.training.optimizers import build_optimizer, parameter_groups, set_rate
 from photochrom.training.photographs import load_photographs
 from photochrom.training.samples import write_sample_sheet
-from photochrom.training.schedule import learning_rate, photograph_order, stage_at
+from photochrom.training.schedule import learning_rate, photograph_order, stage_at, steps_reached
 from photochrom.training.teachers import load_teachers
 
 LOCK = "lock"  # in a run's folder
@@ -130,6 +130,7 @@ class Run:
         self.fabric, self.config, self.out = fabric, config, out
         self.pictures, self.shown = near_device(torch.from_numpy(pictures), fabric.device), shown
         self.step = 0
+        self.seconds = 0.0  # of training, in all sittings
         torch.manual_seed(config.seed)
 
         generator = build_generator(config.generator)
@@ -164,18 +165,28 @@ class Run:
 
     def go(self) -> None:
         """Train from the step reached to the end of the last stage."""
-        total = sum(stage.steps for stage in self.config.stages)
-        while self.step < total:
-            stage, stage_step = stage_at(self.config, self.step)
+        config, total = self.config, sum(stage.steps for stage in self.config.stages)
+        started = time.perf_counter() - self.seconds
+        reached = self._reached()
+        while reached < total:
+            stage, stage_step = stage_at(config, reached)
             began = time.perf_counter()
             losses, seconds = self.train_step(stage, stage_step)
             self.step += 1
-            if self.step % self.config.log_every == 0 or self.step == total:
-                self._log(stage, losses, seconds, time.perf_counter() - began)
-            if self.step % self.config.sample_every == 0 or self.step == total:
+            now = time.perf_counter()
+            self.seconds = now - started
+            reached = self._reached()
+            last = reached == total
+            if self.step % config.log_every == 0 or last:
+                self._log(stage, losses, seconds, now - began)
+            if self.step % config.sample_every == 0 or last:
                 self._write_samples()
-            if self.step % self.config.save_every == 0 or self.step == total:
+            if self.step % config.save_every == 0 or last:
                 self.save()
+
+    def _reached(self) -> int:
+        reached = steps_reached(self.config, self.step, self.seconds)
+        return self.fabric.broadcast(reached) if self.config.minutes else reached  # each process has a clock of its own
 
     def train_step(self, stage: Stage, stage_step: int) -> tuple[dict[str, Tensor], StepSeconds]:
         """One optimizer update of each network. The same step draws the same random numbers, resumed or not."""
@@ -261,6 +272,7 @@ class Run:
         state = {
             "config": config_to_dict(self.config),
             "step": self.step,
+            "seconds": self.seconds,
             "ema": self.ema.state_dict(),
             "generator": self.raw_generator.state_dict(),
             "discriminator": self.raw_discriminator.state_dict(),
@@ -274,7 +286,7 @@ class Run:
     def load(self, state: dict[str, Any]) -> None:
         """Continue exactly from a checkpoint's state."""
         self.start_from(state)
-        self.step = state["step"]
+        self.step, self.seconds = state["step"], state.get("seconds", 0.0)
         self.generator_optimizer.load_state_dict(state["generator_optimizer"])
         self.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
 

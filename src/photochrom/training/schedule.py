@@ -10,8 +10,14 @@ from photochrom.errors import TrainingError
 from photochrom.training.config import Stage, TrainingConfig
 
 
+def steps_reached(config: TrainingConfig, step: int, seconds: float) -> int:
+    """How many of its stages' steps a training is through: those it took or, by the clock, their share of its time."""
+    total = sum(stage.steps for stage in config.stages)
+    return min(total, int(seconds / (60 * config.minutes) * total) if config.minutes else step)
+
+
 def stage_at(config: TrainingConfig, step: int) -> tuple[Stage, int]:
-    """The stage that global step belongs to, and the step within it."""
+    """The stage that step of the whole training belongs to, and the step within it."""
     for stage in config.stages:
         if step < stage.steps:
             return stage, step
