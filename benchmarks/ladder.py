@@ -89,6 +89,12 @@ LADDER = (
         ("augmentation.mixed=0.4", "generator.skipped=0.12"),
     ),
     Rung("edges-alone", "CIEDE2000 + edges (1.0)", "difference", ("edge_weight=1.0",)),
+    Rung(
+        "wide",
+        "CIEDE2000 + a decoder 1.5 times as wide",
+        "difference",
+        ("generator.decoder_channels=[384,240,144]",),
+    ),
 )
 RUNGS = {rung.name: rung for rung in LADDER}
 
