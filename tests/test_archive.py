@@ -69,7 +69,8 @@ def make_work(source, destination, **changes) -> Work:
 
 
 def outputs_of(destination: Path) -> dict[str, bytes]:
-    return {name: (destination / name).read_bytes() for name in names_of(destination)}
+    """The whole files: a run that ends by a fault leaves workers that write, or have just been killed at it."""
+    return {name: (destination / name).read_bytes() for name in finished(destination)}
 
 
 def names_of(destination: Path) -> list[str]:
@@ -78,7 +79,6 @@ def names_of(destination: Path) -> list[str]:
 
 
 def finished(destination: Path) -> list[str]:
-    """The names of whole files: a run, or what a kill left of it, may still be writing others."""
     return [name for name in names_of(destination) if not Path(name).name.startswith(UNFINISHED)]
 
 
@@ -178,6 +178,7 @@ def test_a_second_run_does_what_is_missing_or_has_changed(reference, scans, tmp_
     subprocess.run(["cp", "-rp", scans, source], check=True)
     done = subprocess.run([*command(source, destination)], capture_output=True, text=True, check=True)
     assert outputs_of(destination) == reference and f"{COUNT} done" in done.stderr
+    assert finished(destination) == names_of(destination)  # a run that ends well leaves nothing else
     times = {path: path.stat().st_mtime_ns for path in destination.rglob("scan-*")}
     again = subprocess.run([*command(source, destination)], capture_output=True, text=True, check=True)
     assert f"{COUNT} settled before, nothing to do" in again.stderr
@@ -247,7 +248,7 @@ def test_a_killed_driver_goes_on(reference, scans, tmp_path):
     process.wait()
     assert len(finished(tmp_path)) < COUNT, "killed too late to show anything"
     subprocess.run(command(scans, tmp_path), check=True)
-    assert {name: (tmp_path / name).read_bytes() for name in finished(tmp_path)} == reference
+    assert outputs_of(tmp_path) == reference
     assert set(rows_of(tmp_path)) == set(reference)
 
 
