@@ -117,7 +117,7 @@ def stopped_after(steps):
         yield
 
 
-def test_resuming_is_the_same_as_never_stopping(trained, training_folder, tmp_path):
+def test_resuming_is_the_same_as_never_stopping(training_folder, tmp_path):
     """Stopped after 4 of 6 steps and resumed, every number is what it would have been."""
     halfway = tmp_path / "run"
     config = small_config()
