@@ -27,7 +27,8 @@ from PIL import Image
 from skimage import data
 
 FORMATS = ("jpeg", "png", "webp", "tiff", "bmp", "avif")
-HINTS = {"size": [300, 200], "hints": [{"x": 60, "y": 40, "color": "#2244aa"}, {"x": 250, "y": 150, "color": "#aa3311"}]}
+BLUE, RED = {"x": 60, "y": 40, "color": "#2244aa"}, {"x": 250, "y": 150, "color": "#aa3311"}
+HINTS = {"size": [300, 200], "hints": [BLUE, RED]}
 COLORINGS = {
     "plain": [],
     "hint": ["--hint", "20,30,#2244aa"],
@@ -59,7 +60,9 @@ def make_photographs(folder: Path) -> None:
     vips = pyvips.Image.new_from_array
     vips(deep, interpretation="grey16").write_to_file(str(folder / "deep.png"))
     vips(deep, interpretation="grey16").write_to_file(str(folder / "deep-lzw.tiff"), compression="lzw", bigtiff=True)
-    vips(color.astype(np.uint16) * 257, interpretation="rgb16").write_to_file(str(folder / "deep-color.png"), interlace=True)
+    vips(color.astype(np.uint16) * 257, interpretation="rgb16").write_to_file(
+        str(folder / "deep-color.png"), interlace=True
+    )
     Image.fromarray(np.dstack([color, mask])).save(folder / "alpha.png")
     Image.fromarray(np.dstack([color, mask])).save(folder / "alpha-lossless.webp", lossless=True)
     Image.fromarray(np.dstack([gray, mask]), "LA").save(folder / "gray-alpha.png")
@@ -89,7 +92,7 @@ def color_all(source: Path, photographs: Path, out: Path) -> dict[str, str]:
     for name, options in COLORINGS.items():
         words = [str(hints) if word == "HINTS" else word for word in options]
         if "hint" in name:
-            wide = [str(p) for p in sorted(photographs.iterdir()) if p.stem not in ("tiny",)]
+            wide = [str(p) for p in sorted(photographs.iterdir()) if p.stem not in ("tiny", "narrow")]
             call("-m", "photochrom", "colorize", *wide, "-o", str(out / name), *words)
         else:
             call("-m", "photochrom", "colorize", str(photographs), "-o", str(out / name), "--jobs", "2", *words)
@@ -97,19 +100,25 @@ def color_all(source: Path, photographs: Path, out: Path) -> dict[str, str]:
     for path in sorted(photographs.iterdir()):
         with path.open("rb") as given, (out / "stdin" / path.name).open("wb") as made:
             subprocess.run(
-                [sys.executable, "-m", "photochrom", "colorize", "-"], env=environment, check=True, stdin=given, stdout=made
+                [sys.executable, "-m", "photochrom", "colorize", "-"],
+                env=environment,
+                check=True,
+                stdin=given,
+                stdout=made,
             )
     (out / "python").mkdir()
     inside = out / "wide"
     inside.mkdir()
     for path in photographs.iterdir():
-        if path.stem != "tiny":
+        if path.stem not in ("tiny", "narrow"):
             (inside / path.name).write_bytes(path.read_bytes())
     call("-c", IN_PYTHON, str(inside), str(out / "python"))
     call("-m", "photochrom", "archive", str(photographs), str(out / "archive"), "--workers", "1", "--strength", "1.2")
     (out / "http").mkdir()
     over_http(environment, photographs, out / "http")
-    made = (p for p in sorted(out.rglob("*")) if p.is_file() and inside not in p.parents and "_photochrom" not in p.parts)
+    made = (
+        p for p in sorted(out.rglob("*")) if p.is_file() and inside not in p.parents and "_photochrom" not in p.parts
+    )
     return {str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in made}
 
 
@@ -123,7 +132,7 @@ def over_http(environment: dict[str, str], photographs: Path, out: Path) -> None
         for path in sorted(photographs.iterdir()):
             fields = {"strength": "1.2", "seed": "4"}
             if path.stem != "tiny":
-                fields["hints"] = json.dumps({"hints": HINTS["hints"][:1]} if path.stem != "narrow" else {"hints": []})
+                fields["hints"] = json.dumps({"hints": [] if path.stem == "narrow" else [BLUE]})
             (out / path.name).write_bytes(post(f"{address}v1/colorize", path, fields))
     finally:
         server.terminate()
@@ -133,7 +142,9 @@ def over_http(environment: dict[str, str], photographs: Path, out: Path) -> None
 def post(url: str, path: Path, fields: dict[str, str]) -> bytes:
     """The answer to a form with a file."""
     edge = uuid.uuid4().hex
-    parts = [f'--{edge}\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n'.encode() for k, v in fields.items()]
+    parts = [
+        f'--{edge}\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n'.encode() for k, v in fields.items()
+    ]
     head = f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="{path.name}"\r\n\r\n'
     body = b"".join(parts) + head.encode() + path.read_bytes() + f"\r\n--{edge}--\r\n".encode()
     request = urllib.request.Request(url, body, {"Content-Type": f"multipart/form-data; boundary={edge}"})

@@ -17,6 +17,8 @@ with 2.
 
 from __future__ import annotations
 
+import re
+
 OUR_FAULT = "the server failed at this; its log says why"  # what strangers are told of an error that isn't theirs
 
 
@@ -71,4 +73,4 @@ def reason_of(error: BaseException) -> str:
     """An exception as the end of a sentence: one line, without a capital or a full stop."""
     text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
     line = text.splitlines()[0].rstrip(".")
-    return line[:1].lower() + line[1:] if line[1:2].islower() or line[1:2] == " " else line
+    return line[:1].lower() + line[1:] if re.match(r"[A-Z][a-z]*\b", line) else line  # not I/O, not ValueError
