@@ -15,7 +15,7 @@ PACKAGE = Path(photochrom.__file__).parent
 LEVELS = ["errors", "disk", "photo", "networks", "inference", "album", "training", "evaluation"]
 LEVELS += ["archive", "video", "server", "darkroom", "serve", "hub", "doctor", "commands", "cli", "__main__"]
 TORCH_FREE = (*LEVELS[:3], *LEVELS[4:6], *LEVELS[7:], "__init__")
-TORCH_BACKEND = "inference.torch_backend"
+TORCH_MODULES = {"inference.torch_backend", "evaluation.features", "evaluation.fid_lpips"}  # imported when needed
 
 
 def module_name(path: Path) -> str:
@@ -87,12 +87,14 @@ def test_no_import_cycles():
         visit(module, [])
 
 
-@pytest.mark.parametrize("module", sorted(m for m in MODULES if m.split(".")[0] in TORCH_FREE and m != TORCH_BACKEND))
+@pytest.mark.parametrize(
+    "module", sorted(m for m in MODULES if m.split(".")[0] in TORCH_FREE and m not in TORCH_MODULES)
+)
 def test_colorizing_never_imports_torch(module):
     heavy = {name.split(".")[0] for name in imports_of(MODULES[module])} & {"torch", "lightning_fabric", "onnx"}
     assert not heavy
     at_import = own_imports(MODULES[module], only_at_import=True)
-    assert not any(name.startswith(("networks", "training")) or name == TORCH_BACKEND for name in at_import)
+    assert not any(name.startswith(("networks", "training")) or name in TORCH_MODULES for name in at_import)
 
 
 def test_colorizing_in_a_process_leaves_torch_out():
