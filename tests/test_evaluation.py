@@ -138,20 +138,24 @@ def evaluation_of(*photographs: str, name: str, **measures) -> Evaluation:
     return found
 
 
-def test_faults_by_hand():
+def test_faults_by_hand(tmp_path):
     """Three photographs: the second without colorful pixels, the third without skin and without regions."""
-    faults = evaluation_of(
+    found = evaluation_of(
         "1", "2", "3", name="a",
         delta_e_95=[9, 12, 15],
         left_gray=[0.5, np.nan, 0.2], true_colorful=[0.2, 0, 0.6],
         region_spread=[10, 2, np.nan], region_chroma=[20, 10, np.nan],
         true_region_spread=[4, 2, np.nan], true_region_chroma=[30, 10, np.nan],
         skin_hue=[50, np.nan, np.nan], skin_chroma=[0.9, 0, np.nan],
-    ).faults("a")  # fmt: skip
+    )  # fmt: skip
+    faults = found.faults("a")
     assert faults["delta_e_95"].value == pytest.approx(12) and faults["delta_e_95_ratio"].value == pytest.approx(1)
     assert faults["left_gray"].value == pytest.approx((0.5 * 0.2 + 0.2 * 0.6) / 0.8)  # of all colorful pixels
     assert faults["patchy_ratio"].value == pytest.approx((12 / 30) / (6 / 40))
     assert faults["wrong_skin"].value == pytest.approx(1 / 2)
+    write_report(found, tmp_path)
+    scores = json.loads((tmp_path / "report.json").read_text())["scores"]["a"]
+    assert {name: scores[name] for name in faults} == {name: figure.value for name, figure in faults.items()}
 
 
 def test_nothing_to_measure_is_empty(tmp_path):

@@ -48,8 +48,8 @@ def region_spread(chroma: FloatArray, regions: NDArray[np.int64]) -> tuple[float
     chroma: a and b (2, H, W) of the coloring, or of the truth. regions: what `one_color_regions` returns for the
     truth. A region's spread is the standard deviation of its cells' (a, b) as a distance, the root of the sum of both
     variances: it covers chroma and hue. The first result is the mean over regions, weighted by size; the second is
-    the root mean square of the chroma of their cells, which is never less. Both are 0 for a
-    gray coloring, and NaN without regions.
+    the root mean square of the chroma of their cells, which is never less. Both are 0 for a gray
+    coloring, and NaN without regions.
 
     The patchiness of a set of photographs is the mean of the first result over the mean of the second: a coloring
     doesn't look more even just because it is duller. It is compared with the truth's own patchiness.
