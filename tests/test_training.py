@@ -281,7 +281,7 @@ def test_best_of_many_takes_pix2pix_too():
     predicted = BestOfMany(generator)(
         torch.rand(1, 1, 256, 256), torch.zeros(1, 3, 256, 256), torch.randn(1, 1, 8), torch.rand(1, 2, 256, 256)
     )
-    assert predicted.chroma.shape == (1, 2, 256, 256) and predicted.log_shares is None
+    assert predicted.chroma.shape == (1, 2, 256, 256) and predicted.log_probabilities is None
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from photochrom.disk import claimed
 from photochrom.errors import OutputError, TrainingError
 from photochrom.networks.build import CHECKPOINT_NAME, AnyGenerator, build_generator, read_checkpoint
+from photochrom.networks.ciede2000 import color_difference
 from photochrom.networks.discriminator import PatchGAN
 from photochrom.networks.encoder import read_pretrained
 from photochrom.networks.generator import Generator
@@ -35,7 +36,6 @@ from photochrom.networks.losses import (
     smooth_pixel_loss,
 )
 from photochrom.networks.palette import palette_corners
-from photochrom.networks.perception import color_difference
 from photochrom.training.augmentation import Batch, make_batch
 from photochrom.training.checkpoint import write_checkpoint
 from photochrom.training.colorings import BestOfMany, Prediction, draw_candidates
@@ -261,10 +261,12 @@ class Run:
             losses["edge"] = edge_loss(fake, real)
         if config.dullness_weight > 0:
             losses["dullness"] = dullness_loss(fake, real)
-        if config.classification_weight > 0 and predicted.log_shares is not None:
+        if config.classification_weight > 0 and predicted.log_probabilities is not None:
             assert self.palette is not None and self.color_weights is not None
-            corners, shares = palette_corners(real, self.palette)
-            losses["classification"] = classification_loss(predicted.log_shares, corners, shares, self.color_weights)
+            corners, corner_weights = palette_corners(real, self.palette)
+            losses["classification"] = classification_loss(
+                predicted.log_probabilities, corners, corner_weights, self.color_weights
+            )
         return losses
 
     def save(self) -> None:
