@@ -67,8 +67,6 @@ def train(
     if steps is not None and minutes is not None:
         raise InputError("a training ends after --steps or after --minutes: give one of them")
     config = change_config(preset_config(preset), changes)
-    if config.minutes < 0:
-        raise InputError("a training can't last less than no time: give --minutes more than 0")
     if teachers:
         config = replace(config, teachers=tuple(map(str, teachers)))
     if steps is not None:

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from photochrom.errors import TrainingError
+from photochrom.networks.checking import PORTION, Limits, check_config
 from photochrom.networks.lab import rgb_to_lab
 
 MAX_HINTS = 50
@@ -35,6 +37,19 @@ class AugmentationConfig:
     degraded: float = 0.5  # share of photographs whose luminance is made to look old
     hinted: float = 0.4  # share of photographs that come with hints
     mixed: float = 0.0  # share of photographs into which a piece of another is set
+
+    def __post_init__(self) -> None:
+        check_config(
+            self,
+            "augmentation.",
+            crop=Limits(0.1, 1),
+            stretch=Limits(1, 4),
+            degraded=PORTION,
+            hinted=PORTION,
+            mixed=PORTION,
+        )
+        if self.crop[0] > self.crop[1]:
+            raise TrainingError(f"augmentation.crop must be a smaller and a larger number, not {list(self.crop)}")
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from photochrom.networks.losses import pixel_distance
 
 
 class Prediction(NamedTuple):
-    """A generator's answer: chroma (N, 2, h, w); log-shares of palette colors (N, h, w, Q) if it has any."""
+    """A generator's answer: chroma (N, 2, h, w); log-probabilities of palette colors (N, h, w, Q) if it has any."""
 
     chroma: Tensor
-    log_shares: Tensor | None
+    log_probabilities: Tensor | None
 
 
 class BestOfMany(nn.Module):
@@ -39,9 +39,9 @@ class BestOfMany(nn.Module):
             return Prediction(generator(luminance, hints, candidates[0]), None)
         features = generator.encode(luminance)
         noise = best_noise(generator, [f.detach() for f in features], hints, candidates, real_chroma)
-        scores, heeded = generator.scores(features, hints, noise)
-        log_shares = F.log_softmax(scores, dim=-1, dtype=torch.float32)
-        return Prediction(generator.color(log_shares.exp(), heeded), log_shares)
+        logits, heeded = generator.scores(features, hints, noise)
+        log_probabilities = F.log_softmax(logits, dim=-1, dtype=torch.float32)
+        return Prediction(generator.color(log_probabilities.exp(), heeded), log_probabilities)
 
 
 @torch.no_grad()

@@ -10,9 +10,18 @@ from typing import Any, Literal
 
 from photochrom.errors import TrainingError
 from photochrom.networks.build import generator_config
+from photochrom.networks.checking import (
+    COUNT,
+    NOT_NEGATIVE,
+    PORTION,
+    PORTION_BELOW_ONE,
+    POSITIVE,
+    Limits,
+    check_config,
+)
 from photochrom.networks.discriminator import DiscriminatorConfig
-from photochrom.networks.generator import GeneratorConfig
-from photochrom.networks.pix2pix import Pix2PixConfig
+from photochrom.networks.generator import Generator, GeneratorConfig
+from photochrom.networks.pix2pix import Pix2PixConfig, Pix2PixGenerator
 from photochrom.training.augmentation import AugmentationConfig
 
 
@@ -28,12 +37,27 @@ class Stage:
     adversarial: float = 0.0  # weight of the adversarial loss; 0 leaves the discriminator out
     discriminator_warmup: int = 0  # first steps in which only the discriminator learns
 
+    def __post_init__(self) -> None:
+        check_config(
+            self,
+            f"stage {self.name!r}: ",
+            steps=COUNT,
+            size=Limits(64, multiple_of=32),
+            batch_size=COUNT,
+            learning_rate=POSITIVE,
+            adversarial=NOT_NEGATIVE,
+            discriminator_warmup=Limits(0, self.steps),
+        )
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """A whole training; it goes into every checkpoint and weights file."""
+    """A whole training; it goes into every checkpoint and weights file.
 
-    preset: str
+    Raises TrainingError for a value that no training can have, and for values that don't go together.
+    """
+
+    preset: Literal["default", "pix2pix"]
     generator: GeneratorConfig | Pix2PixConfig
     discriminator: DiscriminatorConfig
     stages: tuple[Stage, ...]
@@ -65,6 +89,64 @@ class TrainingConfig:
     save_every: int = 500
     sample_every: int = 500
     log_every: int = 20
+
+    def __post_init__(self) -> None:
+        check_config(
+            self,
+            "",
+            minutes=NOT_NEGATIVE,
+            pixel_weight=NOT_NEGATIVE,
+            classification_weight=NOT_NEGATIVE,
+            difference_weight=NOT_NEGATIVE,
+            edge_weight=NOT_NEGATIVE,
+            dullness_weight=NOT_NEGATIVE,
+            candidates=COUNT,
+            noisy=PORTION,
+            betas=PORTION_BELOW_ONE,
+            weight_decay=NOT_NEGATIVE,
+            encoder_rate=NOT_NEGATIVE,
+            discriminator_rate=NOT_NEGATIVE,
+            warmup=NOT_NEGATIVE,
+            final_rate=PORTION,
+            clip_norm=NOT_NEGATIVE,
+            ema_decay=PORTION,
+            photograph_size=Limits(32, 4096),
+            min_chroma=NOT_NEGATIVE,
+            seed=Limits(0, 2**63 - 1),
+            save_every=COUNT,
+            sample_every=COUNT,
+            log_every=COUNT,
+        )
+        is_pix2pix = isinstance(self.generator, Pix2PixConfig)
+        if is_pix2pix != (self.preset == "pix2pix"):
+            raise TrainingError(f"the generator is not of preset {self.preset}: choose the preset with --preset")
+        if not self.stages:
+            raise TrainingError("stages must be a list of at least one stage, not []")
+        network = Pix2PixGenerator if is_pix2pix else Generator
+        for stage in self.stages:
+            self._check_stage(stage, network.size_multiple, network.stride)
+
+    def _check_stage(self, stage: Stage, size_multiple: int, stride: int) -> None:
+        """Check what a stage's networks and losses ask of it."""
+        if stage.size % size_multiple:
+            raise TrainingError(
+                f"stage {stage.name!r}: size must be a multiple of {size_multiple} for preset {self.preset}, "
+                f"not {stage.size}"
+            )
+        if stage.adversarial > 0 and _patches(stage.size // stride, self.discriminator.layers) < 1:
+            raise TrainingError(
+                f"stage {stage.name!r}: {stage.size} pixels are too few for a discriminator of "
+                f"{self.discriminator.layers} layers: raise size or lower discriminator.layers"
+            )
+        weights = self.pixel_weight, self.difference_weight, self.edge_weight, self.dullness_weight
+        has_palette = self.preset == "default"
+        if not (any(weights) or stage.adversarial or (has_palette and self.classification_weight)):
+            raise TrainingError(f"stage {stage.name!r} has nothing to learn from: give a loss a weight above 0")
+
+
+def _patches(side: int, layers: int) -> int:
+    """Side of the patch map that a discriminator makes of chroma of this side."""
+    return side // 2**layers - 2
 
 
 def default_config() -> TrainingConfig:
@@ -118,6 +200,14 @@ def pix2pix_config() -> TrainingConfig:
     )
 
 
+KINDS = {
+    bool: "true or false,",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    tuple: "a list",
+    dict: "an object",
+}
 PRESETS = {"default": default_config, "pix2pix": pix2pix_config}
 
 
@@ -147,7 +237,7 @@ def config_from_dict(values: dict[str, Any]) -> TrainingConfig:
         values["teachers"] = tuple(values.get("teachers", ()))
         return TrainingConfig(**values)
     except (KeyError, TypeError) as error:
-        raise TrainingError(f"this training configuration is of another version of photochrom: {error}") from error
+        raise TrainingError(f"this configuration doesn't have the names of this version: {error}") from error
 
 
 def with_steps(config: TrainingConfig, steps: int) -> TrainingConfig:
@@ -172,11 +262,13 @@ def with_batch_size(config: TrainingConfig, batch_size: int) -> TrainingConfig:
 def change_config(config: TrainingConfig, changes: Sequence[str]) -> TrainingConfig:
     """Apply changes written NAME=VALUE or PART.NAME=VALUE, values as JSON: "seed=3", "generator.encoder=lite0".
 
-    Raises TrainingError for a name or value that the configuration doesn't have.
+    Raises TrainingError for a name that the configuration doesn't have or a value that it can't have.
     """
     values = config_to_dict(config)
     for change in changes:
         name, separator, text = change.partition("=")
+        if name == "preset":
+            raise TrainingError("a preset is more than one value: choose it with --preset")
         *parts, last = name.split(".")
         place: Any = values
         for part in parts:
@@ -193,6 +285,6 @@ def change_config(config: TrainingConfig, changes: Sequence[str]) -> TrainingCon
         if isinstance(old, float) and isinstance(value, int):
             value = float(value)
         if type(value) is not type(old) and not (isinstance(old, tuple) and isinstance(value, list)):
-            raise TrainingError(f"{name} is a {type(old).__name__} such as {old!r}, not {text!r}")
+            raise TrainingError(f"{name} must be {KINDS[type(old)]} such as {json.dumps(old)}, not {text}")
         place[last] = value
     return config_from_dict(values)

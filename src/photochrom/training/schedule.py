@@ -1,4 +1,4 @@
-"""The schedule: what a step of a training does, and with which photographs."""
+"""The schedule: what a step of a training does, and with which photographs and random numbers."""
 
 from __future__ import annotations
 
@@ -37,3 +37,8 @@ def photograph_order(positions: np.ndarray, count: int, seed: int) -> np.ndarray
     epochs, places = positions // count, positions % count
     orders = {e: np.random.default_rng((seed, int(e))).permutation(count) for e in np.unique(epochs)}
     return np.array([orders[e][p] for e, p in zip(epochs, places, strict=True)])
+
+
+def step_seed(seed: int, step: int, process: int) -> int:
+    """The seed of a step's random numbers in one process: NumPy's SeedSequence, alike in every version and machine."""
+    return int(np.random.SeedSequence((seed, step, process)).generate_state(1, np.uint64)[0])
