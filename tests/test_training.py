@@ -17,8 +17,8 @@ torch = pytest.importorskip("torch")
 from click.testing import CliRunner
 
 from photochrom import cli
-from photochrom.errors import InputError, TrainingError, WeightsError
-from photochrom.networks.build import CHECKPOINT_NAME, load_ema, read_checkpoint
+from photochrom.errors import TrainingError, WeightsError
+from photochrom.networks.build import load_ema, read_checkpoint
 from photochrom.networks.discriminator import DiscriminatorConfig, PatchGAN
 from photochrom.networks.generator import Generator, GeneratorConfig
 from photochrom.networks.losses import pixel_distance
@@ -37,8 +37,7 @@ from photochrom.training.config import (
     with_steps,
 )
 from photochrom.training.loop import train
-from photochrom.training.photographs import load_photographs
-from photochrom.training.schedule import learning_rate, photograph_order, stage_at, step_seed, steps_reached
+from photochrom.training.schedule import learning_rate, stage_at, step_seed, steps_reached
 from photochrom.training.timing import Clock, Spent
 
 SMALL = GeneratorConfig(encoder="lite0", decoder_channels=(24, 16, 16), style_channels=16, noise_channels=4)
@@ -338,7 +337,7 @@ def test_one_batch_overfits():
     hints, noise = torch.zeros(4, 3, 64, 64), torch.zeros(4, 4)
     optimizer = torch.optim.AdamW(generator.parameters(), 5e-3)
     first = None
-    for _ in range(120):
+    for _ in range(60):
         loss = pixel_distance(generator(luminance, hints, noise), real).mean()
         first = first or loss.item()
         optimizer.zero_grad()
@@ -446,6 +445,7 @@ def one_stage(**changes):
         ("teachers=[3]", "a list, each text"),
         ("pixel_weight=-1", "at least 0"),
         ("photograph_size=0", "from 32"),
+        ("balance=2", "from 0 to 1"),
         ("augmentation.degraded=7", "augmentation.degraded must be a number from 0 to 1"),
         ("augmentation.crop=[0.9,0.4]", "a smaller and a larger number"),
         ("augmentation.crop=[0,1]", "from 0.1 to 1"),
@@ -554,36 +554,6 @@ def test_learning_rate_rises_then_falls():
     assert learning_rate(stage, 999, 100, final_rate=1.0) == 1.0
 
 
-def test_every_epoch_shows_every_photograph_once_in_another_order():
-    order = photograph_order(np.arange(30), 10, seed=1)
-    epochs = order.reshape(3, 10)
-    assert all(sorted(epoch) == list(range(10)) for epoch in epochs.tolist())
-    assert not np.array_equal(epochs[0], epochs[1])
-
-
-def test_gray_and_damaged_photographs_are_left_out(training_folder, tmp_path):
-    import shutil
-
-    from PIL import Image
-
-    folder = tmp_path / "photographs"
-    shutil.copytree(training_folder, folder)
-    Image.open(next(folder.glob("*.jpg"))).convert("L").save(folder / "gray.jpg")
-    (folder / "damaged.jpg").write_bytes(b"nothing")
-    pictures, left_out = load_photographs([folder], 64, 3.0, tmp_path / "cache")
-    assert pictures.shape == (12, 64, 64, 3) and left_out == 2
-    again, _ = load_photographs([folder], 64, 3.0, tmp_path / "cache")
-    assert np.array_equal(pictures, again)
-
-
-def test_sources_without_photographs(tmp_path):
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "file.txt").write_text("hello")
-    for source in ("empty", "file.txt", "missing"):
-        with pytest.raises(InputError):
-            load_photographs([tmp_path / source], 64, 0, tmp_path / "cache")
-
-
 def test_damaged_checkpoint(trained, tmp_path):
     path = tmp_path / "checkpoint.pt"
     path.write_bytes((trained / "checkpoint.pt").read_bytes()[:5000])
@@ -616,16 +586,30 @@ def test_a_portable_checkpoint_starts_another_training(trained, training_folder,
     assert read_checkpoint(run)["step"] == 2
 
 
-def test_export_agrees_with_pytorch_at_any_size(trained, tmp_path):
-    from photochrom.inference.backends import open_backend
+@pytest.fixture(scope="session")
+def exported(trained, tmp_path_factory):
+    """A folder with the trained network, made colorful: plain/ and calibrated/ runs, and the latter's model.onnx."""
+    from photochrom.training.checkpoint import write_checkpoint
     from photochrom.training.export import export
 
-    path = tmp_path / "model.onnx"
-    parity = export(trained, path)
+    folder = tmp_path_factory.mktemp("exported")
+    state, gains = read_checkpoint(trained), {"weak_gain": 0.5, "strong_gain": 2.0, "tint_gain": 0.0}
+    state["ema"]["head.weight"] *= 7
+    for name, changes in ("plain", {}), ("calibrated", gains):
+        (folder / name).mkdir()
+        config = {**state["config"], "generator": {**state["config"]["generator"], **changes}}
+        write_checkpoint({**state, "config": config}, folder / name)
+    parity = export(folder / "plain", folder / "model.onnx", **gains)
     assert parity.mean < 0.1 and parity.largest < 1.0
-    assert b'File "' not in path.read_bytes()  # PyTorch's stack traces, with this machine's paths
-    exported, original = open_backend(path), open_backend(trained)
-    assert exported.info.noise_channels == original.info.noise_channels == 4
+    return folder
+
+
+def test_export_agrees_with_pytorch_at_any_size(exported):
+    from photochrom.inference.backends import open_backend
+
+    assert b'File "' not in (exported / "model.onnx").read_bytes()  # PyTorch's stack traces, with this machine's paths
+    model, original = open_backend(exported / "model.onnx"), open_backend(exported / "calibrated")
+    assert model.info.noise_channels == original.info.noise_channels == 4
     source = np.random.default_rng(0)
     for count, height, width in ((1, 32, 32), (3, 96, 64), (2, 160, 288)):
         arrays = (
@@ -633,30 +617,27 @@ def test_export_agrees_with_pytorch_at_any_size(trained, tmp_path):
             np.zeros((count, 3, height, width), np.float32),
             source.standard_normal((count, 4)).astype(np.float32),
         )
-        one, two = exported.predict(*arrays), original.predict(*arrays)
+        one, two = model.predict(*arrays), original.predict(*arrays)
         assert one.shape == (count, 2, height // 4, width // 4)
         assert np.abs(one - two).mean() < 0.1
 
 
-def test_calibration_changes_the_exported_colors(trained, tmp_path):
+def test_calibration_changes_the_exported_colors(exported):
     """Without the picture's mean, weak chroma is halved and strong doubled, hues stay; the gain grows in between."""
     from photochrom.inference.backends import open_backend
-    from photochrom.training.export import export
 
-    state = read_checkpoint(trained)
-    state["ema"]["head.weight"] *= 30 / state["ema"]["head.weight"].std() / 100  # so that colors are weak and strong
-    torch.save(state, tmp_path / CHECKPOINT_NAME)
-    export(tmp_path, tmp_path / "model.onnx", weak_gain=0.5, strong_gain=2.0, tint_gain=0.0)
     luminance = (100 * np.random.default_rng(0).random((1, 1, 64, 64))).astype(np.float32)
     hints, noise = np.zeros((1, 3, 64, 64), np.float32), np.zeros((1, 4), np.float32)
-    plain, vivid = (open_backend(path).predict(luminance, hints, noise) for path in (tmp_path, tmp_path / "model.onnx"))
+    models = open_backend(exported / "plain"), open_backend(exported / "model.onnx")
+    plain, vivid = (model.predict(luminance, hints, noise) for model in models)
     plain -= plain.mean(axis=(2, 3), keepdims=True)
     size, vivid_size = np.hypot(plain[:, 0], plain[:, 1]).ravel(), np.hypot(vivid[:, 0], vivid[:, 1]).ravel()
+    weak, halfway, strong = size < 4, np.abs(size - 15) < 2, size > 30
+    assert weak.any() and halfway.any() and strong.any(), "the test needs weak and strong colors"
     gains = vivid_size / size
-    assert size.min() < 6 and size.max() > 35, "the test needs weak and strong colors"
+    assert np.median(gains[weak]) < 0.65 and np.median(gains[strong]) > 1.65
+    assert np.median(gains[halfway]) == pytest.approx(1.25, abs=0.08)
+    clear = size > 5  # where the small differences between the two backends don't count
+    assert (np.diff(gains[clear][np.argsort(size[clear])]) > -0.05).all()
     cosines = (plain * vivid).sum(axis=1).ravel() / (size * vivid_size)
-    assert cosines[size > 3].min() > 0.99
-    assert np.median(gains[size < 4]) < 0.65 and np.median(gains[size > 35]) > 1.6
-    assert np.median(gains[np.abs(size - 15) < 2]) == pytest.approx(1.25, abs=0.08)
-    ordered = gains[size > 3][np.argsort(size[size > 3])]
-    assert (np.diff(ordered) > -0.05).all()  # it grows with the chroma
+    assert cosines[clear].min() > 0.99

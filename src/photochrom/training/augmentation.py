@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +16,7 @@ from photochrom.networks.lab import rgb_to_lab
 
 MAX_HINTS = 50
 MAX_SCRATCHES = 20
+MAX_ENLARGEMENT = 2.0  # of a crop: what is enlarged more has no detail to learn from
 HINT_SIDES = (1, 3, 5, 7)  # pixels: hints are squares around their points
 JPEG_LUMINANCE_TABLE = (  # ITU-T T.81, table K.1
     (16, 11, 10, 16, 24, 40, 51, 61),
@@ -32,7 +34,7 @@ JPEG_LUMINANCE_TABLE = (  # ITU-T T.81, table K.1
 class AugmentationConfig:
     """How training photographs are varied."""
 
-    crop: tuple[float, float] = (0.4, 1.0)  # side of the crop as a share of the photograph's
+    crop: tuple[float, float] = (0.4, 1.0)  # side of the crop as a share of the photograph's short one
     stretch: float = 1.3  # horizontal aspect jitter: at most this factor either way
     degraded: float = 0.5  # share of photographs whose luminance is made to look old
     hinted: float = 0.4  # share of photographs that come with hints
@@ -65,13 +67,19 @@ class Batch:
     hints: Tensor
 
 
-def make_batch(photographs: Tensor, size: int, stride: int, config: AugmentationConfig) -> Batch:
-    """Turn uint8 photographs (N, S, S, 3) into a training batch of `size` pixels.
+def make_batch(
+    photographs: Iterable[Tensor],
+    size: int,
+    stride: int,
+    config: AugmentationConfig,
+    device: torch.device | str = "cpu",
+) -> Batch:
+    """Turn uint8 photographs, each (H, W, 3) of its own size, into a training batch of `size` pixels on a device.
 
     Chroma is averaged down by `stride`, the generator's. Draws from PyTorch's global random generator.
     """
-    rgb = photographs.permute(0, 3, 1, 2).float() / 255
-    rgb = mix(random_crop(rgb, size, config), config.mixed)
+    rgb = torch.stack([random_crop(photograph, size, config) for photograph in photographs]).to(device)
+    rgb = mix(rgb, config.mixed)
     lab = rgb_to_lab(rgb)
     luminance = clean_luminance = lab[:, :1]
     chroma = lab[:, 1:]
@@ -83,23 +91,21 @@ def make_batch(photographs: Tensor, size: int, stride: int, config: Augmentation
     return Batch(luminance, clean_luminance, real_chroma, hints)
 
 
-def random_crop(rgb: Tensor, size: int, config: AugmentationConfig) -> Tensor:
-    """Crop and flip (N, 3, S, S) at random to (N, 3, size, size).
+def random_crop(photograph: Tensor, size: int, config: AugmentationConfig) -> Tensor:
+    """Crop a uint8 photograph (H, W, 3) at random, resize and flip it: rgb (3, size, size) in 0..1.
 
-    The crop's size and aspect are drawn once a batch, so that one antialiased resize serves all; its
-    place and the flip are drawn for each photograph.
+    The crop's side is a random share of the photograph's short side, stretched to a random aspect. It is not enlarged
+    more than MAX_ENLARGEMENT times, unless the whole photograph is too small.
     """
-    count, _, side, _ = rgb.shape
-    share = _uniform(*config.crop)
-    stretch = math.exp(_uniform(-1, 1) * math.log(config.stretch))
-    height = min(side, round(side * share * stretch**0.5))
-    width = min(side, round(side * share / stretch**0.5))
-    tops = torch.randint(0, side - height + 1, (count,)).tolist()
-    lefts = torch.randint(0, side - width + 1, (count,)).tolist()
-    crops = torch.stack([p[:, t : t + height, x : x + width] for p, t, x in zip(rgb, tops, lefts, strict=True)])
-    crops = F.interpolate(crops, (size, size), mode="bilinear", antialias=True, align_corners=False)
-    flipped = torch.rand(count, 1, 1, 1, device=rgb.device) < 0.5
-    return torch.where(flipped, crops.flip(-1), crops).clamp(0, 1)
+    height, width, _ = photograph.shape
+    short = min(height, width)
+    side = max(short * _uniform(*config.crop), min(short, size / MAX_ENLARGEMENT))
+    stretch = math.exp(_uniform(-1, 1) * math.log(config.stretch) / 2)
+    tall, wide = min(height, round(side * stretch)), min(width, round(side / stretch))
+    top, left = int(_uniform(0, height - tall + 1)), int(_uniform(0, width - wide + 1))
+    crop = photograph[top : top + tall, left : left + wide].permute(2, 0, 1)[None].float() / 255
+    crop = F.interpolate(crop, (size, size), mode="bilinear", antialias=True, align_corners=False)[0].clamp(0, 1)
+    return crop.flip(-1) if _uniform(0, 1) < 0.5 else crop
 
 
 def mix(rgb: Tensor, share: float) -> Tensor:

@@ -83,7 +83,8 @@ class TrainingConfig:
     final_rate: float = 0.02  # the learning rate at a stage's end over its beginning's
     clip_norm: float = 1.0
     ema_decay: float = 0.999
-    photograph_size: int = 224  # photographs are kept as squares of this side
+    photograph_size: int = 224  # the short side to which photographs are made smaller; none is enlarged
+    balance: float = 0.5  # a set of n photographs is drawn in proportion to n ** balance: 1 as they are, 0 all alike
     min_chroma: float = 3.0  # photographs with a lower mean chroma (Lab units) are left out as near gray
     seed: int = 0
     save_every: int = 500
@@ -111,6 +112,7 @@ class TrainingConfig:
             clip_norm=NOT_NEGATIVE,
             ema_decay=PORTION,
             photograph_size=Limits(32, 4096),
+            balance=PORTION,
             min_chroma=NOT_NEGATIVE,
             seed=Limits(0, 2**63 - 1),
             save_every=COUNT,
@@ -196,6 +198,7 @@ def pix2pix_config() -> TrainingConfig:
         discriminator_rate=1.0,
         clip_norm=0.0,
         photograph_size=286,
+        balance=1.0,
         min_chroma=0.0,
     )
 

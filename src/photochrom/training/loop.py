@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
+from numpy.typing import NDArray
+from torch import Tensor
 
 from photochrom.disk import claimed
 from photochrom.errors import OutputError, TrainingError
@@ -40,11 +40,11 @@ from photochrom.training.augmentation import Batch, make_batch
 from photochrom.training.checkpoint import write_checkpoint
 from photochrom.training.colorings import BestOfMany, Prediction, draw_candidates
 from photochrom.training.config import Stage, TrainingConfig, config_from_dict, config_to_dict
-from photochrom.training.machine import near_device, open_fabric
-from photochrom.training.optimizers import build_optimizer, parameter_groups, set_rate
-from photochrom.training.photographs import load_photographs
-from photochrom.training.samples import write_sample_sheet
-from photochrom.training.schedule import learning_rate, photograph_order, stage_at, step_seed, steps_reached
+from photochrom.training.machine import open_fabric
+from photochrom.training.optimizers import build_optimizer, parameter_groups, set_rate, update_ema
+from photochrom.training.photographs import Photographs, load_photographs, read_some
+from photochrom.training.samples import SHOWN, write_sample_sheet
+from photochrom.training.schedule import SampleOrder, learning_rate, stage_at, step_seed, steps_reached
 from photochrom.training.teachers import load_teachers
 from photochrom.training.timing import Clock, Spent
 
@@ -99,14 +99,16 @@ def train(
 def _prepare(fabric: Fabric, config: TrainingConfig, photographs: list[Path], validation: list[Path], out: Path) -> Run:
     """Decode the photographs, write the configuration, set up the networks."""
     with fabric.rank_zero_first():
-        shown = load_photographs(validation, config.photograph_size, 0.0, out / "samples")[0]
+        shown = read_some(validation, SHOWN, config.photograph_size)
         pictures, left_out = load_photographs(
             photographs, config.photograph_size, config.min_chroma, out / "photographs"
         )
     if fabric.is_global_zero:
         (out / "config.json").write_text(json.dumps(config_to_dict(config), indent=1) + "\n")
         precision = fabric.strategy.precision.precision
-        print(f"{len(pictures)} photographs, {left_out} left out (damaged or near gray), {precision}", flush=True)
+        sets = f"{len(pictures.sets)} set" + "s" * (len(pictures.sets) > 1)
+        counts = f"{len(pictures)} photographs of {sets}, {left_out} left out (damaged, tiny or near gray)"
+        print(f"{counts}, {precision}", flush=True)
     return Run(fabric, config, pictures, shown, out)
 
 
@@ -128,9 +130,17 @@ class Judged(NamedTuple):
 class Run:
     """A training under way: networks, optimizers and the step it has reached."""
 
-    def __init__(self, fabric: Fabric, config: TrainingConfig, pictures: np.ndarray, shown: np.ndarray, out: Path):
+    def __init__(
+        self,
+        fabric: Fabric,
+        config: TrainingConfig,
+        pictures: Photographs,
+        shown: list[NDArray[np.uint8]],
+        out: Path,
+    ):
         self.fabric, self.config, self.out = fabric, config, out
-        self.pictures, self.shown = near_device(torch.from_numpy(pictures), fabric.device), shown
+        self.pictures, self.shown = pictures.near(fabric.device), shown
+        self.order = SampleOrder(pictures.index[:, 3], config.balance, config.seed)
         self.step = 0
         self.seconds = 0.0  # of training, from the first step on, without the time between a stop and --resume
         self.clock = Clock(fabric.device)
@@ -312,9 +322,10 @@ class Run:
     def _batch(self, stage: Stage) -> Batch:
         fabric, count = self.fabric, stage.batch_size // self.fabric.world_size
         first = self.step * stage.batch_size + fabric.global_rank * count
-        chosen = photograph_order(np.arange(first, first + count), len(self.pictures), self.config.seed)
-        pictures = self.pictures[torch.from_numpy(chosen)].to(fabric.device)
-        batch = make_batch(pictures, stage.size, self.raw_generator.stride, self.config.augmentation)
+        chosen = self.order.at(np.arange(first, first + count))
+        pictures = (self.pictures[number] for number in chosen)
+        stride = self.raw_generator.stride
+        batch = make_batch(pictures, stage.size, stride, self.config.augmentation, fabric.device)
         return Batch(**{name: _channels_last(tensor) for name, tensor in vars(batch).items()})
 
     def _aim(self, batch: Batch, noise: Tensor) -> Tensor:
@@ -324,13 +335,12 @@ class Run:
             return self.teachers(batch.clean_luminance, batch.hints, noise).float()
 
     def _count_colors(self, palette: Tensor) -> Tensor:
-        """Rebalancing weights from the palette frequencies of a sample of the photographs."""
-        chosen = np.linspace(0, len(self.pictures) - 1, min(FREQUENCY_PHOTOGRAPHS, len(self.pictures))).astype(int)
+        """Rebalancing weights from the palette frequencies of photographs as training shows them."""
         counts = torch.zeros(len(palette), device=palette.device)
-        for part in np.array_split(chosen, max(1, len(chosen) // 64)):
-            rgb = self.pictures[torch.from_numpy(part)].to(palette.device).permute(0, 3, 1, 2) / 255
-            corners, weights = palette_corners(rgb_to_lab(rgb)[:, 1:, ::4, ::4], palette)
-            counts.index_add_(0, corners.flatten(), weights.flatten())
+        for number in self.order.at(np.arange(min(FREQUENCY_PHOTOGRAPHS, len(self.pictures)))):
+            rgb = self.pictures[number][::4, ::4].to(palette.device).permute(2, 0, 1)[None] / 255
+            corners, weights = palette_corners(rgb_to_lab(rgb)[:, 1:], palette)
+            counts.index_add_(0, corners.flatten(), weights.flatten() / weights.sum())
         return color_weights(counts / counts.sum())
 
     @torch.no_grad()
@@ -365,18 +375,6 @@ class Run:
         if self.fabric.is_global_zero:
             write_sample_sheet(self.ema, self.shown, self.out / "samples" / f"step-{self.step:06d}.jpg")
         self.fabric.barrier()
-
-
-@torch.no_grad()
-def update_ema(ema: nn.Module, generator: nn.Module, decay: float) -> None:
-    """Move ema a step of (1 - decay) toward the generator; buffers too."""
-    pairs = list(zip(ema.state_dict().values(), generator.state_dict().values(), strict=True))
-    averaged = [a for a, _ in pairs if a.is_floating_point()]
-    current = [c for _, c in pairs if c.is_floating_point()]
-    get_ema_multi_avg_fn(decay)(averaged, current, None)  # in one go: a launch for each would keep a GPU waiting
-    for counter, counted in pairs:
-        if not counter.is_floating_point():
-            counter.copy_(counted)
 
 
 def _channels_last(x: Tensor) -> Tensor:

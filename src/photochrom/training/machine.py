@@ -1,4 +1,4 @@
-"""What a training runs on: accelerator, precision, memory."""
+"""What a training runs on: accelerator and precision."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from torch import Tensor
 
 from photochrom.errors import TrainingError
 
@@ -43,10 +42,3 @@ def default_precision() -> str:
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
     return "bf16-mixed" if torch.cpu._is_avx512_bf16_supported() else "32-true"
-
-
-def near_device(pictures: Tensor, device: torch.device) -> Tensor:
-    """All photographs, uint8, in a GPU's own memory if half of what is free there holds them."""
-    if device.type != "cuda" or pictures.nbytes > torch.cuda.mem_get_info(device)[0] / 2:
-        return pictures
-    return pictures.to(device)
