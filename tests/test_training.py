@@ -44,7 +44,7 @@ SMALL = GeneratorConfig(encoder="lite0", decoder_channels=(24, 16, 16), style_ch
 SMALL_STAGE = {"name": "small", "steps": 20, "size": 64, "batch_size": 4, "learning_rate": 1e-3}
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def small_sample_sheets():
     """Two photographs of 64 pixels on a sheet: most of a short training's time would go into its samples."""
     with pytest.MonkeyPatch.context() as patch:
@@ -77,7 +77,7 @@ def read_log(run):
     return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def trained(training_folder, tmp_path_factory):
     """One small training, for all tests that only need a finished run."""
     run = tmp_path_factory.mktemp("runs") / "run"
@@ -586,7 +586,7 @@ def test_a_portable_checkpoint_starts_another_training(trained, training_folder,
     assert read_checkpoint(run)["step"] == 2
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def exported(trained, tmp_path_factory):
     """A folder with the trained network, made colorful: plain/ and calibrated/ runs, and the latter's model.onnx."""
     from photochrom.training.checkpoint import write_checkpoint

@@ -67,11 +67,11 @@ def _decode_plain(data: bytes, side: int) -> NDArray[np.uint8] | None:
     For small AVIF and WebP files this takes less than a tenth of the time of libvips' thumbnails.
     """
     try:
-        image = Image.open(io.BytesIO(data))
-        if image.mode != "RGB" or "icc_profile" in image.info:
+        file = Image.open(io.BytesIO(data))
+        if file.mode != "RGB" or "icc_profile" in file.info:
             return None
-        image.draft("RGB", (side, side))  # JPEG only: decodes to a half, a quarter or an eighth, but no smaller
-        image = ImageOps.exif_transpose(image)
+        file.draft("RGB", (side, side))  # JPEG only: decodes to a half, a quarter or an eighth, but no smaller
+        image = ImageOps.exif_transpose(file)
         width, height = _scaled(*image.size, side)
         if (width, height) != image.size:
             image = image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)

@@ -36,6 +36,7 @@ from photochrom.networks.losses import (
 )
 from photochrom.networks.palette import palette_corners
 from photochrom.networks.perception import color_difference
+from photochrom.training import samples
 from photochrom.training.augmentation import Batch, make_batch
 from photochrom.training.checkpoint import write_checkpoint
 from photochrom.training.colorings import BestOfMany, Prediction, draw_candidates
@@ -43,7 +44,6 @@ from photochrom.training.config import Stage, TrainingConfig, config_from_dict, 
 from photochrom.training.machine import open_fabric
 from photochrom.training.optimizers import build_optimizer, parameter_groups, set_rate, update_ema
 from photochrom.training.photographs import Photographs, load_photographs, read_some
-from photochrom.training.samples import SHOWN, write_sample_sheet
 from photochrom.training.schedule import SampleOrder, learning_rate, stage_at, step_seed, steps_reached
 from photochrom.training.teachers import load_teachers
 from photochrom.training.timing import Clock, Spent
@@ -99,7 +99,7 @@ def train(
 def _prepare(fabric: Fabric, config: TrainingConfig, photographs: list[Path], validation: list[Path], out: Path) -> Run:
     """Decode the photographs, write the configuration, set up the networks."""
     with fabric.rank_zero_first():
-        shown = read_some(validation, SHOWN, config.photograph_size)
+        shown = read_some(validation, samples.SHOWN, config.photograph_size)
         pictures, left_out = load_photographs(
             photographs, config.photograph_size, config.min_chroma, out / "photographs"
         )
@@ -373,7 +373,7 @@ class Run:
 
     def _write_samples(self) -> None:
         if self.fabric.is_global_zero:
-            write_sample_sheet(self.ema, self.shown, self.out / "samples" / f"step-{self.step:06d}.jpg")
+            samples.write_sample_sheet(self.ema, self.shown, self.out / "samples" / f"step-{self.step:06d}.jpg")
         self.fabric.barrier()
 
 

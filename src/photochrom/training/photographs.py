@@ -74,12 +74,14 @@ def load_photographs(sources: list[Path], side: int, min_chroma: float, cache: P
         summary_file.unlink(missing_ok=True)
         sets: dict[str, int] = {}
         rows, offset = [], 0
-        with data_file.open("wb") as out:
+        unfinished = data_file.with_suffix(".part")  # another process may have the last one mapped
+        with unfinished.open("wb") as out:
             for member, rgb8 in zip(found, _with_progress(decode_all(found, side), len(found)), strict=True):
                 if rgb8 is not None and min(rgb8.shape[:2]) >= MIN_SIDE and mean_chroma(rgb8) >= min_chroma:
                     out.write(rgb8.tobytes())
                     rows.append((offset, *rgb8.shape[:2], sets.setdefault(set_of(member), len(sets))))
                     offset += rgb8.size
+        unfinished.replace(data_file)
         np.save(index_file, np.array(rows, np.int64).reshape(-1, 4))
         summary_file.write_text(json.dumps({"key": key, "sets": list(sets)}))
     index = np.load(index_file)
