@@ -86,7 +86,7 @@ LADDER = (
         "mixed",
         "CIEDE2000 + CutMix, skipped blocks",
         "difference",
-        ("augmentation.mixed=0.4", "generator.skipped=0.12"),
+        ("augmentation.mixed=0.4", "generator.drop_path=0.12"),
     ),
     Rung("edges-alone", "CIEDE2000 + edges (1.0)", "difference", ("edge_weight=1.0",)),
     Rung(

@@ -179,7 +179,7 @@ def test_published_distances_go_through_the_known_libraries(monkeypatch, truths)
     """The libraries themselves can't be installed everywhere: here stand-ins check what they are given."""
     import torch
 
-    from photochrom.networks.published import published_distances
+    from photochrom.evaluation.fid_lpips import published_distances
 
     seen = {}
 

@@ -123,8 +123,8 @@ def test_kernel_distance_doesnt_depend_on_how_many():
 def test_features_recognize_a_cat():
     """Ours up to the features, the package's own classifier behind them: wrong scaling or padding would show."""
     pytest.importorskip("torch")
+    from photochrom.evaluation.features import FeatureNetwork
     from photochrom.networks.encoder import read_pretrained
-    from photochrom.networks.features import FeatureNetwork
 
     tensors = read_pretrained("lite0")
     cat = data.chelsea()[:300, 80:380]

@@ -9,8 +9,11 @@ from skimage import color, data
 
 from photochrom.errors import TrainingError
 from photochrom.evaluation import metrics
+from photochrom.inference.weights import load_model
+from photochrom.networks.build import generator_config
+from photochrom.networks.ciede2000 import color_difference
 from photochrom.networks.discriminator import DiscriminatorConfig, PatchGAN
-from photochrom.networks.encoder import EfficientNetLite, read_pretrained, skip_at_random
+from photochrom.networks.encoder import EfficientNetLite, drop_path, read_pretrained
 from photochrom.networks.generator import (
     Generator,
     GeneratorConfig,
@@ -31,7 +34,6 @@ from photochrom.networks.losses import (
     smooth_pixel_loss,
 )
 from photochrom.networks.palette import displayable_palette, palette_corners
-from photochrom.networks.perception import color_difference
 from photochrom.networks.pix2pix import Pix2PixConfig, Pix2PixGenerator
 from photochrom.photo.resize import resize
 from photochrom.training.config import preset_config
@@ -118,12 +120,24 @@ def test_encoder_recognizes_gray_photographs(name, classes):
 def test_blocks_are_skipped_only_while_training():
     torch.manual_seed(0)
     x = torch.ones(1000, 2, 3, 3)
-    assert torch.equal(skip_at_random(x, 0.2, training=False), x)
-    skipped = skip_at_random(x, 0.2, training=True).flatten(1)
+    assert torch.equal(drop_path(x, 0.2, training=False), x)
+    skipped = drop_path(x, 0.2, training=True).flatten(1)
     assert ((skipped == 0).all(dim=1) | (skipped == 1.25).all(dim=1)).all()
     assert skipped.mean() == pytest.approx(1, abs=0.05)
-    blocks = EfficientNetLite("lite0", skipped=0.2)._blocks
-    assert 0 < blocks[0].skipped < blocks[-1].skipped == 0.2
+    blocks = EfficientNetLite("lite0", drop_path=0.2)._blocks
+    assert 0 < blocks[0].drop_probability < blocks[-1].drop_probability == 0.2
+
+
+def test_configurations_of_earlier_versions_are_read():
+    """`drop_path` was called `skipped`; the checkpoint that further trainings start from still says so."""
+    assert generator_config("default", {"encoder": "lite0", "skipped": 0.15}) == GeneratorConfig(
+        encoder="lite0", drop_path=0.15
+    )
+    shipped = load_model().info.details["config"]["generator"]  # as the version that trained it wrote it
+    expected = shipped.get("skipped", shipped.get("drop_path"))
+    assert generator_config("default", shipped).drop_path == expected
+    with pytest.raises(TypeError, match="nonsense"):
+        generator_config("default", {"nonsense": 1})
 
 
 @pytest.mark.parametrize("layers, field", [(1, 16), (2, 34), (3, 70), (4, 142)])
@@ -246,7 +260,7 @@ def test_a_glaring_stripe_does_not_make_up_for_a_dull_picture():
 
 
 def test_an_encoder_that_does_not_learn_stays_as_it_is():
-    generator = Generator(GeneratorConfig(encoder="lite0", decoder_channels=(24, 16, 16), skipped=0.5)).train()
+    generator = Generator(GeneratorConfig(encoder="lite0", decoder_channels=(24, 16, 16), drop_path=0.5)).train()
     assert generator.encoder.training
     generator.encoder.requires_grad_(False)
     generator.train()
@@ -254,10 +268,10 @@ def test_an_encoder_that_does_not_learn_stays_as_it_is():
 
 
 def test_classification_loss_by_hand():
-    log_shares = torch.log(torch.tensor([[[[0.5, 0.3, 0.2]]]]))
+    log_probabilities = torch.log(torch.tensor([[[[0.5, 0.3, 0.2]]]]))
     corners, corner_weights = torch.tensor([[[[0, 1, 2, 2]]]]), torch.tensor([[[[0.5, 0.5, 0.0, 0.0]]]])
     expected = -0.5 * np.log(0.5) - 0.5 * np.log(0.3)
-    assert classification_loss(log_shares, corners, corner_weights, torch.ones(3)) == pytest.approx(expected)
+    assert classification_loss(log_probabilities, corners, corner_weights, torch.ones(3)) == pytest.approx(expected)
 
 
 def test_rare_colors_weigh_more_and_the_mean_weight_is_one():

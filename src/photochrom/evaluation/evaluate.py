@@ -127,7 +127,7 @@ def evaluate(
                 pictures, measures = _measure(copy, truths)
                 distances = _distances(_read_features(features, pictures), true_features)
                 if published:
-                    from photochrom.networks.published import published_distances
+                    from photochrom.evaluation.fid_lpips import published_distances
 
                     distances |= published_distances(pictures, truths.rgb8)
                 evaluation.scores.append(Scores(copy.name, measures, distances))
@@ -244,7 +244,7 @@ def _feature_network():  # type: ignore[no-untyped-def]  # PyTorch is an extra; 
     try:
         import skimage.metrics  # noqa: F401  # for SSIM: better missed now than after an hour
 
-        from photochrom.networks.features import FeatureNetwork
+        from photochrom.evaluation.features import FeatureNetwork
     except ImportError as error:
         raise MissingExtra("photochrom evaluate", "evaluate") from error
     return FeatureNetwork()

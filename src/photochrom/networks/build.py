@@ -1,4 +1,4 @@
-"""From a configuration, or a checkpoint, to its network."""
+"""Build the network that a configuration or a checkpoint describes."""
 
 from __future__ import annotations
 
@@ -12,24 +12,28 @@ from photochrom.networks.generator import Generator, GeneratorConfig
 from photochrom.networks.pix2pix import Pix2PixConfig, Pix2PixGenerator
 
 CHECKPOINT_NAME = "checkpoint.pt"
+RENAMED = {"skipped": "drop_path"}  # names in configurations that earlier versions wrote
 AnyGenerator = Generator | Pix2PixGenerator
 
 
 def build_generator(config: GeneratorConfig | Pix2PixConfig) -> AnyGenerator:
-    """The generator that a configuration describes, freshly initialized."""
+    """Build the generator that a configuration describes, freshly initialized."""
     return Pix2PixGenerator(config) if isinstance(config, Pix2PixConfig) else Generator(config)
 
 
 def generator_config(preset: str, values: dict[str, Any]) -> GeneratorConfig | Pix2PixConfig:
-    """A generator's configuration from plain JSON types. Raises TypeError for a name it doesn't know."""
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    """A generator's configuration from plain JSON types, as this version or an earlier one wrote them.
+
+    Raises TypeError for an unknown name.
+    """
+    values = {RENAMED.get(k, k): tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     return Pix2PixConfig(**values) if preset == "pix2pix" else GeneratorConfig(**values)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint, or a training run's, restricted to tensors and plain types.
+    """Read a checkpoint file, or the checkpoint of a training run; only tensors and plain types are accepted.
 
-    Raises TrainingError if there is none, WeightsError if it is damaged or something else.
+    Raises TrainingError if there is none, WeightsError if it is damaged or no checkpoint.
     """
     file = path / CHECKPOINT_NAME if path.is_dir() else path
     if not file.exists():
@@ -41,7 +45,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def load_ema(path: Path) -> tuple[AnyGenerator, dict[str, Any], int]:
-    """The averaged generator of a checkpoint or run, ready to predict; its configuration; its step."""
+    """Return the averaged generator of a checkpoint or run, ready to predict, its configuration and its step."""
     state = read_checkpoint(path)
     try:
         config = state["config"]

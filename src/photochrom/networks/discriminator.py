@@ -1,4 +1,4 @@
-"""The PatchGAN discriminator: fully convolutional, real or fake patch by patch (Isola et al. 2017)."""
+"""The PatchGAN discriminator: fully convolutional, judges each patch as real or fake (Isola et al. 2017)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class DiscriminatorConfig:
 
 
 class PatchGAN(nn.Module):
-    """Scores every patch of a candidate coloring, given the luminance it was made for.
+    """Gives a logit to every patch of a candidate coloring, given the luminance it was made for.
 
     norm "instance" is the published network: batch normalization at the paper's batch size of 1.
     "spectral" normalizes the weights instead (Miyato et al. 2018, arXiv 1802.05957).
@@ -57,7 +57,7 @@ class PatchGAN(nn.Module):
         self.patches = nn.Sequential(*blocks)
 
     def forward(self, luminance: Tensor, chroma: Tensor) -> Tensor:
-        """The patch map: one logit a patch, above 0 for "real".
+        """The patch map: one logit per patch, above 0 where the patch looks real.
 
         luminance (N, 1, H, W) in 0..100 is averaged down to the size of chroma (N, 2, h, w), in Lab
         units. Returns (N, 1, h', w').
@@ -66,5 +66,5 @@ class PatchGAN(nn.Module):
         return self.patches(torch.cat([scale_luminance(luminance), scale_chroma(chroma)], dim=1))
 
     def score(self, luminance: Tensor, chroma: Tensor) -> Tensor:
-        """The score of each whole picture, (N,): the mean of its patch map."""
+        """The score of each whole picture, (N,): the mean of its logits."""
         return self(luminance, chroma).mean(dim=(1, 2, 3))

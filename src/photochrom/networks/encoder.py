@@ -1,4 +1,4 @@
-"""The encoder: EfficientNet-Lite, pretrained on ImageNet, looking at gray.
+"""The encoder: EfficientNet-Lite, pretrained on ImageNet, on gray pictures.
 
 EfficientNet (Tan & Le 2019, arXiv 1905.11946) in its "Lite" form: no squeeze-and-excitation, ReLU6
 instead of swish, stem and head not widened. The pretrained tensors come from the PyPI packages
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from photochrom.errors import MissingExtra
 
-# One row a stage: kernel, stride of its first block, expansion, channels, blocks (Tan & Le, table 1).
+# One row per stage: kernel, stride of its first block, expansion, channels, blocks (Tan & Le, table 1).
 STAGES = (
     (3, 1, 1, 16, 1),
     (3, 2, 6, 24, 2),
@@ -36,7 +36,7 @@ UNUSED_PREFIXES = ("_conv_head.", "_bn1.", "_fc.")  # the classifier behind the 
 class SamePadConv(nn.Conv2d):
     """Convolution with TensorFlow's "SAME" padding for inputs of even size, as the weights expect.
 
-    At stride 2 that pads one pixel more at the bottom right than at the top left.
+    At stride 2, one pixel more is padded at the bottom and right than at the top and left.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -56,7 +56,7 @@ class InvertedResidual(nn.Module):
         super().__init__()
         hidden = inputs * expansion
         self.residual = stride == 1 and inputs == outputs
-        self.skipped = 0.0  # how often, while training
+        self.drop_probability = 0.0  # of skipping the block while training
         if expansion > 1:
             self._expand_conv = nn.Conv2d(inputs, hidden, 1, bias=False)
             self._bn0 = nn.BatchNorm2d(hidden, eps=NORM_EPSILON)
@@ -72,29 +72,29 @@ class InvertedResidual(nn.Module):
             hidden = F.relu6(self._bn0(self._expand_conv(hidden)))
         hidden = F.relu6(self._bn1(self._depthwise_conv(hidden)))
         hidden = self._bn2(self._project_conv(hidden))
-        return x + skip_at_random(hidden, self.skipped, self.training) if self.residual else hidden
+        return x + drop_path(hidden, self.drop_probability, self.training) if self.residual else hidden
 
 
-def skip_at_random(x: Tensor, share: float, training: bool) -> Tensor:
-    """A share of the batch (N, C, H, W) becomes 0 while training; the rest is raised so that the mean stays.
+def drop_path(x: Tensor, probability: float, training: bool) -> Tensor:
+    """While training, set items of the batch (N, C, H, W) to 0 at random; raise the rest so that the mean stays.
 
     Stochastic depth (Huang et al. 2016, arXiv 1603.09382).
     """
-    if not training or share == 0:
+    if not training or probability == 0:
         return x
-    kept = torch.rand(len(x), 1, 1, 1, device=x.device) >= share
-    return x * kept / (1 - share)
+    kept = torch.rand(len(x), 1, 1, 1, device=x.device) >= probability
+    return x * kept / (1 - probability)
 
 
 class EfficientNetLite(nn.Module):
     """EfficientNet-Lite without its classifier, for gray (one input channel) or color (three).
 
     For gray, the stem's three color kernels are summed into one, which on gray input is the same function.
-    Parameters keep the names of the published weights files. skipped: how often the last block is skipped
-    while training, earlier ones in proportion to their depth.
+    Parameters keep the names of the published weights files. drop_path: probability that the last block is
+    skipped while training; for earlier blocks it falls in proportion to their depth.
     """
 
-    def __init__(self, name: str = "lite0", input_channels: int = 1, skipped: float = 0.0):
+    def __init__(self, name: str = "lite0", input_channels: int = 1, drop_path: float = 0.0):
         super().__init__()
         width, depth = SCALINGS[name]
         self.name = name
@@ -115,10 +115,10 @@ class EfficientNetLite(nn.Module):
                 channels.append(outputs)
                 inputs = outputs
         for number, block in enumerate(blocks, 1):
-            block.skipped = skipped * number / len(blocks)
+            block.drop_probability = drop_path * number / len(blocks)
         self._blocks = nn.ModuleList(blocks)
 
-        # A feature map is taken where the next block would halve it, and at the end.
+        # A feature map is taken before each block that halves it, and at the end.
         self.taps = [i for i, s in enumerate(strides[1:]) if s == 2] + [len(blocks) - 1]
         self.channels = [channels[i] for i in self.taps]
 

@@ -15,7 +15,7 @@ from photochrom.networks.units import scale_chroma, scale_luminance
 
 HINT_CHANNELS = 3  # a, b, and where they apply
 HINT_SCALE = 40.0  # the encoder's maps reach tens: hints of -1..1 would drown among them
-TYPICAL_CHROMA = 15.0  # Lab units: of photographs' pixels, about the mean
+TYPICAL_CHROMA = 15.0  # Lab units: about the mean chroma of photographs' pixels
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class GeneratorConfig:
     decoder_channels: tuple[int, int, int] = (256, 160, 96)  # at strides 16, 8, 4
     style_channels: int = 128  # what the noise and the whole picture's content are mixed into
     noise_channels: int = 8  # length of the noise vector z
-    dropout: float = 0.25  # share of the encoder's channels hidden while training, against learning by heart
-    skipped: float = 0.0  # how often the encoder's last block is skipped while training, likewise
-    weak_gain: float = 1.0  # on weak chroma, and
-    strong_gain: float = 1.0  # on strong chroma: see `calibrate`
-    tint_gain: float = 1.0  # on the picture's mean chroma: see `lower_tint`
+    dropout: float = 0.25  # probability that a channel of the encoder is hidden while training, against overfitting
+    drop_path: float = 0.0  # probability that the encoder's last block is skipped while training, likewise
+    weak_gain: float = 1.0  # factor on weak chroma; see `calibrate`
+    strong_gain: float = 1.0  # factor on strong chroma; see `calibrate`
+    tint_gain: float = 1.0  # factor on the picture's mean chroma; see `lower_tint`
 
     def __post_init__(self) -> None:
         check_config(
@@ -41,7 +41,7 @@ class GeneratorConfig:
             style_channels=COUNT,
             noise_channels=COUNT,
             dropout=PORTION_BELOW_ONE,
-            skipped=PORTION_BELOW_ONE,
+            drop_path=PORTION_BELOW_ONE,
             weak_gain=POSITIVE,
             strong_gain=POSITIVE,
             tint_gain=NOT_NEGATIVE,
@@ -55,8 +55,8 @@ class Generator(nn.Module):
       the places where they stand.
     - Noise modulates every decoder stage (FiLM, Perez et al. 2018, arXiv 1709.07871), mixed with what
       the whole picture shows, so that the same z may mean a red car here and a red dress there.
-    - The head scores a palette of displayable colors and returns their softmax mean (Zhang et al. 2016, at
-      temperature 1), so that regression and classification train the same head.
+    - The head gives a logit to each color of a displayable palette and returns the mean color under their softmax
+      (Zhang et al. 2016, at temperature 1), so that regression and classification train the same head.
     """
 
     stride = 4  # the output's height and width are the input's over this
@@ -67,7 +67,7 @@ class Generator(nn.Module):
         super().__init__()
         self.config = config
         self.noise_channels = config.noise_channels
-        self.encoder = EfficientNetLite(config.encoder, skipped=config.skipped)
+        self.encoder = EfficientNetLite(config.encoder, drop_path=config.drop_path)
         _, *skips, bottleneck = self.encoder.channels
         self.style = nn.Sequential(nn.Linear(bottleneck + config.noise_channels, config.style_channels), nn.ReLU())
         self.decoder = nn.ModuleList()
@@ -83,27 +83,26 @@ class Generator(nn.Module):
     def forward(self, luminance: Tensor, hints: Tensor, noise: Tensor) -> Tensor:
         """Predict chroma.
 
-        luminance (N, 1, H, W) in 0..100, H and W multiples of 32; hints (N, 3, H, W): a, b in Lab units
-        and a mask in {0, 1}; noise (N, Z), 0 for the likeliest coloring. Returns chroma (N, 2, H/4, W/4)
-        in Lab units.
+        luminance: (N, 1, H, W) in 0..100; H and W are multiples of 32. hints: (N, 3, H, W), which are a and b in
+        Lab units and a mask in {0, 1}. noise: (N, Z); 0 selects the likeliest coloring. Returns chroma
+        (N, 2, H/4, W/4) in Lab units.
         """
         return self.decode(self.encode(luminance), hints, noise)
 
     def encode(self, luminance: Tensor) -> list[Tensor]:
-        """The encoder's maps at strides 4, 8, 16, 32: all that decoding needs to know of the luminance."""
+        """The encoder's maps at strides 4, 8, 16 and 32: all that decoding needs to know about the luminance."""
         features = self.encoder(scale_luminance(luminance))[1:]
         return [F.dropout2d(f, self.config.dropout, self.training) for f in features]
 
     def decode(self, features: list[Tensor], hints: Tensor, noise: Tensor) -> Tensor:
         """Chroma (N, 2, H/4, W/4) in Lab units from the encoder's maps."""
-        scores, heeded = self.scores(features, hints, noise)
-        return self.color(F.softmax(scores, dim=-1, dtype=torch.float32), heeded)
+        logits, heeded = self.logits(features, hints, noise)
+        return self.color(F.softmax(logits, dim=-1, dtype=torch.float32), heeded)
 
-    def scores(self, features: list[Tensor], hints: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """The palette scores (N, H/4, W/4, Q), logits of a distribution over colors, and where hints are heeded.
+    def logits(self, features: list[Tensor], hints: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of the palette's colors (N, H/4, W/4, Q), and how much each cell heeds any hint (N, 1, H/16, W/16).
 
-        The palette is the last axis, over which a softmax is much faster. The second answer (N, 1, H/16, W/16) is
-        how far each cell heeds any hint, 0..1.
+        The palette is the last axis, because a softmax over the last axis is much faster. The second result is in 0..1.
         """
         gains = self.config.weak_gain, self.config.strong_gain
         hints = torch.cat([uncalibrate(hints[:, :2], *gains), hints[:, 2:]], dim=1)
@@ -119,18 +118,18 @@ class Generator(nn.Module):
             stride //= 2
         return self.head(x).permute(0, 2, 3, 1), spread[:, 2:]
 
-    def color(self, shares: Tensor, heeded: Tensor) -> Tensor:
+    def color(self, probabilities: Tensor, heeded: Tensor) -> Tensor:
         """The palette's mean color (N, 2, h, w), calibrated, in Lab units.
 
-        shares (N, h, w, Q) sum to 1 over Q; heeded (N, 1, h/4, w/4) as `scores` returns it.
+        probabilities (N, h, w, Q) sum to 1 over Q; heeded (N, 1, h/4, w/4) as `logits` returns it.
         """
-        mean = (shares @ self.palette).permute(0, 3, 1, 2)
+        mean = (probabilities @ self.palette).permute(0, 3, 1, 2)
         unhinted = 1 - F.interpolate(heeded.to(mean.dtype), scale_factor=4.0, mode="nearest")
         mean = lower_tint(mean, unhinted, self.config.tint_gain)
         return calibrate(mean, self.config.weak_gain, self.config.strong_gain)
 
     def train(self, mode: bool = True) -> Generator:
-        """As any module's, but an encoder that doesn't learn keeps its statistics and skips nothing."""
+        """As in every module, but an encoder that doesn't learn keeps its statistics and skips no block."""
         super().train(mode)
         if not any(p.requires_grad for p in self.encoder.parameters()):
             self.encoder.eval()
@@ -138,10 +137,10 @@ class Generator(nn.Module):
 
 
 def lower_tint(chroma: Tensor, unhinted: Tensor, tint_gain: float) -> Tensor:
-    """Chroma (N, 2, h, w) with only a share of its mean over the picture: tint_gain of it.
+    """Multiply the picture's mean chroma by tint_gain: (N, 2, h, w) to (N, 2, h, w).
 
-    Where a network is in doubt it answers with the average of all photographs, a warm brown, everywhere alike: some of
-    a picture's tint is doubt. unhinted (N, 1, h, w), 0..1: what hints have colored neither counts nor changes.
+    A network that is in doubt answers with the average of all photographs, a warm brown, so part of a picture's tint
+    is only doubt. unhinted: (N, 1, h, w) in 0..1; what hints have colored neither counts nor changes.
     """
     if tint_gain == 1:
         return chroma
@@ -150,11 +149,11 @@ def lower_tint(chroma: Tensor, unhinted: Tensor, tint_gain: float) -> Tensor:
 
 
 def calibrate(chroma: Tensor, weak_gain: float, strong_gain: float) -> Tensor:
-    """Chroma (N, 2, h, w) times a gain that goes from weak_gain to strong_gain with its size; hue stays.
+    """Multiply chroma (N, 2, h, w) by a gain that goes from weak_gain to strong_gain with its size; hue stays.
 
-    A mean over likely colors is duller than any of them. Raising the strong chroma, of which the network is
-    sure, and not the weak, costs less accuracy than raising all alike. The gain is bounded by its two ends
-    and halfway between them at TYPICAL_CHROMA.
+    A mean over likely colors is duller than any of them. The network is sure of its strong chroma: raising only
+    that costs less accuracy than raising all. The gain lies between weak_gain and strong_gain, and halfway between
+    them at TYPICAL_CHROMA.
     """
     if weak_gain == strong_gain == 1:
         return chroma
@@ -164,7 +163,7 @@ def calibrate(chroma: Tensor, weak_gain: float, strong_gain: float) -> Tensor:
 
 
 def uncalibrate(chroma: Tensor, weak_gain: float, strong_gain: float) -> Tensor:
-    """The inverse of `calibrate`: what the network itself must say for a hint's color to come out."""
+    """The inverse of `calibrate`: what the network itself must predict so that a hint's color comes out."""
     if weak_gain == strong_gain == 1:
         return chroma
     wanted = chroma.square().sum(dim=1, keepdim=True)
@@ -205,29 +204,29 @@ class HintSpread(nn.Module):
         super().__init__()
         self.query = nn.Conv2d(channels, width, 1)
         self.key = nn.Conv2d(channels, width, 1)
-        self.no_hint = nn.Parameter(torch.zeros(()))  # the score of heeding none
+        self.no_hint = nn.Parameter(torch.zeros(()))  # the logit of heeding none
 
     def forward(self, x: Tensor, hints: Tensor) -> Tensor:
-        """x (N, C, h, w) and hints (N, 3, h, w) of the same cells to spread hints (N, 3, h, w).
+        """From x (N, C, h, w) and the hints (N, 3, h, w) of the same cells to spread hints (N, 3, h, w).
 
-        Of the three the last is how much of a cell's attention goes to any hint, 0..1.
+        The last of the three channels is how much of a cell's attention goes to any hint, 0..1.
         """
         count, _, height, width = hints.shape
         query = self.query(x).flatten(2).transpose(1, 2)  # (N, h w, D)
         key = self.key(x).flatten(2)  # (N, D, h w)
         hinted = hints[:, 2:].flatten(2)  # (N, 1, h w)
-        scores = query @ key * key.shape[1] ** -0.5 + (hinted - 1) * 1e4  # (N, h w, h w)
-        scores = torch.cat([scores, self.no_hint.expand(count, height * width, 1).to(scores.dtype)], dim=2)
-        shares = F.softmax(scores, dim=2, dtype=torch.float32)[..., :-1]
-        spread = shares @ hints.flatten(2).transpose(1, 2).to(shares.dtype)  # (N, h w, 3)
+        logits = query @ key * key.shape[1] ** -0.5 + (hinted - 1) * 1e4  # (N, h w, h w)
+        logits = torch.cat([logits, self.no_hint.expand(count, height * width, 1).to(logits.dtype)], dim=2)
+        probabilities = F.softmax(logits, dim=2, dtype=torch.float32)[..., :-1]
+        spread = probabilities @ hints.flatten(2).transpose(1, 2).to(probabilities.dtype)  # (N, h w, 3)
         return spread.transpose(1, 2).reshape(count, 3, height, width).to(x.dtype)
 
 
 def hints_at_stride(hints: Tensor, stride: int) -> Tensor:
     """Hints (N, 3, H, W) pooled to (N, 3, H/stride, W/stride), in network units.
 
-    A cell holds the mean of the hints inside it, not of its empty pixels, so that a single point counts
-    in full at every scale. The mask becomes 1 where there is any.
+    A cell holds the mean of the hints inside it and ignores its empty pixels, so that a single point keeps its
+    full strength at every scale. The mask becomes 1 in every cell that holds a hint.
     """
     chroma, mask = hints[:, :2], hints[:, 2:]
     share = F.avg_pool2d(mask, stride)

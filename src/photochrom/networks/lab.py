@@ -1,6 +1,6 @@
 """sRGB <-> CIELAB (D65, 2 degree observer) in PyTorch, differentiable everywhere.
 
-The same formulas and constants as `photochrom.photo.color`, which see; a test holds them together.
+The same formulas and constants as in `photochrom.photo.color`; a test compares the two.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def lab_to_linear_rgb(lab: Tensor) -> Tensor:
 
 
 def lab_to_rgb(lab: Tensor) -> Tensor:
-    """L in 0..100, a, b (N, 3, H, W) to sRGB, unclipped; the linear part of the curve serves negatives."""
+    """L in 0..100, a, b (N, 3, H, W) to sRGB, unclipped; negative values follow the linear part of the curve."""
     linear_rgb = lab_to_linear_rgb(lab)
     limit = SRGB_LINEAR_LIMIT / 12.92
     curved = 1.055 * linear_rgb.clamp_min(limit) ** (1 / 2.4) - 0.055

@@ -1,4 +1,4 @@
-"""The losses: arithmetic only. Chroma is in Lab units, (N, 2, H, W); results are means over the batch."""
+"""The losses; only arithmetic. Chroma is in Lab units, (N, 2, H, W); results are means over the batch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def pixel_loss(fake_chroma: Tensor, real_chroma: Tensor) -> Tensor:
 
 
 def smooth_pixel_loss(fake_chroma: Tensor, real_chroma: Tensor) -> Tensor:
-    """Smooth L1 (Huber) in network units: differences too small to see don't pull as hard."""
+    """Smooth L1 (Huber) in network units: differences too small to see count less."""
     return F.smooth_l1_loss(scale_chroma(fake_chroma), scale_chroma(real_chroma), beta=SMOOTH_BETA)
 
 
@@ -28,7 +28,7 @@ def edge_loss(fake_chroma: Tensor, real_chroma: Tensor) -> Tensor:
     """How far chroma's edges are from the true ones, in Lab units: mean |gradient of (fake - real)|.
 
     Over neighbors across and down, in the picture itself and averaged down by 2 and 4 (gradient matching, Li &
-    Snavely 2018, arXiv 1804.00607). A patch of color in the middle of a thing has edges where the truth has none.
+    Snavely 2018, arXiv 1804.00607). A patch of color in the middle of an object has edges where the truth has none.
     """
     difference, terms = fake_chroma - real_chroma, []
     for scale in EDGE_SCALES:
@@ -38,11 +38,11 @@ def edge_loss(fake_chroma: Tensor, real_chroma: Tensor) -> Tensor:
 
 
 def dullness_loss(fake_chroma: Tensor, real_chroma: Tensor) -> Tensor:
-    """By how much places are less colorful than the truth, in Lab units: mean max(0, |real| - |fake|).
+    """How much less chroma pixels have than in the truth, in Lab units: mean max(0, |real| - |fake|).
 
-    Place by place, so that nothing glaring elsewhere makes up for it. A colorfulness of the whole picture (Kang et al.
-    2023, DDColor, arXiv 2212.11613) is mostly contrast: a network learned to paint a stripe of sky along the upper
-    edge of every photograph.
+    Each pixel counts by itself, so that a glaring pixel elsewhere can't make up for a dull one. A loss on the
+    colorfulness of the whole picture (Kang et al. 2023, DDColor, arXiv 2212.11613) mostly rewards contrast: a network
+    learned to paint a stripe of sky along the upper edge of every photograph.
     """
     return F.relu(_length(real_chroma) - _length(fake_chroma)).mean()
 
@@ -52,18 +52,20 @@ def _length(vectors: Tensor) -> Tensor:
 
 
 def pixel_distance(fake_chroma: Tensor, real_chroma: Tensor) -> Tensor:
-    """Mean ab distance of each picture, (N,), in Lab units: what best-of-many sampling compares."""
+    """Mean ab distance of each picture, (N,), in Lab units; best-of-many sampling compares it."""
     return (fake_chroma - real_chroma).square().sum(dim=1).add(1e-6).sqrt().mean(dim=(1, 2))
 
 
-def classification_loss(log_shares: Tensor, corners: Tensor, corner_weights: Tensor, color_weights: Tensor) -> Tensor:
+def classification_loss(
+    log_probabilities: Tensor, corners: Tensor, corner_weights: Tensor, color_weights: Tensor
+) -> Tensor:
     """Rebalanced cross-entropy over palette colors (Zhang et al. 2016, eq. 2-4).
 
-    log_shares (N, h, w, Q): log-probabilities. corners (N, h, w, 4): indices of the palette colors around
+    log_probabilities: (N, h, w, Q). corners (N, h, w, 4): indices of the palette colors around
     the true chroma; corner_weights (N, h, w, 4): their bilinear weights, summing to 1. color_weights (Q,):
-    how much a palette color counts. Returns sum(weight * cross-entropy) / sum(weight) over pixels.
+    the weight of each palette color. Returns sum(weight * cross-entropy) / sum(weight) over pixels.
     """
-    cross_entropy = -(log_shares.gather(-1, corners) * corner_weights).sum(dim=-1)
+    cross_entropy = -(log_probabilities.gather(-1, corners) * corner_weights).sum(dim=-1)
     weights = (color_weights[corners] * corner_weights).sum(dim=-1)
     return (weights * cross_entropy).sum() / weights.sum()
 
@@ -72,13 +74,13 @@ def color_weights(frequencies: Tensor, smoothing: float = 0.5, power: float = 0.
     """Rebalancing weights (Q,) from palette frequencies (Q,) that sum to 1.
 
     ((1 - s) p + s / Q) ** -power, scaled to a mean of 1 under p. Zhang et al. use power 1; the square root
-    still keeps rare colors alive and costs less accuracy.
+    also protects rare colors and costs less accuracy.
     """
     weights = ((1 - smoothing) * frequencies + smoothing / len(frequencies)) ** -power
     return weights / (weights * frequencies).sum()
 
 
-# An adversarial loss is a pair: for the discriminator (real and fake patch maps), for the generator (fake).
+# An adversarial loss is a pair: the discriminator's, of real and fake patch maps, and the generator's, of fake ones.
 DiscriminatorLoss = Callable[[Tensor, Tensor], Tensor]
 GeneratorLoss = Callable[[Tensor], Tensor]
 

@@ -1,7 +1,7 @@
-"""The palette: the grid of displayable ab colors that the generator chooses from.
+"""The palette: a grid of displayable ab colors, from which the generator chooses.
 
 Zhang, Isola & Efros 2016 (arXiv 1603.08511) showed that predicting a distribution over quantized
-colors, and decoding it with a temperature, avoids the brown that plain regression averages to.
+colors, and decoding it with a temperature, avoids the brown average that plain regression predicts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from photochrom.networks.lab import lab_to_rgb
 SPACING = 10.0  # Lab units between neighboring palette colors
 EXTENT = 110.0  # the grid spans -110..110 on both axes
 SIDE = round(2 * EXTENT / SPACING) + 1  # grid points along an axis
-GAMUT_TOLERANCE = 0.05  # in sRGB: keeps the points just outside, so that the gamut's edge can be reached
+GAMUT_TOLERANCE = 0.05  # in sRGB: keeps points just outside the gamut, so that its edge can be reached
 
 
 def displayable_palette() -> Tensor:
@@ -33,7 +33,7 @@ def palette_corners(chroma: Tensor, palette: Tensor) -> tuple[Tensor, Tensor]:
 
     chroma (N, 2, H, W) in Lab units; palette (Q, 2) as `displayable_palette` returns it. Returns indices
     into the palette and weights, both (N, H, W, 4). The weights are bilinear: they sum to 1 and average
-    the corner colors to the chroma itself. A corner that no display shows gives its weight to the others.
+    the corner colors to the chroma itself. The weight of a corner outside the palette goes to the others.
     """
     index_of = torch.full((SIDE, SIDE), -1, dtype=torch.long, device=chroma.device)
     cells = ((palette + EXTENT) / SPACING).round().long()

@@ -22,7 +22,7 @@ class Pix2PixConfig:
     """What it takes to rebuild the published generator."""
 
     channels: int = 64
-    noise_channels: int = 8  # any noise but 0 flips the dropout's coins
+    noise_channels: int = 8  # any noise but 0 switches the dropout on
 
     def __post_init__(self) -> None:
         check_config(self, "generator.", channels=COUNT, noise_channels=COUNT)
@@ -32,7 +32,7 @@ class Pix2PixGenerator(nn.Module):
     """U-Net-256: 8 convolutions down, 8 up, a skip at every scale, dropout as its source of noise.
 
     Normalization is the paper's: batch normalization with the statistics of a batch of one, at test time
-    too, which is instance normalization. It knows nothing of hints and ignores them.
+    too, which is instance normalization. It ignores hints.
     """
 
     stride = 1  # chroma comes out at full size
@@ -78,17 +78,17 @@ class Pix2PixGenerator(nn.Module):
 
 
 def noise_dropout(x: Tensor, noise: Tensor, level: int) -> Tensor:
-    """Drop half the values of x (N, C, H, W), the coins being a hash of the noise vector (N, Z).
+    """Drop half of the values of x (N, C, H, W); a hash of the noise vector (N, Z) selects which.
 
-    Plain dropout draws from a generator that an ONNX file has no say over. Hashing the noise makes the
-    same picture for the same noise, on every backend, and none of it for noise 0.
+    Plain dropout draws from a random generator that an ONNX file can't control. Hashing the noise makes the
+    same picture from the same noise, on every backend; noise 0 drops nothing.
     """
     _, channels, height, width = x.shape
 
     def ramp(length: int, step: int) -> Tensor:
         return step * torch.arange(length, device=x.device)
 
-    # All in whole numbers, which every backend computes alike; the squares tear neighbors apart.
+    # Integer arithmetic, which every backend computes alike; the squares separate neighboring values.
     place = ramp(channels, 69_997)[:, None, None] + ramp(height, 1_009)[:, None] + ramp(width, 15_013)  # (C, H, W)
     key = ((noise.float() * 4096).round().long() * (ramp(noise.shape[1], 7_919) + 104_729)).sum(dim=1)
     coin = (place + (level * 1_299_709 + key)[:, None, None, None]).abs() % HASH_PRIME
@@ -104,7 +104,7 @@ def _activated(conv: nn.Module, outputs: int) -> nn.Module:
 
 
 def _initialize(module: nn.Module) -> None:
-    """The published initialization: weights from N(0, 0.02), normalization scales from N(1, 0.02)."""
+    """Initialize as published: weights from N(0, 0.02), normalization scales from N(1, 0.02)."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, 0.0, 0.02)
         if module.bias is not None:

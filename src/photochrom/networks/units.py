@@ -1,6 +1,6 @@
-"""The one place that maps Lab units to the numbers networks like to see.
+"""The one place that maps Lab units to the ranges that networks use.
 
-Everything outside the networks speaks CIELAB: luminance L in 0..100, chroma a and b in about
+Everything outside the networks uses CIELAB: luminance L in 0..100, chroma a and b in about
 -110..110. Generators and discriminators call these functions on their own inputs and outputs, so the
 training loop, the ONNX file and both inference backends never scale anything.
 """

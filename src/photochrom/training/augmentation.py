@@ -140,9 +140,11 @@ def random_hints(chroma: Tensor, share: float) -> Tensor:
     mask = torch.zeros(count, height * width, device=device, dtype=chroma.dtype)
     mask = mask.scatter_reduce(1, places, shown, "amax").view(count, 1, height, width)
     side = HINT_SIDES[int(torch.randint(len(HINT_SIDES), ()))]
-    mask = F.max_pool2d(mask, side, 1, side // 2)
-    local_mean = F.avg_pool2d(chroma, side, 1, side // 2, count_include_pad=False)
-    return torch.cat([local_mean * mask, mask], dim=1)
+    hinted = (amounts > 0).nonzero()[:, 0]  # the others need no pooling
+    squares = F.max_pool2d(mask[hinted], side, 1, side // 2)
+    local_mean = F.avg_pool2d(chroma[hinted], side, 1, side // 2, count_include_pad=False)
+    hints = torch.zeros(count, 3, height, width, device=device, dtype=chroma.dtype)
+    return hints.index_put((hinted,), torch.cat([local_mean * squares, squares], dim=1))
 
 
 def degrade(rgb: Tensor) -> Tensor:

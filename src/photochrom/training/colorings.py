@@ -39,7 +39,7 @@ class BestOfMany(nn.Module):
             return Prediction(generator(luminance, hints, candidates[0]), None)
         features = generator.encode(luminance)
         noise = best_noise(generator, [f.detach() for f in features], hints, candidates, real_chroma)
-        logits, heeded = generator.scores(features, hints, noise)
+        logits, heeded = generator.logits(features, hints, noise)
         log_probabilities = F.log_softmax(logits, dim=-1, dtype=torch.float32)
         return Prediction(generator.color(log_probabilities.exp(), heeded), log_probabilities)
 

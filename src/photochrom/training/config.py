@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from photochrom.errors import TrainingError
-from photochrom.networks.build import generator_config
+from photochrom.networks.build import RENAMED, generator_config
 from photochrom.networks.checking import (
     COUNT,
     NOT_NEGATIVE,
@@ -273,6 +273,7 @@ def change_config(config: TrainingConfig, changes: Sequence[str]) -> TrainingCon
         if name == "preset":
             raise TrainingError("a preset is more than one value: choose it with --preset")
         *parts, last = name.split(".")
+        last = RENAMED.get(last, last) if parts == ["generator"] else last
         place: Any = values
         for part in parts:
             place = place.get(part) if isinstance(place, dict) else None

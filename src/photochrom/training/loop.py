@@ -19,6 +19,7 @@ from torch import Tensor
 from photochrom.disk import claimed
 from photochrom.errors import OutputError, TrainingError
 from photochrom.networks.build import CHECKPOINT_NAME, AnyGenerator, build_generator, read_checkpoint
+from photochrom.networks.ciede2000 import color_difference
 from photochrom.networks.discriminator import PatchGAN
 from photochrom.networks.encoder import read_pretrained
 from photochrom.networks.generator import Generator
@@ -35,7 +36,6 @@ from photochrom.networks.losses import (
     smooth_pixel_loss,
 )
 from photochrom.networks.palette import palette_corners
-from photochrom.networks.perception import color_difference
 from photochrom.training import samples
 from photochrom.training.augmentation import Batch, make_batch
 from photochrom.training.checkpoint import write_checkpoint

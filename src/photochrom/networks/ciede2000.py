@@ -1,6 +1,6 @@
-"""What eyes see of chroma, in PyTorch and differentiable everywhere: the color difference.
+"""The CIEDE2000 color difference of chroma, in PyTorch and differentiable everywhere.
 
-The same definition as in `photochrom.evaluation.metrics`, which see; a test holds them together.
+The same definition as `photochrom.evaluation.metrics.delta_e`; a test compares the two.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import math
 import torch
 from torch import Tensor
 
-TINY_CHROMA = 1e-3  # Lab units: rounds off the cone's tip, where a hue has no derivative
-TINY_DIFFERENCE = 1e-2  # likewise for a difference of 0
+TINY_CHROMA = 1e-3  # Lab units: keeps the derivative finite at chroma 0
+TINY_DIFFERENCE = 1e-2  # likewise at a difference of 0
 
 
 def color_difference(fake_chroma: Tensor, real_chroma: Tensor) -> Tensor:
@@ -43,7 +43,7 @@ def color_difference(fake_chroma: Tensor, real_chroma: Tensor) -> Tensor:
 
 
 def _with_size(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """a, b and sqrt(a^2 + b^2)."""
+    """Return a, b and sqrt(a^2 + b^2)."""
     return a, b, (a * a + b * b + TINY_CHROMA**2).sqrt()
 
 

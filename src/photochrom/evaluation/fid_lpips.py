@@ -1,4 +1,4 @@
-"""The distances of published tables, by the libraries that everyone uses: an extra, for it needs torchvision.
+"""FID and LPIPS as in published tables, by the usual libraries; an extra, because they need torchvision.
 
 FID on the Inception network of the original TensorFlow weights (torch-fidelity, the same as pytorch-fid);
 LPIPS on AlexNet (lpips, Zhang et al. 2018, arXiv 1801.03924). Both download their weights on first use.
