@@ -117,15 +117,17 @@ def test_losses_that_have_a_weight_train_and_are_logged(training_folder, tmp_pat
         pixel_weight=0.0,
         classification_weight=0.0,
         difference_weight=0.5,
+        worst_weight=0.3,
         edge_weight=2.0,
         dullness_weight=0.1,
     )
     config = replace(config, stages=(config.stages[0], replace(config.stages[1], discriminator_warmup=0)))
     train([training_folder], tmp_path, config, precision="32-true")
     first, second = read_log(tmp_path)
-    assert {"difference", "edge", "dullness"} <= set(first) and not {"pixel", "classification"} & set(first)
-    assert first["difference"] > 0 and first["edge"] > 0
-    supervised = [0.5 * line["difference"] + 2 * line["edge"] + 0.1 * line["dullness"] for line in (first, second)]
+    assert {"difference", "worst", "edge", "dullness"} <= set(first) and not {"pixel", "classification"} & set(first)
+    assert first["worst"] > first["difference"] > 0 and first["edge"] > 0
+    weights = {"difference": 0.5, "worst": 0.3, "edge": 2.0, "dullness": 0.1}
+    supervised = [sum(weight * line[name] for name, weight in weights.items()) for line in (first, second)]
     generator_loss = supervised[1] + 0.1 * second["adversarial"]
     assert minimized == pytest.approx([supervised[0], second["discriminator"], generator_loss], rel=1e-3)
     assert load_ema(tmp_path)[0].config.tint_gain == 0.8
@@ -413,6 +415,7 @@ def test_unknown_configuration_names_are_refused():
         with pytest.raises(TrainingError):
             change_config(config, [change])
     assert change_config(config, ["seed=3", "generator.encoder=lite0"]).generator.encoder == "lite0"
+    assert change_config(config, ["generator.skipped=0.1"]).generator.drop_path == 0.1  # its name in earlier versions
 
 
 def one_stage(**changes):

@@ -1,4 +1,4 @@
-"""What a training does, as frozen dataclasses; the presets; and their way through JSON."""
+"""The configuration of a training as frozen dataclasses; the presets; reading and changing them as JSON."""
 
 from __future__ import annotations
 
@@ -62,22 +62,23 @@ class TrainingConfig:
     discriminator: DiscriminatorConfig
     stages: tuple[Stage, ...]
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
-    minutes: float = 0.0  # of training by the clock; each stage gets the share that its steps are. 0: the steps count
+    minutes: float = 0.0  # how long to train; stages share the time in proportion to their steps. 0: count the steps
     pretrained: bool = True  # the encoder starts from its ImageNet weights; generators without one skip it
     pixel_loss: Literal["l1", "smooth-l1"] = "smooth-l1"
     pixel_weight: float = 30.0
     classification_weight: float = 1.0  # of the palette's cross-entropy; generators without one skip it
-    difference_weight: float = 0.0  # of the color difference that eyes see (CIEDE2000)
-    edge_weight: float = 0.0  # of edges of color where the truth has none, or the other way round
-    dullness_weight: float = 0.0  # of how much less colorful than the truth places are
+    difference_weight: float = 0.0  # of the color difference as people see it (CIEDE2000)
+    worst_weight: float = 0.0  # of the same over the worst tenth of each picture's cells
+    edge_weight: float = 0.0  # of color edges where the truth has none, or the other way round
+    dullness_weight: float = 0.0  # of how much less chroma than the truth the prediction has
     adversarial_loss: Literal["vanilla", "least-squares", "hinge"] = "hinge"
-    teachers: tuple[str, ...] = ()  # runs or checkpoints whose answers are learned instead of the true chroma
+    teachers: tuple[str, ...] = ()  # runs or checkpoints whose predictions are learned instead of the true chroma
     candidates: int = 3  # noise vectors tried for a picture; the best one learns
     noisy: float = 0.4  # share of the pictures that are given noise at all
     optimizer: Literal["adamw", "adam"] = "adamw"
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 0.05
-    encoder_rate: float = 0.2  # the encoder's learning rate over the decoder's; 0 keeps it as it is, and is fast
+    encoder_rate: float = 0.2  # the encoder's learning rate over the decoder's; 0 leaves it unchanged, and is faster
     discriminator_rate: float = 4.0  # the discriminator's learning rate over the generator's
     warmup: int = 200  # steps of rising learning rate at the start of each stage
     final_rate: float = 0.02  # the learning rate at a stage's end over its beginning's
@@ -99,6 +100,7 @@ class TrainingConfig:
             pixel_weight=NOT_NEGATIVE,
             classification_weight=NOT_NEGATIVE,
             difference_weight=NOT_NEGATIVE,
+            worst_weight=NOT_NEGATIVE,
             edge_weight=NOT_NEGATIVE,
             dullness_weight=NOT_NEGATIVE,
             candidates=COUNT,
@@ -140,9 +142,10 @@ class TrainingConfig:
                 f"stage {stage.name!r}: {stage.size} pixels are too few for a discriminator of "
                 f"{self.discriminator.layers} layers: raise size or lower discriminator.layers"
             )
-        weights = self.pixel_weight, self.difference_weight, self.edge_weight, self.dullness_weight
-        has_palette = self.preset == "default"
-        if not (any(weights) or stage.adversarial or (has_palette and self.classification_weight)):
+        weights = [self.pixel_weight, self.difference_weight, self.worst_weight, self.edge_weight, self.dullness_weight]
+        if self.preset == "default":  # the other generator has no palette
+            weights.append(self.classification_weight)
+        if not any(weights) and not stage.adversarial:
             raise TrainingError(f"stage {stage.name!r} has nothing to learn from: give a loss a weight above 0")
 
 

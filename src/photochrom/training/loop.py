@@ -34,6 +34,7 @@ from photochrom.networks.losses import (
     edge_loss,
     pixel_loss,
     smooth_pixel_loss,
+    worst_loss,
 )
 from photochrom.networks.palette import palette_corners
 from photochrom.training import samples
@@ -245,6 +246,7 @@ class Run:
                 config.pixel_weight * losses.get("pixel", none)
                 + config.classification_weight * losses.get("classification", none)
                 + config.difference_weight * losses.get("difference", none)
+                + config.worst_weight * losses.get("worst", none)
                 + config.edge_weight * losses.get("edge", none)
                 + config.dullness_weight * losses.get("dullness", none)
                 + stage.adversarial * losses.get("adversarial", none)
@@ -273,8 +275,10 @@ class Run:
         config, losses = self.config, {}
         if config.pixel_weight > 0:
             losses["pixel"] = PIXEL_LOSSES[config.pixel_loss](fake, real)
-        if config.difference_weight > 0:
-            losses["difference"] = color_difference(fake, real).mean()
+        if config.difference_weight > 0 or config.worst_weight > 0:
+            differences = color_difference(fake, real)
+            losses |= {"difference": differences.mean()} if config.difference_weight > 0 else {}
+            losses |= {"worst": worst_loss(differences)} if config.worst_weight > 0 else {}
         if config.edge_weight > 0:
             losses["edge"] = edge_loss(fake, real)
         if config.dullness_weight > 0:
