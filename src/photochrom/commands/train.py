@@ -13,9 +13,7 @@ from photochrom.errors import InputError
 
 @click.command()
 @click.argument("photographs", nargs=-1, type=EXISTING, metavar="PHOTOS...")
-@click.option(
-    "--out", required=True, type=ANY_PATH, metavar="RUN", help="Folder of the run, for its log, samples and checkpoint."
-)
+@click.option("--out", required=True, type=ANY_PATH, metavar="RUN", help="Folder for log, samples and checkpoint.")
 @click.option("--preset", default="default", show_default=True, help="Network and recipe: default or pix2pix.")
 @click.option(
     "--validation", multiple=True, type=EXISTING, help="Photographs to show on the sample sheets.  [default: PHOTOS]"
@@ -28,22 +26,20 @@ from photochrom.errors import InputError
     "--minutes", type=click.FloatRange(0, min_open=True), help="Minutes to train, instead of a number of steps."
 )
 @click.option("--batch-size", type=click.IntRange(1), help="Photographs per step.")
-@click.option(
-    "--set", "changes", multiple=True, metavar="NAME=VALUE", help="Change a value of the configuration; repeatable."
-)
+@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="Change a setting; repeatable.")
 @click.option(
     "--devices",
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Number of GPUs or processes on this machine.",
+    help="GPUs or processes on this machine.",
 )
 @click.option(
     "--nodes",
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Number of machines, when started by torchrun.",
+    help="Machines, when started by torchrun.",
 )
 @click.option("--accelerator", default="auto", show_default=True, help="Hardware to train on: auto, cpu, cuda or mps.")
 @click.option("--precision", help="Number format: 32-true, bf16-mixed or 16-mixed.  [default: bf16-mixed if supported]")
@@ -111,12 +107,10 @@ def train(
 @click.option(
     "--weak-gain",
     type=click.FloatRange(0.1, 10),
-    help="Factor on weak chroma, to calibrate how colorful the results are.",
+    help="Factor on weak chroma, to calibrate colorfulness.",
 )
 @click.option("--strong-gain", type=click.FloatRange(0.1, 10), help="Factor on strong chroma.")
-@click.option(
-    "--tint-gain", type=click.FloatRange(0, 10), help="Factor on the picture's mean chroma; below 1, less tint."
-)
+@click.option("--tint-gain", type=click.FloatRange(0, 10), help="Factor on the mean chroma; below 1, less tint.")
 def export(run: Path, model: Path, weak_gain: float | None, strong_gain: float | None, tint_gain: float | None) -> None:
     """Write a training run's generator to an ONNX file for `colorize --model`.
 

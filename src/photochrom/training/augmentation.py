@@ -1,4 +1,4 @@
-"""Photographs to batches: crops, flips, old-photo degradations and random hints, batched on the device."""
+"""From photographs to batches: crops, flips, damage of old photographs and random hints."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ JPEG_LUMINANCE_TABLE = (  # ITU-T T.81, table K.1
 
 @dataclass(frozen=True)
 class AugmentationConfig:
-    """How training photographs are varied."""
+    """How training photographs are varied at random."""
 
     crop: tuple[float, float] = (0.4, 1.0)  # side of the crop as a share of the photograph's short one
     stretch: float = 1.3  # horizontal aspect jitter: at most this factor either way
@@ -109,10 +109,10 @@ def random_crop(photograph: Tensor, size: int, config: AugmentationConfig) -> Te
 
 
 def mix(rgb: Tensor, share: float) -> Tensor:
-    """Set a rectangle of the next photograph into a share of the batch (N, 3, S, S), at its own place.
+    """Copy a rectangle of the next photograph into a share of the batch (N, 3, S, S), to the same place.
 
-    CutMix (Yun et al. 2019, arXiv 1905.04899); here the truth is cut with the picture. A whole that never comes
-    twice can't be learned by heart. The rectangle has the picture's aspect and up to half of its area.
+    CutMix (Yun et al. 2019, arXiv 1905.04899); here the truth is cut together with the picture. A combination that
+    never comes twice can't be learned by heart. The rectangle has the picture's aspect and up to half of its area.
     """
     count, _, side, _ = rgb.shape
     if share == 0:
@@ -128,8 +128,8 @@ def mix(rgb: Tensor, share: float) -> Tensor:
 def random_hints(chroma: Tensor, share: float) -> Tensor:
     """True-color hints (N, 3, H, W) at random points of chroma (N, 2, H, W).
 
-    A share of the photographs gets any: mostly few, at most MAX_HINTS (log-uniform). Each is a little
-    square in which a, b are the local mean.
+    Only a share of the photographs gets hints, mostly few, at most MAX_HINTS (log-uniform). Each hint is a small
+    square in which a and b are the local mean.
     """
     count, _, height, width = chroma.shape
     device = chroma.device
@@ -148,11 +148,11 @@ def random_hints(chroma: Tensor, share: float) -> Tensor:
 
 
 def degrade(rgb: Tensor) -> Tensor:
-    """What an old camera, film, print and scanner might have made of rgb (N, 3, H, W): L (N, 1, H, W).
+    """Luminance (N, 1, H, W) as an old camera, film, print and scanner might have made it of rgb (N, 3, H, W).
 
-    In the order in which it happens: the film's own mix of colors (orthochromatic film is blind to red), a lens
-    that resolves too little, grain, contrast and fading, scratches and dust, JPEG. Each at a random strength, often
-    none; how much the lens resolves is drawn once for all.
+    In the order in which it happens: the film's own mix of colors (orthochromatic film does not see red), a lens
+    with low resolution, grain, contrast and fading, scratches and dust, JPEG. Each has a random strength, often 0;
+    the resolution of the lens is drawn once for the whole batch.
     """
     count = len(rgb)
     device = rgb.device
@@ -165,12 +165,12 @@ def degrade(rgb: Tensor) -> Tensor:
     gray = (rgb * mix / mix.sum(dim=1, keepdim=True)).sum(dim=1, keepdim=True)
     resolved = F.interpolate(gray, scale_factor=1 / _uniform(1.5, 5), mode="bilinear", antialias=True)
     soft = F.interpolate(resolved, gray.shape[-2:], mode="bilinear", align_corners=False)
-    gray = torch.lerp(gray, soft, (2 * strength(0.5)).clamp(max=1))  # half of those that are soft are wholly so
+    gray = torch.lerp(gray, soft, (2 * strength(0.5)).clamp(max=1))  # half of the soft pictures are fully soft
     grain = torch.randn_like(gray)
     coarse = F.interpolate(grain[..., ::2, ::2], gray.shape[-2:], mode="bilinear", align_corners=False)
     gray = gray + 0.15 * strength(0.6).square() * grain + 0.2 * strength(0.5) * coarse
     gray = gray.clamp(0, 1) ** torch.exp(0.7 * (strength(0.7) - strength(0.7)))
-    left = 1 - 0.7 * strength(0.5)  # of the contrast; what is lost turns black or white to some gray
+    left = 1 - 0.7 * strength(0.5)  # of the contrast; the lost part is filled with a random gray
     gray = gray * left + torch.rand(count, 1, 1, 1, device=device) * (1 - left)
     gray = _scratch(gray.clamp(0, 1), strength(0.3))
     gray = _jpeg(gray.clamp(0, 1), quality_loss=strength(0.5))

@@ -1,4 +1,4 @@
-"""Writing checkpoints: all of a training's state in one file, whole or not at all."""
+"""Writing checkpoints: the whole state of a training in one file, written completely or not at all."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ def write_checkpoint(state: dict[str, Any], run: Path) -> None:
 
 
 def write_portable(run: Path, path: Path) -> None:
-    """Write what another machine needs to go on with `--from`: averaged generator and discriminator, 16 bits.
+    """Write what another machine needs for `--from`: averaged generator and discriminator, in 16 bits.
 
-    A fifth of a checkpoint's size: optimizers are left out and warm up anew. Raises OutputError.
+    The file has a fifth of a checkpoint's size, because the optimizers are left out; they warm up again. Raises
+    OutputError.
     """
     state = read_checkpoint(run)
     networks = {name: {k: _halved(v) for k, v in state[name].items()} for name in ("ema", "discriminator")}

@@ -192,7 +192,7 @@ class Run:
 
     def _reached(self) -> int:
         reached = steps_reached(self.config, self.step, self.seconds)
-        return self.fabric.broadcast(reached) if self.config.minutes else reached  # each process has a clock of its own
+        return self.fabric.broadcast(reached) if self.config.minutes else reached  # every process has its own clock
 
     def train_step(self, stage: Stage, stage_step: int) -> tuple[dict[str, Tensor], Judged | None]:
         """One optimizer update of each network. The same step draws the same random numbers, resumed or not.
@@ -212,7 +212,7 @@ class Run:
         times = [self.clock.now()]
         batch = self._batch(stage)
         noise_channels = config.generator.noise_channels
-        tried = config.candidates if self.teachers is None else 1  # teachers answer to one
+        tried = config.candidates if self.teachers is None else 1  # teachers predict with one
         candidates = draw_candidates(tried, len(batch.luminance), noise_channels, config.noisy, fabric.device)
         aim = self._aim(batch, candidates[0])
         times.append(self.clock.now())
@@ -270,7 +270,7 @@ class Run:
         return losses, Judged(batch.luminance, batch.real_chroma, fake_chroma) if adversarial else None
 
     def supervised_losses(self, predicted: Prediction, real: Tensor) -> dict[str, Tensor]:
-        """What compares chroma with the truth, or with what teachers say, unweighted; only what has a weight."""
+        """The losses between prediction and truth, or the teachers' prediction, unweighted; only those with a weight."""
         fake = predicted.chroma
         config, losses = self.config, {}
         if config.pixel_weight > 0:
@@ -308,17 +308,19 @@ class Run:
         self.fabric.barrier()
 
     def load(self, state: dict[str, Any]) -> None:
-        """Continue exactly from a checkpoint's state."""
+        """Continue from a checkpoint's state as if the training had never stopped."""
         self.start_from(state)
         self.step, self.seconds = state["step"], state.get("seconds", 0.0)
         self.generator_optimizer.load_state_dict(state["generator_optimizer"])
         self.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
 
     def start_from(self, state: dict[str, Any]) -> None:
-        """Take a checkpoint's networks only; optimizers and steps begin anew."""
+        """Take only the networks of a checkpoint; optimizers and steps start from the beginning."""
         try:
             self.ema.load_state_dict(state["ema"])
-            self.raw_generator.load_state_dict(state.get("generator", state["ema"]))  # portable ones have one
+            self.raw_generator.load_state_dict(
+                state.get("generator", state["ema"])
+            )  # small checkpoints hold only the average
             self.raw_discriminator.load_state_dict(state["discriminator"])
         except (KeyError, RuntimeError) as error:
             raise TrainingError(f"the checkpoint is of another network: {str(error).splitlines()[0]}") from error

@@ -11,13 +11,13 @@ from photochrom.training.config import Stage, TrainingConfig
 
 
 def steps_reached(config: TrainingConfig, step: int, seconds: float) -> int:
-    """How many of its stages' steps a training is through: those it took or, by the clock, their share of its time."""
+    """How many of the stages' steps are done: the steps taken or, by the clock, their part in proportion to time."""
     total = sum(stage.steps for stage in config.stages)
     return min(total, int(seconds / (60 * config.minutes) * total) if config.minutes else step)
 
 
 def stage_at(config: TrainingConfig, step: int) -> tuple[Stage, int]:
-    """The stage that step of the whole training belongs to, and the step within it."""
+    """The stage to which a step of the whole training belongs, and the step within that stage."""
     for stage in config.stages:
         if step < stage.steps:
             return stage, step
@@ -26,7 +26,7 @@ def stage_at(config: TrainingConfig, step: int) -> tuple[Stage, int]:
 
 
 def learning_rate(stage: Stage, stage_step: int, warmup: int, final_rate: float) -> float:
-    """Linear warm-up, then half a cosine down to a share `final_rate` of the stage's."""
+    """Linear warm-up, then half a cosine down to `final_rate` times the stage's rate."""
     rising = min(1.0, (stage_step + 1) / max(1, min(warmup, stage.steps)))
     falling = final_rate + (1 - final_rate) * (1 + math.cos(math.pi * stage_step / stage.steps)) / 2
     return stage.learning_rate * rising * falling
