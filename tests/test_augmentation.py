@@ -5,7 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from photochrom.training.augmentation import AugmentationConfig, degrade, make_batch, mix, random_hints
+from photochrom.training.augmentation import AugmentationConfig, degrade, make_batch, mix, random_crop, random_hints
 
 
 def test_batches_keep_luminance_and_chroma_together(photographs):
@@ -17,6 +17,65 @@ def test_batches_keep_luminance_and_chroma_together(photographs):
     marked = batch.hints[:, 2:] > 0
     assert marked.any(dim=(1, 2, 3)).all()
     assert not batch.hints[:, :2][(~marked).expand(-1, 2, -1, -1)].any()
+
+
+def test_a_batch_takes_photographs_of_different_sizes(photographs):
+    torch.manual_seed(0)
+    coffee = torch.from_numpy(photographs["coffee"])
+    batch = make_batch([coffee[:84, :84], coffee[:150, :225], coffee[:200, :140]], 64, 4, AugmentationConfig(hinted=0))
+    assert batch.luminance.shape == (3, 1, 64, 64) and batch.real_chroma.shape == (3, 2, 16, 16)
+
+
+def places(height, width):
+    """A photograph that shows where it is: green is how far from the left, red how far from the top, in pixels."""
+    photograph = torch.zeros(height, width, 3, dtype=torch.uint8)
+    photograph[..., 0] = torch.arange(height)[:, None]
+    photograph[..., 1] = torch.arange(width)
+    return photograph
+
+
+def corners(photograph, size, config, count=300):
+    """Top, bottom, left and right, in pixels, of many random crops."""
+    found = []
+    for _ in range(count):
+        rgb = 255 * random_crop(photograph, size, config)
+        found.append([rgb[0].min(), rgb[0].max() + 1, rgb[1].min(), rgb[1].max() + 1])
+    return np.array(found).T
+
+
+def test_crops_are_taken_from_the_whole_of_a_photograph():
+    torch.manual_seed(0)
+    top, bottom, left, right = corners(places(120, 180), 64, AugmentationConfig(crop=(0.4, 1.0), stretch=1.3))
+    assert top.min() < 2 and bottom.max() > 118 and left.min() < 2 and right.max() > 178
+    tall, wide = bottom - top, right - left
+    assert tall.max() > 110 and wide.max() > 120  # a stretched crop may be wider than the photograph is high
+    assert tall.min() < 0.55 * 120 and tall.min() > 0.35 * 120
+    stretch = tall / wide
+    assert 1 / 1.4 < stretch.min() < 0.85 and 1.2 < stretch.max() < 1.4
+
+
+def test_small_photographs_are_not_cropped_hard():
+    """A crop of 84 pixels that is to have 128 must not be enlarged more than twice."""
+    torch.manual_seed(0)
+    top, bottom, left, right = corners(places(84, 84), 128, AugmentationConfig(crop=(0.4, 1.0), stretch=1.0))
+    assert (bottom - top).min() > 61 and (right - left).min() > 61
+    top, bottom, left, right = corners(places(40, 50), 128, AugmentationConfig(crop=(0.4, 1.0), stretch=1.0))
+    assert (bottom - top).min() > 37  # smaller than that: as much as there is
+
+
+def test_half_of_the_crops_are_mirrored():
+    torch.manual_seed(0)
+    mirrored = [
+        bool((random_crop(places(64, 64), 64, AugmentationConfig())[1].diff(dim=1) < 0).any()) for _ in range(200)
+    ]
+    assert 70 < sum(mirrored) < 130
+
+
+def test_unchanged_crops_are_the_photograph(photographs):
+    rgb8 = torch.from_numpy(photographs["coffee"][:64, :64].copy())
+    crop = random_crop(rgb8, 64, AugmentationConfig(crop=(1.0, 1.0), stretch=1.0))
+    upright = crop if torch.allclose(crop, rgb8.permute(2, 0, 1) / 255, atol=1e-6) else crop.flip(-1)
+    assert torch.allclose(upright, rgb8.permute(2, 0, 1) / 255, atol=1e-6)
 
 
 def test_mixed_photographs_are_two_photographs():

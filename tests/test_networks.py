@@ -32,6 +32,7 @@ from photochrom.networks.losses import (
     edge_loss,
     pixel_loss,
     smooth_pixel_loss,
+    worst_loss,
 )
 from photochrom.networks.palette import displayable_palette, palette_corners
 from photochrom.networks.pix2pix import Pix2PixConfig, Pix2PixGenerator
@@ -239,6 +240,18 @@ def test_edge_loss_by_hand():
     assert edge_loss(fake, real) == pytest.approx(across, abs=0.1)
     assert edge_loss(fake, fake) == pytest.approx(0.1)  # rounded at 0
     assert edge_loss(fake + 20, fake) == pytest.approx(0.1)  # a tint has no edges
+
+
+def test_worst_loss_is_the_mean_of_each_pictures_worst_tenth():
+    """Of a hundred cells the ten worst, wherever they are; each picture has its own."""
+    differences = torch.stack([torch.arange(100.0), torch.zeros(100)]).reshape(2, 10, 10)
+    differences[1, 4, 2] = 50
+    differences = differences.flip(2).requires_grad_()
+    loss = worst_loss(differences)
+    assert loss.item() == pytest.approx((94.5 + 5.0) / 2)
+    loss.backward()
+    assert (differences.grad > 0).sum(dim=(1, 2)).tolist() == [10, 10]
+    assert worst_loss(torch.tensor([[[3.0, 1.0]]])).item() == 3  # never fewer than one cell
 
 
 def test_dullness_loss_counts_what_is_missing_only():

@@ -11,8 +11,9 @@ torch = pytest.importorskip("torch")
 from photochrom import cli
 from photochrom.errors import TrainingError
 from photochrom.networks.build import build_generator, load_ema, read_checkpoint
-from photochrom.networks.discriminator import PatchGAN
+from photochrom.networks.discriminator import DiscriminatorConfig, PatchGAN
 from photochrom.networks.generator import Generator, GeneratorConfig
+from photochrom.training import samples
 from photochrom.training.augmentation import AugmentationConfig, make_batch
 from photochrom.training.config import Stage, config_from_dict, config_to_dict, preset_config
 from photochrom.training.loop import train
@@ -22,9 +23,19 @@ SMALL = GeneratorConfig(encoder="lite0", decoder_channels=(24, 16, 16), style_ch
 NO_HINTS, NO_NOISE = torch.zeros(2, 3, 64, 64), torch.zeros(2, 4)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def small_sample_sheets():
+    """Two photographs of 64 pixels on a sheet: most of a short training's time would go into its samples."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(samples, "SHOWN", 2)
+        patch.setattr(samples, "SIDE", 64)
+        yield
+
+
 def small_config(**changes):
     stage = Stage("taught", steps=1, size=64, batch_size=4, learning_rate=1e-3)
     config = replace(preset_config("default"), generator=SMALL, stages=(stage,), photograph_size=96, pretrained=False)
+    config = replace(config, discriminator=DiscriminatorConfig(layers=2, channels=8))
     return replace(config, **changes)
 
 

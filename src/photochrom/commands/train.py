@@ -13,24 +13,36 @@ from photochrom.errors import InputError
 
 @click.command()
 @click.argument("photographs", nargs=-1, type=EXISTING, metavar="PHOTOS...")
-@click.option("--out", required=True, type=ANY_PATH, metavar="RUN", help="The run's folder: log, samples, checkpoint.")
-@click.option("--preset", default="default", show_default=True, help="default or pix2pix.")
+@click.option("--out", required=True, type=ANY_PATH, metavar="RUN", help="Folder for log, samples and checkpoint.")
+@click.option("--preset", default="default", show_default=True, help="Network and recipe: default or pix2pix.")
 @click.option(
-    "--validation", multiple=True, type=EXISTING, help="Photographs for the sample sheets.  [default: PHOTOS]"
+    "--validation", multiple=True, type=EXISTING, help="Photographs to show on the sample sheets.  [default: PHOTOS]"
 )
-@click.option("--from", "start", type=EXISTING, help="A checkpoint or run whose networks to start from.")
-@click.option("--teacher", "teachers", multiple=True, type=EXISTING, help="A run whose answers to learn; repeatable.")
-@click.option("--resume", is_flag=True, help="Go on with the training in RUN, with its own configuration.")
-@click.option("--steps", type=click.IntRange(1), help="Steps of the whole training; its stages shrink or grow alike.")
+@click.option("--from", "start", type=EXISTING, help="Checkpoint or run whose networks to start from.")
+@click.option("--teacher", "teachers", multiple=True, type=EXISTING, help="Run to learn from; repeatable.")
+@click.option("--resume", is_flag=True, help="Continue the training in RUN, with its own configuration.")
+@click.option("--steps", type=click.IntRange(1), help="Steps of the whole training; all stages are scaled.")
 @click.option(
-    "--minutes", type=click.FloatRange(0, min_open=True), help="How long to train, instead of how many steps."
+    "--minutes", type=click.FloatRange(0, min_open=True), help="Minutes to train, instead of a number of steps."
 )
-@click.option("--batch-size", type=click.IntRange(1), help="Photographs a step.")
-@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="Change a configuration value; repeatable.")
-@click.option("--devices", type=click.IntRange(1), default=1, show_default=True, help="Processes on this machine.")
-@click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Machines, under torchrun.")
-@click.option("--accelerator", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
-@click.option("--precision", help="32-true, bf16-mixed or 16-mixed.  [default: what the hardware does best]")
+@click.option("--batch-size", type=click.IntRange(1), help="Photographs per step.")
+@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="Change a setting; repeatable.")
+@click.option(
+    "--devices",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="GPUs or processes on this machine.",
+)
+@click.option(
+    "--nodes",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Machines, when started by torchrun.",
+)
+@click.option("--accelerator", default="auto", show_default=True, help="Hardware to train on: auto, cpu, cuda or mps.")
+@click.option("--precision", help="Number format: 32-true, bf16-mixed or 16-mixed.  [default: bf16-mixed if supported]")
 def train(
     photographs: tuple[Path, ...],
     out: Path,
@@ -50,7 +62,7 @@ def train(
 ) -> None:
     """Train a network on color photographs.
 
-    PHOTOS are folders or ZIP archives of color photographs of any size. Needs the extra "train".
+    PHOTOS are folders and ZIP archives of color photographs of any size and format. Needs the extra "train".
 
     \b
       photochrom train album/ more.zip --out run
@@ -67,8 +79,6 @@ def train(
     if steps is not None and minutes is not None:
         raise InputError("a training ends after --steps or after --minutes: give one of them")
     config = change_config(preset_config(preset), changes)
-    if config.minutes < 0:
-        raise InputError("a training can't last less than no time: give --minutes more than 0")
     if teachers:
         config = replace(config, teachers=tuple(map(str, teachers)))
     if steps is not None:
@@ -94,15 +104,19 @@ def train(
 @click.command(short_help="Write a training run's generator to an ONNX file.")
 @click.argument("run", type=EXISTING, metavar="RUN")
 @click.argument("model", type=ANY_PATH, metavar="FILE")
-@click.option("--weak-gain", type=click.FloatRange(0.1, 10), help="On weak chroma, to calibrate how colorful it is.")
-@click.option("--strong-gain", type=click.FloatRange(0.1, 10), help="On strong chroma.")
-@click.option("--tint-gain", type=click.FloatRange(0, 10), help="On the picture's mean chroma; below 1, less tint.")
+@click.option(
+    "--weak-gain",
+    type=click.FloatRange(0.1, 10),
+    help="Factor on weak chroma, to calibrate colorfulness.",
+)
+@click.option("--strong-gain", type=click.FloatRange(0.1, 10), help="Factor on strong chroma.")
+@click.option("--tint-gain", type=click.FloatRange(0, 10), help="Factor on the mean chroma; below 1, less tint.")
 def export(run: Path, model: Path, weak_gain: float | None, strong_gain: float | None, tint_gain: float | None) -> None:
     """Write a training run's generator to an ONNX file for `colorize --model`.
 
-    Weights are stored as 16-bit floats. Compares the file with PyTorch and prints the difference. A FILE
-    that ends in .pt becomes a small checkpoint instead, from which `train --from` goes on elsewhere. Needs
-    the extra "train".
+    Weights are stored as 16-bit floats. The file is compared with PyTorch and the difference is printed. If
+    FILE ends in .pt, it becomes a small checkpoint instead, from which `train --from` can start on another
+    machine. Needs the extra "train".
     """
     _need_torch("exporting")
     if model.suffix == ".pt":

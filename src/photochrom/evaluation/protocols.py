@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from photochrom.errors import InputError, OutputError
+from photochrom.errors import InputError, OutputError, reason_of
 from photochrom.photo.collections import decode_squares, find_photographs
 from photochrom.photo.color import FloatArray, join, luminance_of, rgb_to_lab
 from photochrom.photo.photograph import Photograph
@@ -74,7 +74,7 @@ def write_inputs(truths: Truths, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot make the folder {folder}: {(error.strerror or str(error)).lower()}") from error
+        raise OutputError(f"cannot make the folder {folder}: {reason_of(error)}") from error
     for name, rgb8 in zip(truths.names, truths.rgb8, strict=True):
         Photograph(gray_of(rgb8)).save(folder / f"{name}.png")
 

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from photochrom.networks.encoder import EfficientNetLite
+from photochrom.networks.checking import COUNT, NOT_NEGATIVE, PORTION_BELOW_ONE, POSITIVE, check_config
+from photochrom.networks.encoder import SCALINGS, EfficientNetLite
 from photochrom.networks.palette import displayable_palette
 from photochrom.networks.units import scale_chroma, scale_luminance
 
@@ -30,6 +31,21 @@ class GeneratorConfig:
     weak_gain: float = 1.0  # factor on weak chroma; see `calibrate`
     strong_gain: float = 1.0  # factor on strong chroma; see `calibrate`
     tint_gain: float = 1.0  # factor on the picture's mean chroma; see `lower_tint`
+
+    def __post_init__(self) -> None:
+        check_config(
+            self,
+            "generator.",
+            choices={"encoder": tuple(SCALINGS)},
+            decoder_channels=COUNT,
+            style_channels=COUNT,
+            noise_channels=COUNT,
+            dropout=PORTION_BELOW_ONE,
+            drop_path=PORTION_BELOW_ONE,
+            weak_gain=POSITIVE,
+            strong_gain=POSITIVE,
+            tint_gain=NOT_NEGATIVE,
+        )
 
 
 class Generator(nn.Module):

@@ -11,6 +11,7 @@ from torch import Tensor
 from photochrom.networks.units import scale_chroma
 
 EDGE_SCALES = (1, 2, 4)
+WORST_PORTION = 0.1  # of a picture's cells
 SMOOTH_BETA = 0.03  # in network units, about 3 Lab units: below it the pixel loss is quadratic
 
 
@@ -45,6 +46,15 @@ def dullness_loss(fake_chroma: Tensor, real_chroma: Tensor) -> Tensor:
     learned to paint a stripe of sky along the upper edge of every photograph.
     """
     return F.relu(_length(real_chroma) - _length(fake_chroma)).mean()
+
+
+def worst_loss(differences: Tensor) -> Tensor:
+    """The mean color difference over the worst tenth of each picture's cells: what people notice first.
+
+    differences: (N, H, W), such as `ciede2000.color_difference` returns.
+    """
+    cells = differences.flatten(1)
+    return cells.topk(max(1, round(WORST_PORTION * cells.shape[1])), dim=1).values.mean()
 
 
 def _length(vectors: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from photochrom.networks.checking import COUNT, check_config
 from photochrom.networks.units import scale_luminance, unscale_chroma
 
 DEPTH = 8  # halvings: 256 pixels become 1
@@ -22,6 +23,9 @@ class Pix2PixConfig:
 
     channels: int = 64
     noise_channels: int = 8  # any noise but 0 switches the dropout on
+
+    def __post_init__(self) -> None:
+        check_config(self, "generator.", channels=COUNT, noise_channels=COUNT)
 
 
 class Pix2PixGenerator(nn.Module):

@@ -1,18 +1,22 @@
-"""Photographs to batches: crops, flips, old-photo degradations and random hints, batched on the device."""
+"""From photographs to batches: crops, flips, damage of old photographs and random hints."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from photochrom.errors import TrainingError
+from photochrom.networks.checking import PORTION, Limits, check_config
 from photochrom.networks.lab import rgb_to_lab
 
 MAX_HINTS = 50
 MAX_SCRATCHES = 20
+MAX_ENLARGEMENT = 2.0  # of a crop: what is enlarged more has no detail to learn from
 HINT_SIDES = (1, 3, 5, 7)  # pixels: hints are squares around their points
 JPEG_LUMINANCE_TABLE = (  # ITU-T T.81, table K.1
     (16, 11, 10, 16, 24, 40, 51, 61),
@@ -28,13 +32,26 @@ JPEG_LUMINANCE_TABLE = (  # ITU-T T.81, table K.1
 
 @dataclass(frozen=True)
 class AugmentationConfig:
-    """How training photographs are varied."""
+    """How training photographs are varied at random."""
 
-    crop: tuple[float, float] = (0.4, 1.0)  # side of the crop as a share of the photograph's
+    crop: tuple[float, float] = (0.4, 1.0)  # side of the crop as a share of the photograph's short one
     stretch: float = 1.3  # horizontal aspect jitter: at most this factor either way
     degraded: float = 0.5  # share of photographs whose luminance is made to look old
     hinted: float = 0.4  # share of photographs that come with hints
     mixed: float = 0.0  # share of photographs into which a piece of another is set
+
+    def __post_init__(self) -> None:
+        check_config(
+            self,
+            "augmentation.",
+            crop=Limits(0.1, 1),
+            stretch=Limits(1, 4),
+            degraded=PORTION,
+            hinted=PORTION,
+            mixed=PORTION,
+        )
+        if self.crop[0] > self.crop[1]:
+            raise TrainingError(f"augmentation.crop must be a smaller and a larger number, not {list(self.crop)}")
 
 
 @dataclass(frozen=True)
@@ -50,13 +67,19 @@ class Batch:
     hints: Tensor
 
 
-def make_batch(photographs: Tensor, size: int, stride: int, config: AugmentationConfig) -> Batch:
-    """Turn uint8 photographs (N, S, S, 3) into a training batch of `size` pixels.
+def make_batch(
+    photographs: Iterable[Tensor],
+    size: int,
+    stride: int,
+    config: AugmentationConfig,
+    device: torch.device | str = "cpu",
+) -> Batch:
+    """Turn uint8 photographs, each (H, W, 3) of its own size, into a training batch of `size` pixels on a device.
 
     Chroma is averaged down by `stride`, the generator's. Draws from PyTorch's global random generator.
     """
-    rgb = photographs.permute(0, 3, 1, 2).float() / 255
-    rgb = mix(random_crop(rgb, size, config), config.mixed)
+    rgb = torch.stack([random_crop(photograph, size, config) for photograph in photographs]).to(device)
+    rgb = mix(rgb, config.mixed)
     lab = rgb_to_lab(rgb)
     luminance = clean_luminance = lab[:, :1]
     chroma = lab[:, 1:]
@@ -68,30 +91,28 @@ def make_batch(photographs: Tensor, size: int, stride: int, config: Augmentation
     return Batch(luminance, clean_luminance, real_chroma, hints)
 
 
-def random_crop(rgb: Tensor, size: int, config: AugmentationConfig) -> Tensor:
-    """Crop and flip (N, 3, S, S) at random to (N, 3, size, size).
+def random_crop(photograph: Tensor, size: int, config: AugmentationConfig) -> Tensor:
+    """Crop a uint8 photograph (H, W, 3) at random, resize and flip it: rgb (3, size, size) in 0..1.
 
-    The crop's size and aspect are drawn once a batch, so that one antialiased resize serves all; its
-    place and the flip are drawn for each photograph.
+    The crop's side is a random share of the photograph's short side, stretched to a random aspect. It is not enlarged
+    more than MAX_ENLARGEMENT times, unless the whole photograph is too small.
     """
-    count, _, side, _ = rgb.shape
-    share = _uniform(*config.crop)
-    stretch = math.exp(_uniform(-1, 1) * math.log(config.stretch))
-    height = min(side, round(side * share * stretch**0.5))
-    width = min(side, round(side * share / stretch**0.5))
-    tops = torch.randint(0, side - height + 1, (count,)).tolist()
-    lefts = torch.randint(0, side - width + 1, (count,)).tolist()
-    crops = torch.stack([p[:, t : t + height, x : x + width] for p, t, x in zip(rgb, tops, lefts, strict=True)])
-    crops = F.interpolate(crops, (size, size), mode="bilinear", antialias=True, align_corners=False)
-    flipped = torch.rand(count, 1, 1, 1, device=rgb.device) < 0.5
-    return torch.where(flipped, crops.flip(-1), crops).clamp(0, 1)
+    height, width, _ = photograph.shape
+    short = min(height, width)
+    side = max(short * _uniform(*config.crop), min(short, size / MAX_ENLARGEMENT))
+    stretch = math.exp(_uniform(-1, 1) * math.log(config.stretch) / 2)
+    tall, wide = min(height, round(side * stretch)), min(width, round(side / stretch))
+    top, left = int(_uniform(0, height - tall + 1)), int(_uniform(0, width - wide + 1))
+    crop = photograph[top : top + tall, left : left + wide].permute(2, 0, 1)[None].float() / 255
+    crop = F.interpolate(crop, (size, size), mode="bilinear", antialias=True, align_corners=False)[0].clamp(0, 1)
+    return crop.flip(-1) if _uniform(0, 1) < 0.5 else crop
 
 
 def mix(rgb: Tensor, share: float) -> Tensor:
-    """Set a rectangle of the next photograph into a share of the batch (N, 3, S, S), at its own place.
+    """Copy a rectangle of the next photograph into a share of the batch (N, 3, S, S), to the same place.
 
-    CutMix (Yun et al. 2019, arXiv 1905.04899); here the truth is cut with the picture. A whole that never comes
-    twice can't be learned by heart. The rectangle has the picture's aspect and up to half of its area.
+    CutMix (Yun et al. 2019, arXiv 1905.04899); here the truth is cut together with the picture. A combination that
+    never comes twice can't be learned by heart. The rectangle has the picture's aspect and up to half of its area.
     """
     count, _, side, _ = rgb.shape
     if share == 0:
@@ -107,8 +128,8 @@ def mix(rgb: Tensor, share: float) -> Tensor:
 def random_hints(chroma: Tensor, share: float) -> Tensor:
     """True-color hints (N, 3, H, W) at random points of chroma (N, 2, H, W).
 
-    A share of the photographs gets any: mostly few, at most MAX_HINTS (log-uniform). Each is a little
-    square in which a, b are the local mean.
+    Only a share of the photographs gets hints, mostly few, at most MAX_HINTS (log-uniform). Each hint is a small
+    square in which a and b are the local mean.
     """
     count, _, height, width = chroma.shape
     device = chroma.device
@@ -119,17 +140,19 @@ def random_hints(chroma: Tensor, share: float) -> Tensor:
     mask = torch.zeros(count, height * width, device=device, dtype=chroma.dtype)
     mask = mask.scatter_reduce(1, places, shown, "amax").view(count, 1, height, width)
     side = HINT_SIDES[int(torch.randint(len(HINT_SIDES), ()))]
-    mask = F.max_pool2d(mask, side, 1, side // 2)
-    local_mean = F.avg_pool2d(chroma, side, 1, side // 2, count_include_pad=False)
-    return torch.cat([local_mean * mask, mask], dim=1)
+    hinted = (amounts > 0).nonzero()[:, 0]  # the others need no pooling
+    squares = F.max_pool2d(mask[hinted], side, 1, side // 2)
+    local_mean = F.avg_pool2d(chroma[hinted], side, 1, side // 2, count_include_pad=False)
+    hints = torch.zeros(count, 3, height, width, device=device, dtype=chroma.dtype)
+    return hints.index_put((hinted,), torch.cat([local_mean * squares, squares], dim=1))
 
 
 def degrade(rgb: Tensor) -> Tensor:
-    """What an old camera, film, print and scanner might have made of rgb (N, 3, H, W): L (N, 1, H, W).
+    """Luminance (N, 1, H, W) as an old camera, film, print and scanner might have made it of rgb (N, 3, H, W).
 
-    In the order in which it happens: the film's own mix of colors (orthochromatic film is blind to red), a lens
-    that resolves too little, grain, contrast and fading, scratches and dust, JPEG. Each at a random strength, often
-    none; how much the lens resolves is drawn once for all.
+    In the order in which it happens: the film's own mix of colors (orthochromatic film does not see red), a lens
+    with low resolution, grain, contrast and fading, scratches and dust, JPEG. Each has a random strength, often 0;
+    the resolution of the lens is drawn once for the whole batch.
     """
     count = len(rgb)
     device = rgb.device
@@ -142,12 +165,12 @@ def degrade(rgb: Tensor) -> Tensor:
     gray = (rgb * mix / mix.sum(dim=1, keepdim=True)).sum(dim=1, keepdim=True)
     resolved = F.interpolate(gray, scale_factor=1 / _uniform(1.5, 5), mode="bilinear", antialias=True)
     soft = F.interpolate(resolved, gray.shape[-2:], mode="bilinear", align_corners=False)
-    gray = torch.lerp(gray, soft, (2 * strength(0.5)).clamp(max=1))  # half of those that are soft are wholly so
+    gray = torch.lerp(gray, soft, (2 * strength(0.5)).clamp(max=1))  # half of the soft pictures are fully soft
     grain = torch.randn_like(gray)
     coarse = F.interpolate(grain[..., ::2, ::2], gray.shape[-2:], mode="bilinear", align_corners=False)
     gray = gray + 0.15 * strength(0.6).square() * grain + 0.2 * strength(0.5) * coarse
     gray = gray.clamp(0, 1) ** torch.exp(0.7 * (strength(0.7) - strength(0.7)))
-    left = 1 - 0.7 * strength(0.5)  # of the contrast; what is lost turns black or white to some gray
+    left = 1 - 0.7 * strength(0.5)  # of the contrast; the lost part is filled with a random gray
     gray = gray * left + torch.rand(count, 1, 1, 1, device=device) * (1 - left)
     gray = _scratch(gray.clamp(0, 1), strength(0.3))
     gray = _jpeg(gray.clamp(0, 1), quality_loss=strength(0.5))

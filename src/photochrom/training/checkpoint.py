@@ -1,4 +1,4 @@
-"""Writing checkpoints: all of a training's state in one file, whole or not at all."""
+"""Writing checkpoints: the whole state of a training in one file, written completely or not at all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from photochrom.disk import write_whole
-from photochrom.errors import OutputError
+from photochrom.errors import OutputError, reason_of
 from photochrom.networks.build import CHECKPOINT_NAME, read_checkpoint
 
 
@@ -20,16 +20,17 @@ def write_checkpoint(state: dict[str, Any], run: Path) -> None:
 
 
 def write_portable(run: Path, path: Path) -> None:
-    """Write what another machine needs to go on with `--from`: averaged generator and discriminator, 16 bits.
+    """Write what another machine needs for `--from`: averaged generator and discriminator, in 16 bits.
 
-    A fifth of a checkpoint's size: optimizers are left out and warm up anew. Raises OutputError.
+    The file has a fifth of a checkpoint's size, because the optimizers are left out; they warm up again. Raises
+    OutputError.
     """
     state = read_checkpoint(run)
     networks = {name: {k: _halved(v) for k, v in state[name].items()} for name in ("ema", "discriminator")}
     try:
         _save({"config": state["config"], "step": state["step"], **networks}, path)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
+        raise OutputError(f"cannot write {path}: {reason_of(error)}") from error
 
 
 def _halved(tensor: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Best-of-many sampling: how a generator learns to use its noise."""
+"""Best-of-many sampling, by which a generator learns to use its noise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training does, as frozen dataclasses; the presets; and their way through JSON."""
+"""The configuration of a training as frozen dataclasses; the presets; reading and changing them as JSON."""
 
 from __future__ import annotations
 
@@ -9,10 +9,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from photochrom.errors import TrainingError
-from photochrom.networks.build import generator_config
+from photochrom.networks.build import RENAMED, generator_config
+from photochrom.networks.checking import (
+    COUNT,
+    NOT_NEGATIVE,
+    PORTION,
+    PORTION_BELOW_ONE,
+    POSITIVE,
+    Limits,
+    check_config,
+)
 from photochrom.networks.discriminator import DiscriminatorConfig
-from photochrom.networks.generator import GeneratorConfig
-from photochrom.networks.pix2pix import Pix2PixConfig
+from photochrom.networks.generator import Generator, GeneratorConfig
+from photochrom.networks.pix2pix import Pix2PixConfig, Pix2PixGenerator
 from photochrom.training.augmentation import AugmentationConfig
 
 
@@ -28,43 +37,121 @@ class Stage:
     adversarial: float = 0.0  # weight of the adversarial loss; 0 leaves the discriminator out
     discriminator_warmup: int = 0  # first steps in which only the discriminator learns
 
+    def __post_init__(self) -> None:
+        check_config(
+            self,
+            f"stage {self.name!r}: ",
+            steps=COUNT,
+            size=Limits(64, multiple_of=32),
+            batch_size=COUNT,
+            learning_rate=POSITIVE,
+            adversarial=NOT_NEGATIVE,
+            discriminator_warmup=Limits(0, self.steps),
+        )
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """A whole training; it goes into every checkpoint and weights file."""
+    """A whole training; it goes into every checkpoint and weights file.
 
-    preset: str
+    Raises TrainingError for a value that no training can have, and for values that don't go together.
+    """
+
+    preset: Literal["default", "pix2pix"]
     generator: GeneratorConfig | Pix2PixConfig
     discriminator: DiscriminatorConfig
     stages: tuple[Stage, ...]
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
-    minutes: float = 0.0  # of training by the clock; each stage gets the share that its steps are. 0: the steps count
+    minutes: float = 0.0  # how long to train; stages share the time in proportion to their steps. 0: count the steps
     pretrained: bool = True  # the encoder starts from its ImageNet weights; generators without one skip it
     pixel_loss: Literal["l1", "smooth-l1"] = "smooth-l1"
     pixel_weight: float = 30.0
     classification_weight: float = 1.0  # of the palette's cross-entropy; generators without one skip it
-    difference_weight: float = 0.0  # of the color difference that eyes see (CIEDE2000)
-    edge_weight: float = 0.0  # of edges of color where the truth has none, or the other way round
-    dullness_weight: float = 0.0  # of how much less colorful than the truth places are
+    difference_weight: float = 0.0  # of the color difference as people see it (CIEDE2000)
+    worst_weight: float = 0.0  # of the same over the worst tenth of each picture's cells
+    edge_weight: float = 0.0  # of color edges where the truth has none, or the other way round
+    dullness_weight: float = 0.0  # of how much less chroma than the truth the prediction has
     adversarial_loss: Literal["vanilla", "least-squares", "hinge"] = "hinge"
-    teachers: tuple[str, ...] = ()  # runs or checkpoints whose answers are learned instead of the true chroma
+    teachers: tuple[str, ...] = ()  # runs or checkpoints whose predictions are learned instead of the true chroma
     candidates: int = 3  # noise vectors tried for a picture; the best one learns
     noisy: float = 0.4  # share of the pictures that are given noise at all
     optimizer: Literal["adamw", "adam"] = "adamw"
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 0.05
-    encoder_rate: float = 0.2  # the encoder's learning rate over the decoder's; 0 keeps it as it is, and is fast
+    encoder_rate: float = 0.2  # the encoder's learning rate over the decoder's; 0 leaves it unchanged, and is faster
     discriminator_rate: float = 4.0  # the discriminator's learning rate over the generator's
     warmup: int = 200  # steps of rising learning rate at the start of each stage
     final_rate: float = 0.02  # the learning rate at a stage's end over its beginning's
     clip_norm: float = 1.0
     ema_decay: float = 0.999
-    photograph_size: int = 224  # photographs are kept as squares of this side
+    photograph_size: int = 224  # the short side to which photographs are made smaller; none is enlarged
+    balance: float = 0.5  # a set of n photographs is drawn in proportion to n ** balance: 1 as they are, 0 all alike
     min_chroma: float = 3.0  # photographs with a lower mean chroma (Lab units) are left out as near gray
     seed: int = 0
     save_every: int = 500
     sample_every: int = 500
     log_every: int = 20
+
+    def __post_init__(self) -> None:
+        check_config(
+            self,
+            "",
+            minutes=NOT_NEGATIVE,
+            pixel_weight=NOT_NEGATIVE,
+            classification_weight=NOT_NEGATIVE,
+            difference_weight=NOT_NEGATIVE,
+            worst_weight=NOT_NEGATIVE,
+            edge_weight=NOT_NEGATIVE,
+            dullness_weight=NOT_NEGATIVE,
+            candidates=COUNT,
+            noisy=PORTION,
+            betas=PORTION_BELOW_ONE,
+            weight_decay=NOT_NEGATIVE,
+            encoder_rate=NOT_NEGATIVE,
+            discriminator_rate=NOT_NEGATIVE,
+            warmup=NOT_NEGATIVE,
+            final_rate=PORTION,
+            clip_norm=NOT_NEGATIVE,
+            ema_decay=PORTION,
+            photograph_size=Limits(32, 4096),
+            balance=PORTION,
+            min_chroma=NOT_NEGATIVE,
+            seed=Limits(0, 2**63 - 1),
+            save_every=COUNT,
+            sample_every=COUNT,
+            log_every=COUNT,
+        )
+        is_pix2pix = isinstance(self.generator, Pix2PixConfig)
+        if is_pix2pix != (self.preset == "pix2pix"):
+            raise TrainingError(f"the generator is not of preset {self.preset}: choose the preset with --preset")
+        if not self.stages:
+            raise TrainingError("stages must be a list of at least one stage, not []")
+        network = Pix2PixGenerator if is_pix2pix else Generator
+        for stage in self.stages:
+            self._check_stage(stage, network.size_multiple, network.stride)
+
+    def _check_stage(self, stage: Stage, size_multiple: int, stride: int) -> None:
+        """Check what a stage's networks and losses ask of it."""
+        if stage.size % size_multiple:
+            raise TrainingError(
+                f"stage {stage.name!r}: size must be a multiple of {size_multiple} for preset {self.preset}, "
+                f"not {stage.size}"
+            )
+        if stage.adversarial > 0 and _patches(stage.size // stride, self.discriminator.layers) < 1:
+            raise TrainingError(
+                f"stage {stage.name!r}: {stage.size} pixels are too few for a discriminator of "
+                f"{self.discriminator.layers} layers: raise size or lower discriminator.layers"
+            )
+        weights = [self.pixel_weight, self.difference_weight, self.worst_weight, self.edge_weight, self.dullness_weight]
+        if self.preset == "default":  # the other generator has no palette
+            weights.append(self.classification_weight)
+        if not any(weights) and not stage.adversarial:
+            raise TrainingError(f"stage {stage.name!r} has nothing to learn from: give a loss a weight above 0")
+
+
+def _patches(side: int, layers: int) -> int:
+    """Side of the patch map that a discriminator makes of chroma of this side."""
+    return side // 2**layers - 2
 
 
 def default_config() -> TrainingConfig:
@@ -114,10 +201,19 @@ def pix2pix_config() -> TrainingConfig:
         discriminator_rate=1.0,
         clip_norm=0.0,
         photograph_size=286,
+        balance=1.0,
         min_chroma=0.0,
     )
 
 
+KINDS = {
+    bool: "true or false,",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    tuple: "a list",
+    dict: "an object",
+}
 PRESETS = {"default": default_config, "pix2pix": pix2pix_config}
 
 
@@ -147,7 +243,7 @@ def config_from_dict(values: dict[str, Any]) -> TrainingConfig:
         values["teachers"] = tuple(values.get("teachers", ()))
         return TrainingConfig(**values)
     except (KeyError, TypeError) as error:
-        raise TrainingError(f"this training configuration is of another version of photochrom: {error}") from error
+        raise TrainingError(f"this configuration doesn't have the names of this version: {error}") from error
 
 
 def with_steps(config: TrainingConfig, steps: int) -> TrainingConfig:
@@ -172,12 +268,15 @@ def with_batch_size(config: TrainingConfig, batch_size: int) -> TrainingConfig:
 def change_config(config: TrainingConfig, changes: Sequence[str]) -> TrainingConfig:
     """Apply changes written NAME=VALUE or PART.NAME=VALUE, values as JSON: "seed=3", "generator.encoder=lite0".
 
-    Raises TrainingError for a name or value that the configuration doesn't have.
+    Raises TrainingError for a name that the configuration doesn't have or a value that it can't have.
     """
     values = config_to_dict(config)
     for change in changes:
         name, separator, text = change.partition("=")
+        if name == "preset":
+            raise TrainingError("a preset is more than one value: choose it with --preset")
         *parts, last = name.split(".")
+        last = RENAMED.get(last, last) if parts == ["generator"] else last
         place: Any = values
         for part in parts:
             place = place.get(part) if isinstance(place, dict) else None
@@ -193,6 +292,6 @@ def change_config(config: TrainingConfig, changes: Sequence[str]) -> TrainingCon
         if isinstance(old, float) and isinstance(value, int):
             value = float(value)
         if type(value) is not type(old) and not (isinstance(old, tuple) and isinstance(value, list)):
-            raise TrainingError(f"{name} is a {type(old).__name__} such as {old!r}, not {text!r}")
+            raise TrainingError(f"{name} must be {KINDS[type(old)]} such as {json.dumps(old)}, not {text}")
         place[last] = value
     return config_from_dict(values)

@@ -1,4 +1,4 @@
-"""A trained generator to one ONNX file: half-size weights, dynamic shapes, its own description inside."""
+"""Export of a trained generator to one ONNX file: 16-bit weights, dynamic shapes, its own description inside."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def export(
 ) -> Parity:
     """Export a run's (or checkpoint's) averaged generator to path; compare it with PyTorch.
 
-    weak_gain, strong_gain, tint_gain: replace the default generator's own, to calibrate its colorfulness (see
-    `networks.generator`: calibrate and lower_tint). Raises OutputError, WeightsError, TrainingError.
+    weak_gain, strong_gain, tint_gain: replace those of the default generator, to calibrate its colorfulness (see
+    `calibrate` and `lower_tint` in `networks.generator`). Raises OutputError, WeightsError, TrainingError.
     """
     generator, config, step = load_ema(run)
     wanted = {"weak_gain": weak_gain, "strong_gain": strong_gain, "tint_gain": tint_gain}
@@ -120,7 +120,7 @@ def _example_inputs(height: int, width: int, noise_channels: int) -> tuple[Tenso
 
 
 def _forget_origins(model: onnx.ModelProto) -> None:
-    """Drop what PyTorch notes beside every node and value: stack traces, with the paths of the machine it ran on."""
+    """Remove PyTorch's notes on every node and value: stack traces, with paths of the machine that exported it."""
     graph = model.graph
     for part in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
         part.doc_string = ""
@@ -128,7 +128,7 @@ def _forget_origins(model: onnx.ModelProto) -> None:
 
 
 def _halve_weights(model: onnx.ModelProto) -> None:
-    """Store large float32 tensors as float16, each cast back at its use.
+    """Store large float32 tensors as float16, and cast each back where it is used.
 
     ONNX Runtime casts once, when the model is loaded, and computes in float32 as before.
     """

@@ -7,19 +7,17 @@ import json
 import math
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.loggers.tensorboard import TensorBoardLogger
-from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
+from numpy.typing import NDArray
+from torch import Tensor
 
 from photochrom.disk import claimed
-from photochrom.errors import OutputError, TrainingError
+from photochrom.errors import OutputError, TrainingError, reason_of
 from photochrom.networks.build import CHECKPOINT_NAME, AnyGenerator, build_generator, read_checkpoint
 from photochrom.networks.ciede2000 import color_difference
 from photochrom.networks.discriminator import PatchGAN
@@ -28,23 +26,28 @@ from photochrom.networks.generator import Generator
 from photochrom.networks.lab import rgb_to_lab
 from photochrom.networks.losses import (
     ADVERSARIAL_LOSSES,
+    DiscriminatorLoss,
+    GeneratorLoss,
     classification_loss,
     color_weights,
     dullness_loss,
     edge_loss,
     pixel_loss,
     smooth_pixel_loss,
+    worst_loss,
 )
 from photochrom.networks.palette import palette_corners
+from photochrom.training import samples
 from photochrom.training.augmentation import Batch, make_batch
 from photochrom.training.checkpoint import write_checkpoint
 from photochrom.training.colorings import BestOfMany, Prediction, draw_candidates
 from photochrom.training.config import Stage, TrainingConfig, config_from_dict, config_to_dict
-from photochrom.training.optimizers import build_optimizer, parameter_groups, set_rate
-from photochrom.training.photographs import load_photographs
-from photochrom.training.samples import write_sample_sheet
-from photochrom.training.schedule import learning_rate, photograph_order, stage_at, steps_reached
+from photochrom.training.machine import open_fabric
+from photochrom.training.optimizers import build_optimizer, parameter_groups, set_rate, update_ema
+from photochrom.training.photographs import Photographs, load_photographs, read_some
+from photochrom.training.schedule import SampleOrder, learning_rate, stage_at, step_seed, steps_reached
 from photochrom.training.teachers import load_teachers
+from photochrom.training.timing import Clock, Spent
 
 LOCK = "lock"  # in a run's folder
 FREQUENCY_PHOTOGRAPHS = 1024  # this many are counted for the palette's color frequencies
@@ -68,19 +71,13 @@ def train(
 
     photographs, validation: folders or ZIP archives; the sample sheets show validation photographs if
     there are any. start: a checkpoint or run whose networks to start from (for the same generator). resume:
-    go on from out's own checkpoint, with its configuration. precision: as Fabric names it; by default
-    bf16-mixed where the hardware multiplies bf16, else 32-true. Raises TrainingError or OutputError.
+    go on from out's own checkpoint, with its configuration. accelerator, precision: one of machine.ACCELERATORS
+    and machine.PRECISIONS; by default bf16-mixed where the hardware multiplies bf16, else 32-true. Raises
+    TrainingError or OutputError.
     """
     if (out / CHECKPOINT_NAME).exists() and not resume:
         raise TrainingError(f"{out} already holds a training: go on with --resume, or choose another --out")
-    precision = precision or default_precision()
-    fabric = Fabric(
-        accelerator=accelerator,
-        devices=devices,
-        num_nodes=nodes,
-        precision=precision,  # type: ignore[arg-type]
-        loggers=TensorBoardLogger(out, name="tensorboard", version=""),
-    )
+    fabric = open_fabric(accelerator, devices, nodes, precision, out)
     fabric.launch()
     state = read_checkpoint(out) if resume else None
     if state is not None:
@@ -96,41 +93,59 @@ def train(
                 run.start_from(read_checkpoint(start))
             run.go()
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = reason_of(error)
         raise OutputError(f"cannot write {out}: {reason}; --resume goes on from the last checkpoint, if any") from error
 
 
 def _prepare(fabric: Fabric, config: TrainingConfig, photographs: list[Path], validation: list[Path], out: Path) -> Run:
     """Decode the photographs, write the configuration, set up the networks."""
     with fabric.rank_zero_first():
-        shown = load_photographs(validation, config.photograph_size, 0.0, out / "samples")[0]
+        shown = read_some(validation, samples.SHOWN, config.photograph_size)
         pictures, left_out = load_photographs(
             photographs, config.photograph_size, config.min_chroma, out / "photographs"
         )
     if fabric.is_global_zero:
         (out / "config.json").write_text(json.dumps(config_to_dict(config), indent=1) + "\n")
         precision = fabric.strategy.precision.precision
-        print(f"{len(pictures)} photographs, {left_out} left out (damaged or near gray), {precision}", flush=True)
+        sets = f"{len(pictures.sets)} set" + "s" * (len(pictures.sets) > 1)
+        counts = f"{len(pictures)} photographs of {sets}, {left_out} left out (damaged, tiny or near gray)"
+        print(f"{counts}, {precision}", flush=True)
     return Run(fabric, config, pictures, shown, out)
 
 
-@dataclass(frozen=True)
-class StepSeconds:
-    """Where a step's time goes."""
+class AdversarialLoss(NamedTuple):
+    """The two sides of an adversarial loss: for the discriminator (real and fake maps), for the generator (fake)."""
 
-    data: float
-    discriminator: float
-    generator: float
+    discriminator: DiscriminatorLoss
+    generator: GeneratorLoss
+
+
+class Judged(NamedTuple):
+    """What the discriminator has just judged: luminance (N, 1, H, W), true and predicted chroma (N, 2, h, w)."""
+
+    luminance: Tensor
+    real_chroma: Tensor
+    fake_chroma: Tensor
 
 
 class Run:
     """A training under way: networks, optimizers and the step it has reached."""
 
-    def __init__(self, fabric: Fabric, config: TrainingConfig, pictures: np.ndarray, shown: np.ndarray, out: Path):
+    def __init__(
+        self,
+        fabric: Fabric,
+        config: TrainingConfig,
+        pictures: Photographs,
+        shown: list[NDArray[np.uint8]],
+        out: Path,
+    ):
         self.fabric, self.config, self.out = fabric, config, out
-        self.pictures, self.shown = near_device(torch.from_numpy(pictures), fabric.device), shown
+        self.pictures, self.shown = pictures.near(fabric.device), shown
+        self.order = SampleOrder(pictures.index[:, 3], config.balance, config.seed)
         self.step = 0
-        self.seconds = 0.0  # of training, in all sittings
+        self.seconds = 0.0  # of training, from the first step on, without the time between a stop and --resume
+        self.clock = Clock(fabric.device)
+        self.spent = Spent()
         torch.manual_seed(config.seed)
 
         generator = build_generator(config.generator)
@@ -152,33 +167,24 @@ class Run:
             discriminator,
             build_optimizer(config, {"params": list(discriminator.parameters()), "rate": config.discriminator_rate}),
         )
-        self.loss_weights = {
-            "pixel": config.pixel_weight,
-            "classification": config.classification_weight,
-            "difference": config.difference_weight,
-            "edge": config.edge_weight,
-            "dullness": config.dullness_weight,
-        }
-        self.adversarial = ADVERSARIAL_LOSSES[config.adversarial_loss]
+        self.adversarial_loss = AdversarialLoss(*ADVERSARIAL_LOSSES[config.adversarial_loss])
         self.palette = generator.palette if isinstance(generator, Generator) else None
         self.color_weights = self._count_colors(self.palette) if self.palette is not None else None
 
     def go(self) -> None:
         """Train from the step reached to the end of the last stage."""
         config, total = self.config, sum(stage.steps for stage in self.config.stages)
-        started = time.perf_counter() - self.seconds
+        started = self.clock.now() - self.seconds
         reached = self._reached()
         while reached < total:
             stage, stage_step = stage_at(config, reached)
-            began = time.perf_counter()
-            losses, seconds = self.train_step(stage, stage_step)
+            losses, judged = self.train_step(stage, stage_step)
             self.step += 1
-            now = time.perf_counter()
-            self.seconds = now - started
+            self.seconds = self.clock.now() - started
             reached = self._reached()
             last = reached == total
             if self.step % config.log_every == 0 or last:
-                self._log(stage, losses, seconds, now - began)
+                self._log(stage, losses, judged)
             if self.step % config.sample_every == 0 or last:
                 self._write_samples()
             if self.step % config.save_every == 0 or last:
@@ -186,12 +192,15 @@ class Run:
 
     def _reached(self) -> int:
         reached = steps_reached(self.config, self.step, self.seconds)
-        return self.fabric.broadcast(reached) if self.config.minutes else reached  # each process has a clock of its own
+        return self.fabric.broadcast(reached) if self.config.minutes else reached  # every process has its own clock
 
-    def train_step(self, stage: Stage, stage_step: int) -> tuple[dict[str, Tensor], StepSeconds]:
-        """One optimizer update of each network. The same step draws the same random numbers, resumed or not."""
+    def train_step(self, stage: Stage, stage_step: int) -> tuple[dict[str, Tensor], Judged | None]:
+        """One optimizer update of each network. The same step draws the same random numbers, resumed or not.
+
+        Returns the losses, unweighted, and what the discriminator judged in an adversarial stage.
+        """
         config, fabric = self.config, self.fabric
-        torch.manual_seed(hash((config.seed, self.step, fabric.global_rank)) % 2**31)
+        torch.manual_seed(step_seed(config.seed, self.step, fabric.global_rank))
         adversarial = stage.adversarial > 0
         only_discriminator = adversarial and stage_step < stage.discriminator_warmup
         rate = learning_rate(stage, stage_step, config.warmup, config.final_rate)
@@ -200,42 +209,48 @@ class Run:
         losses: dict[str, Tensor] = {}
 
         # Batch
-        clock = [time.perf_counter()]
+        times = [self.clock.now()]
         batch = self._batch(stage)
         noise_channels = config.generator.noise_channels
-        tried = config.candidates if self.teachers is None else 1  # teachers answer to one
+        tried = config.candidates if self.teachers is None else 1  # teachers predict with one
         candidates = draw_candidates(tried, len(batch.luminance), noise_channels, config.noisy, fabric.device)
         aim = self._aim(batch, candidates[0])
-        clock.append(time.perf_counter())
+        times.append(self.clock.now())
 
         # Prediction
         with torch.set_grad_enabled(not only_discriminator):
             predicted = self.generator(batch.luminance, batch.hints, candidates, batch.real_chroma)
-        clock.append(time.perf_counter())
+        times.append(self.clock.now())
 
         # Discriminator
         if adversarial:
             real_map = self.discriminator(batch.luminance, batch.real_chroma).float()
             fake_map = self.discriminator(batch.luminance, predicted.chroma.detach()).float()
-            losses["discriminator"] = self.adversarial[0](real_map, fake_map)
+            losses["discriminator"] = self.adversarial_loss.discriminator(real_map, fake_map)
             self.discriminator_optimizer.zero_grad()
             fabric.backward(losses["discriminator"])
             self.discriminator_optimizer.step()
-        clock.append(time.perf_counter())
+        times.append(self.clock.now())
 
         # Generator
         if not only_discriminator:
-            supervised = self.supervised_losses(predicted, aim)
-            losses |= supervised
-            weighted = (self.loss_weights[name] * loss for name, loss in supervised.items())
-            total = sum(weighted, start=torch.zeros((), device=fabric.device))
+            losses |= self.supervised_losses(predicted, aim)
             if adversarial:
                 self.raw_discriminator.requires_grad_(False)
                 with fabric.no_backward_sync(self.discriminator, enabled=fabric.world_size > 1):
                     fake_map = self.discriminator(batch.luminance, predicted.chroma).float()
                 self.raw_discriminator.requires_grad_(True)
-                losses["adversarial"] = self.adversarial[1](fake_map)
-                total = total + stage.adversarial * losses["adversarial"]
+                losses["adversarial"] = self.adversarial_loss.generator(fake_map)
+            none = torch.zeros((), device=fabric.device)  # stands for a loss without a weight, which isn't computed
+            total = (
+                config.pixel_weight * losses.get("pixel", none)
+                + config.classification_weight * losses.get("classification", none)
+                + config.difference_weight * losses.get("difference", none)
+                + config.worst_weight * losses.get("worst", none)
+                + config.edge_weight * losses.get("edge", none)
+                + config.dullness_weight * losses.get("dullness", none)
+                + stage.adversarial * losses.get("adversarial", none)
+            )
             self.generator_optimizer.zero_grad()
             fabric.backward(total)
             if config.clip_norm > 0:
@@ -244,19 +259,26 @@ class Run:
 
             # EMA
             update_ema(self.ema, self.raw_generator, min(config.ema_decay, (1 + self.step) / (10 + self.step)))
-        clock.append(time.perf_counter())
+        times.append(self.clock.now())
 
-        data, forward, discriminator, backward = np.diff(clock)
-        return losses, StepSeconds(data, discriminator, forward + backward)
+        data, forward, discriminator, backward = np.diff(times).tolist()
+        self.spent.photographs += stage.batch_size
+        self.spent.data += data
+        self.spent.discriminator += discriminator
+        self.spent.generator += forward + backward
+        fake_chroma = predicted.chroma.detach()
+        return losses, Judged(batch.luminance, batch.real_chroma, fake_chroma) if adversarial else None
 
     def supervised_losses(self, predicted: Prediction, real: Tensor) -> dict[str, Tensor]:
-        """What compares chroma with the truth, or with what teachers say, unweighted; only what has a weight."""
+        """The losses between prediction and truth, or the teachers' prediction, unweighted; only those with a weight."""
         fake = predicted.chroma
         config, losses = self.config, {}
         if config.pixel_weight > 0:
             losses["pixel"] = PIXEL_LOSSES[config.pixel_loss](fake, real)
-        if config.difference_weight > 0:
-            losses["difference"] = color_difference(fake, real).mean()
+        if config.difference_weight > 0 or config.worst_weight > 0:
+            differences = color_difference(fake, real)
+            losses |= {"difference": differences.mean()} if config.difference_weight > 0 else {}
+            losses |= {"worst": worst_loss(differences)} if config.worst_weight > 0 else {}
         if config.edge_weight > 0:
             losses["edge"] = edge_loss(fake, real)
         if config.dullness_weight > 0:
@@ -286,17 +308,19 @@ class Run:
         self.fabric.barrier()
 
     def load(self, state: dict[str, Any]) -> None:
-        """Continue exactly from a checkpoint's state."""
+        """Continue from a checkpoint's state as if the training had never stopped."""
         self.start_from(state)
         self.step, self.seconds = state["step"], state.get("seconds", 0.0)
         self.generator_optimizer.load_state_dict(state["generator_optimizer"])
         self.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
 
     def start_from(self, state: dict[str, Any]) -> None:
-        """Take a checkpoint's networks only; optimizers and steps begin anew."""
+        """Take only the networks of a checkpoint; optimizers and steps start from the beginning."""
         try:
             self.ema.load_state_dict(state["ema"])
-            self.raw_generator.load_state_dict(state.get("generator", state["ema"]))  # portable ones have one
+            self.raw_generator.load_state_dict(
+                state.get("generator", state["ema"])
+            )  # small checkpoints hold only the average
             self.raw_discriminator.load_state_dict(state["discriminator"])
         except (KeyError, RuntimeError) as error:
             raise TrainingError(f"the checkpoint is of another network: {str(error).splitlines()[0]}") from error
@@ -304,9 +328,10 @@ class Run:
     def _batch(self, stage: Stage) -> Batch:
         fabric, count = self.fabric, stage.batch_size // self.fabric.world_size
         first = self.step * stage.batch_size + fabric.global_rank * count
-        chosen = photograph_order(np.arange(first, first + count), len(self.pictures), self.config.seed)
-        pictures = self.pictures[torch.from_numpy(chosen)].to(fabric.device)
-        batch = make_batch(pictures, stage.size, self.raw_generator.stride, self.config.augmentation)
+        chosen = self.order.at(np.arange(first, first + count))
+        pictures = (self.pictures[number] for number in chosen)
+        stride = self.raw_generator.stride
+        batch = make_batch(pictures, stage.size, stride, self.config.augmentation, fabric.device)
         return Batch(**{name: _channels_last(tensor) for name, tensor in vars(batch).items()})
 
     def _aim(self, batch: Batch, noise: Tensor) -> Tensor:
@@ -316,23 +341,33 @@ class Run:
             return self.teachers(batch.clean_luminance, batch.hints, noise).float()
 
     def _count_colors(self, palette: Tensor) -> Tensor:
-        """Rebalancing weights from the palette frequencies of a sample of the photographs."""
-        chosen = np.linspace(0, len(self.pictures) - 1, min(FREQUENCY_PHOTOGRAPHS, len(self.pictures))).astype(int)
+        """Rebalancing weights from the palette frequencies of photographs as training shows them."""
         counts = torch.zeros(len(palette), device=palette.device)
-        for part in np.array_split(chosen, max(1, len(chosen) // 64)):
-            rgb = self.pictures[torch.from_numpy(part)].to(palette.device).permute(0, 3, 1, 2) / 255
-            corners, weights = palette_corners(rgb_to_lab(rgb)[:, 1:, ::4, ::4], palette)
-            counts.index_add_(0, corners.flatten(), weights.flatten())
+        for number in self.order.at(np.arange(min(FREQUENCY_PHOTOGRAPHS, len(self.pictures)))):
+            rgb = self.pictures[number][::4, ::4].to(palette.device).permute(2, 0, 1)[None] / 255
+            corners, weights = palette_corners(rgb_to_lab(rgb)[:, 1:], palette)
+            counts.index_add_(0, corners.flatten(), weights.flatten() / weights.sum())
         return color_weights(counts / counts.sum())
 
-    def _log(self, stage: Stage, losses: dict[str, Tensor], seconds: StepSeconds, whole: float) -> None:
+    @torch.no_grad()
+    def scores(self, judged: Judged) -> dict[str, float]:
+        """The discriminator's mean score of true and of predicted colorings; above 0 means "real".
+
+        Looking changes nothing in the discriminator, so that a training does not depend on how often it is logged.
+        """
+        discriminator = self.raw_discriminator.eval()  # while it trains, spectral normalization moves at every look
+        with self.fabric.autocast():
+            real = discriminator.score(judged.luminance, judged.real_chroma)
+            fake = discriminator.score(judged.luminance, judged.fake_chroma)
+        discriminator.train()
+        return {"real_score": round(real.mean().item(), 5), "fake_score": round(fake.mean().item(), 5)}
+
+    def _log(self, stage: Stage, losses: dict[str, Tensor], judged: Judged | None) -> None:
         values = {name: round(loss.item(), 5) for name, loss in losses.items()}
-        values |= {
-            "photographs_per_second": round(stage.batch_size / whole, 2),
-            "data_share": round(seconds.data / whole, 3),
-            "generator_share": round(seconds.generator / whole, 3),
-            "discriminator_share": round(seconds.discriminator / whole, 3),
-        }
+        if judged is not None:
+            values |= self.scores(judged)
+        values |= self.spent.summary()
+        self.spent = Spent()
         if any(not math.isfinite(v) for v in values.values()):
             raise TrainingError(f"the training diverged at step {self.step}: lower the learning rate and --resume")
         self.fabric.log_dict(values, self.step)
@@ -344,34 +379,8 @@ class Run:
 
     def _write_samples(self) -> None:
         if self.fabric.is_global_zero:
-            write_sample_sheet(self.ema, self.shown, self.out / "samples" / f"step-{self.step:06d}.jpg")
+            samples.write_sample_sheet(self.ema, self.shown, self.out / "samples" / f"step-{self.step:06d}.jpg")
         self.fabric.barrier()
-
-
-def near_device(pictures: Tensor, device: torch.device) -> Tensor:
-    """All photographs, uint8, in a GPU's own memory if half of what is free there holds them."""
-    if device.type != "cuda" or pictures.nbytes > torch.cuda.mem_get_info(device)[0] / 2:
-        return pictures
-    return pictures.to(device)
-
-
-@torch.no_grad()
-def update_ema(ema: nn.Module, generator: nn.Module, decay: float) -> None:
-    """Move ema a step of (1 - decay) toward the generator; buffers too."""
-    pairs = list(zip(ema.state_dict().values(), generator.state_dict().values(), strict=True))
-    averaged = [a for a, _ in pairs if a.is_floating_point()]
-    current = [c for _, c in pairs if c.is_floating_point()]
-    get_ema_multi_avg_fn(decay)(averaged, current, None)  # in one go: a launch for each would keep a GPU waiting
-    for counter, counted in pairs:
-        if not counter.is_floating_point():
-            counter.copy_(counted)
-
-
-def default_precision() -> str:
-    """bf16-mixed where the hardware multiplies bf16, else 32-true."""
-    if torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    return "bf16-mixed" if torch.cpu._is_avx512_bf16_supported() else "32-true"
 
 
 def _channels_last(x: Tensor) -> Tensor:

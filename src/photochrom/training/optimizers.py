@@ -1,4 +1,4 @@
-"""Optimizers, and which parameters learn at which rate."""
+"""Optimizers, which parameters learn at which rate, and the average of the weights (EMA)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from photochrom.networks.generator import Generator
 from photochrom.training.config import TrainingConfig
@@ -28,6 +29,20 @@ def build_optimizer(config: TrainingConfig, *groups: dict[str, Any]) -> torch.op
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Let every group learn at its share of a rate."""
+    """Set the learning rate of every group to its part of a rate."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["rate"]
+
+
+@torch.no_grad()
+def update_ema(ema: nn.Module, generator: nn.Module, decay: float) -> None:
+    """Move the average (ema) by a part (1 - decay) of the way to the generator; buffers too."""
+    pairs = list(zip(ema.state_dict().values(), generator.state_dict().values(), strict=True))
+    averaged = [a for a, _ in pairs if a.is_floating_point()]
+    current = [c for _, c in pairs if c.is_floating_point()]
+    get_ema_multi_avg_fn(decay)(
+        averaged, current, None
+    )  # in one call, because a launch per tensor would keep a GPU waiting
+    for counter, counted in pairs:
+        if not counter.is_floating_point():
+            counter.copy_(counted)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pyvips
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from photochrom.networks.build import AnyGenerator
@@ -18,15 +20,13 @@ SIDE = 256  # pixels
 
 
 @torch.no_grad()
-def write_sample_sheet(generator: AnyGenerator, photographs: np.ndarray, path: Path) -> None:
-    """Write a picture with a row a photograph: gray | noise 0 | two other noises | truth.
+def write_sample_sheet(generator: AnyGenerator, photographs: Sequence[NDArray[np.uint8]], path: Path) -> None:
+    """Write a picture with a row per photograph: gray | noise 0 | two other noises | truth.
 
-    photographs: uint8 (N, S, S, 3). The same photographs and noises are used every time.
+    photographs: uint8 (H, W, 3), of which the central squares are shown. The same noises are used every time.
     """
-    chosen = np.linspace(0, len(photographs) - 1, min(SHOWN, len(photographs))).astype(int)
     device = next(generator.parameters()).device
-    rgb = torch.from_numpy(photographs[chosen]).to(device).permute(0, 3, 1, 2).float() / 255
-    rgb = F.interpolate(rgb, (SIDE, SIDE), mode="bilinear", antialias=True)
+    rgb = torch.cat([_square(photograph) for photograph in photographs]).to(device)
     lab = rgb_to_lab(rgb)
     luminance = lab[:, :1]
     hints = torch.zeros_like(lab)
@@ -40,6 +40,15 @@ def write_sample_sheet(generator: AnyGenerator, photographs: np.ndarray, path: P
     sheet8 = (sheet.clamp(0, 1) * 255).round().byte().cpu().numpy()
     path.parent.mkdir(parents=True, exist_ok=True)
     pyvips.Image.new_from_array(sheet8, interpretation="srgb").write_to_file(str(path))
+
+
+def _square(photograph: NDArray[np.uint8]) -> Tensor:
+    """The central square of a photograph, (1, 3, SIDE, SIDE) in 0..1."""
+    height, width = photograph.shape[:2]
+    short = min(height, width)
+    top, left = (height - short) // 2, (width - short) // 2
+    square = torch.tensor(photograph[top : top + short, left : left + short]).permute(2, 0, 1)[None].float() / 255
+    return F.interpolate(square, (SIDE, SIDE), mode="bilinear", antialias=True).clamp(0, 1)
 
 
 def _noises(count: int, channels: int) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""Teachers: trained generators whose answers another one learns, instead of the truth."""
+"""Teachers: trained generators whose predictions another one learns instead of the truth."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from photochrom.errors import TrainingError
 from photochrom.networks.build import AnyGenerator, load_ema
 from photochrom.networks.generator import Generator
 
-MARGIN = Generator.size_multiple  # pixels: the least by which what it sees can grow
+MARGIN = Generator.size_multiple  # pixels: the least by which a picture can grow
 
 
 class Teachers(nn.Module):
-    """What several trained generators say, on average, of a photograph as it is.
+    """The average prediction of several trained generators for undamaged photographs.
 
-    Distillation (Hinton et al. 2015, arXiv 1503.02531): the average of networks is better than each, and one network
-    can learn it. Teachers are shown a mirrored margin above the photograph, which is cut off their answers: padding
-    with zeros tells convolutions where a picture ends, and some have learned to paint sky there, indoors too.
+    Distillation (Hinton et al. 2015, arXiv 1503.02531): the average of networks is better than each of them, and one
+    network can learn it. Teachers see an additional mirrored margin above the photograph, which is cut off their
+    predictions: padding with zeros shows convolutions where a picture ends, and some have learned to paint sky there,
+    even indoors.
     """
 
     def __init__(self, generators: Sequence[Generator]):
@@ -31,12 +32,12 @@ class Teachers(nn.Module):
 
     @torch.no_grad()
     def forward(self, luminance: Tensor, hints: Tensor, noise: Tensor) -> Tensor:
-        """As `Generator.forward`. With noise the first answers alone: what a noise means is each network's own."""
+        """As `Generator.forward`. With noise only the first predicts: each network gives noise another meaning."""
         luminance = F.pad(luminance, (0, 0, MARGIN, 0), mode="reflect")
         hints = F.pad(hints, (0, 0, MARGIN, 0))
-        answers = torch.stack([generator(luminance, hints, noise) for generator in self.generators])
+        predictions = torch.stack([generator(luminance, hints, noise) for generator in self.generators])
         noisy = (noise != 0).any(dim=1)[:, None, None, None]
-        return torch.where(noisy, answers[0], answers.mean(dim=0))[:, :, MARGIN // Generator.stride :]
+        return torch.where(noisy, predictions[0], predictions.mean(dim=0))[:, :, MARGIN // Generator.stride :]
 
 
 def load_teachers(paths: Sequence[str], student: AnyGenerator) -> Teachers:
