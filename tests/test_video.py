@@ -18,10 +18,11 @@ av = pytest.importorskip("av")
 pytest.importorskip("scenedetect")
 
 from photochrom import cli
+from photochrom.errors import OutputError
 from photochrom.inference.colorizer import Coloring, Colorizer
 from photochrom.photo.color import luminance_of
 from photochrom.photo.hints import Hint
-from photochrom.video import colorize, tracking
+from photochrom.video import assembly, colorize, tracking
 from photochrom.video.coherence import Coherence
 from photochrom.video.colorize import FilmOptions, colorize_film, model_digest
 from photochrom.video.encoding import CODECS, Encoding
@@ -375,6 +376,172 @@ def test_a_film_is_not_written_over_itself_or_another(film, tmp_path):
     assert run(film, film, "--overwrite").exit_code == 2
     (tmp_path / "there.mp4").write_bytes(b"x")
     assert "--overwrite" in run(film, tmp_path / "there.mp4").output
+
+
+# Films that are put together
+
+
+def small_frames(photographs, count):
+    return [np.ascontiguousarray(picture[:48, :64]) for picture in frames_of(photographs, count)]
+
+
+def remux(source, target, later):
+    """Copy a film's packets into another container, some seconds later."""
+    with av.open(str(source)) as one, av.open(str(target), "w") as two:
+        copies = {stream: two.add_stream_from_template(stream) for stream in one.streams}
+        for packet in one.demux():
+            if packet.dts is not None:
+                shift = round(later / packet.time_base)
+                packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
+                packet.stream = copies[packet.stream]
+                two.mux(packet)
+    return target
+
+
+def test_a_film_stopped_while_it_is_put_together_goes_on_there(photographs, loud, tmp_path, monkeypatch):
+    source = write_film(tmp_path / "old.mp4", small_frames(photographs, 24))
+    assemble = colorize.assemble
+
+    def stopped(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(colorize, "assemble", stopped)
+    with pytest.raises(OutputError, match="No space"):
+        color(source, tmp_path / "new.mp4", loud)
+    monkeypatch.setattr(colorize, "assemble", assemble)
+    predicted = len(loud.backend.seen)
+    assert color(source, tmp_path / "new.mp4", loud) == []
+    assert len(loud.backend.seen) == predicted and len(read_all(tmp_path / "new.mp4")) == 24
+
+
+def test_an_error_of_the_output_never_blames_the_source(photographs, loud, tmp_path, monkeypatch):
+    source = write_film(tmp_path / "old.mp4", small_frames(photographs, 4))
+
+    def refused(*_):
+        raise av.error.ArgumentError(22, "Invalid argument")
+
+    monkeypatch.setattr(assembly, "_keep_film_facts", refused)
+    with pytest.raises(OutputError, match=r"cannot write .*new\.mp4"):
+        color(source, tmp_path / "new.mp4", loud)
+
+
+@pytest.mark.parametrize(("later", "suffix"), [(3600, "mp4"), (3600, "mkv"), (0, "mp4")])
+def test_a_film_that_starts_late_begins_at_0(later, suffix, photographs, loud, tmp_path):
+    plain = write_film(tmp_path / "plain.mp4", small_frames(photographs, 24))
+    source = remux(plain, tmp_path / "late.ts", Fraction(later))
+    target = tmp_path / f"new.{suffix}"
+    color(source, target, loud)
+    old, new = ([packets_of(path, kind) for kind in ("video", "audio")] for path in (source, target))
+    begin = min(old[0][0][0], old[1][0][0])
+    assert begin > later - 1
+    for before, after in zip(old, new, strict=True):
+        assert [float(at) for at, _ in after] == pytest.approx([float(at - begin) for at, _ in before], abs=0.002)
+    assert packets_of(target, "video")[0][0] < 0.2
+
+
+@pytest.mark.parametrize("suffix", ["ts", "mpg", "avi"])
+def test_no_frame_is_lost_where_a_run_begins_in_the_middle(suffix, photographs, tmp_path):
+    """A seek in these containers ends up too late."""
+    pictures = [photographs["coffee"][n : n + 48, n : n + 64, 1] for n in range(120)]
+    codec = {"avi": "mpeg4"}.get(suffix, "mpeg2video")
+    path = tmp_path / f"old.{suffix}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options={"bf": "2", "g": "12", "b": "2000000"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for picture in pictures:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="gray")
+            container.mux(stream.encode(frame.reformat(format="yuv420p")))
+        container.mux(stream.encode(None))
+    film = read_film(path)
+    whole = list(read_frames(film))
+    for number in (40, 71, 95, 119):
+        first = next(read_frames(film, whole[number].pts))
+        assert first.pts == whole[number].pts and np.array_equal(first.pixels, whole[number].pixels)
+
+
+def test_h264_in_avi_keeps_its_order(photographs, loud, tmp_path):
+    """Its frames have decoding times alone."""
+    plain = write_film(tmp_path / "plain.mp4", small_frames(photographs, 30), sound=False)
+    with av.open(str(plain)) as one, av.open(str(tmp_path / "old.avi"), "w") as two:
+        copy = two.add_stream("libx264", rate=RATE, options={"bf": "3", "crf": "8"})
+        copy.width, copy.height, copy.pix_fmt = 64, 48, "yuv420p"
+        for number, frame in enumerate(one.decode(video=0)):
+            frame.pts, frame.time_base = number, Fraction(1, RATE)
+            two.mux(copy.encode(frame))
+        two.mux(copy.encode(None))
+    color(tmp_path / "old.avi", tmp_path / "new.mkv", loud)
+    times = [float(at) for at, _ in packets_of(tmp_path / "new.mkv", "video")]
+    assert times == pytest.approx([n / RATE for n in range(30)], abs=0.002)
+    expected, found = read_all(plain), read_all(tmp_path / "new.mkv")
+    light = [np.abs(luminance_of(a) - luminance_of(b)).mean() for a, b in zip(expected, found, strict=True)]
+    assert max(light) < 3
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_sound_longer_than_the_pictures_is_kept(suffix, photographs, loud, tmp_path):
+    source = write_film(tmp_path / f"old.{suffix}", small_frames(photographs, 6))  # half a second; sound of two
+    color(source, tmp_path / f"new.{suffix}", loud)
+    assert len(read_all(tmp_path / f"new.{suffix}")) == 6
+    assert packets_of(tmp_path / f"new.{suffix}", "audio") == packets_of(source, "audio")
+
+
+def with_timecode(path, photographs):
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("prores_ks", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv422p10le"
+        stream.metadata["timecode"] = "01:00:00:00"
+        for picture in small_frames(photographs, 5):
+            container.mux(
+                stream.encode(av.VideoFrame.from_ndarray(picture, format="gray").reformat(format="yuv422p10le"))
+            )
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["mov", "mp4", "mkv"])
+def test_tracks_that_the_output_cannot_hold_are_left_out_by_name(suffix, photographs, loud, tmp_path):
+    source = with_timecode(tmp_path / "old.mov", photographs)
+    with av.open(str(source)) as container:
+        assert [stream.type for stream in container.streams] == ["video", "data"]
+    progress = color(source, tmp_path / f"new.{suffix}", loud)
+    assert len(read_all(tmp_path / f"new.{suffix}")) == 5
+    with av.open(str(tmp_path / f"new.{suffix}")) as container:
+        kept = any(stream.type == "data" for stream in container.streams)
+    assert "track 1 (data" in progress[0].left_out[0]
+    assert kept == (suffix != "mkv")  # these make a new timecode track
+
+
+def test_the_command_names_tracks_that_are_left_out(photographs, tmp_path):
+    source = with_timecode(tmp_path / "old.mov", photographs)
+    result = run(source, tmp_path / "new.mkv", *SMALL)
+    assert result.exit_code == 0 and "track 1 (data" in result.output and len(result.output.splitlines()) == 1
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_aspect_rate_and_flags_stay(suffix, photographs, loud, tmp_path):
+    flags, source = av.stream.Disposition, tmp_path / "old.mkv"
+    with av.open(str(source), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        video.codec_context.sample_aspect_ratio = Fraction(64, 45)
+        tones = [container.add_stream("aac", rate=8000, layout="mono") for _ in range(2)]
+        video.disposition, tones[0].disposition, tones[1].disposition = flags.default, flags.comment, flags.default
+        for picture in small_frames(photographs, 10):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="gray").reformat(format="yuv420p")))
+        container.mux(video.encode(None))
+        for tone in tones:
+            samples = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.int16), format="s16", layout="mono")
+            samples.sample_rate, samples.pts = 8000, 0
+            container.mux(tone.encode(samples))
+            container.mux(tone.encode(None))
+    target = tmp_path / f"new.{suffix}"
+    color(source, target, loud)
+    with av.open(str(source)) as one, av.open(str(target)) as two:
+        old, new = one.streams.video[0], two.streams.video[0]
+        assert new.sample_aspect_ratio == old.sample_aspect_ratio == Fraction(64, 45)
+        assert new.average_rate == old.average_rate == 25
+        default = [bool(stream.disposition & flags.default) for stream in one.streams]
+        assert [bool(stream.disposition & flags.default) for stream in two.streams] == default == [True, False, True]
 
 
 # Colors

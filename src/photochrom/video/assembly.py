@@ -33,7 +33,7 @@ def find_tracks(film: Film, target: Path, encoding: Encoding) -> tuple[list[int]
     with opened(film.path) as source, TemporaryDirectory() as folder:
         scratch = Path(folder) / f"scratch{target.suffix}"
         try:
-            _write_header(film, scratch, encoding, [])
+            _write_header(film, source, scratch, encoding, [])
         except REFUSALS:
             raise InputError(
                 f"{target.suffix} films can't hold {encoding.codec}: try .mkv, or another --codec"
@@ -42,9 +42,9 @@ def find_tracks(film: Film, target: Path, encoding: Encoding) -> tuple[list[int]
             if stream.type == "video":
                 continue
             try:
-                if stream.type not in COPIED:
-                    raise ValueError(stream.type)
-                _write_header(film, scratch, encoding, [stream])
+                if stream.type not in COPIED or (stream.type == "data" and not getattr(stream, "name", None)):
+                    raise ValueError(stream.type)  # unknown data: timecode, say, which MOV and MP4 make anew
+                _write_header(film, source, scratch, encoding, [stream])
                 kept.append(stream.index)
             except REFUSALS:
                 name = getattr(stream, "name", None)
@@ -52,13 +52,15 @@ def find_tracks(film: Film, target: Path, encoding: Encoding) -> tuple[list[int]
     return kept, left_out
 
 
-def _write_header(film: Film, path: Path, encoding: Encoding, streams: list[Any]) -> None:
+def _write_header(film: Film, source: InputContainer, path: Path, encoding: Encoding, streams: list[Any]) -> None:
     with av.open(str(path), "w") as container:
         video: Any = container.add_stream(encoding.encoder, rate=film.rate, options=encoding.options)
         video.width, video.height = film.size
         video.pix_fmt = encoding.pixel_format(film.size, film.deep)
+        video.metadata.update(source.streams.video[0].metadata)
+        container.metadata.update(source.metadata)
         for stream in streams:
-            container.add_stream_from_template(stream)
+            container.add_stream_from_template(stream).metadata.update(stream.metadata)
         container.start_encoding()
 
 
