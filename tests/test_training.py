@@ -1,5 +1,6 @@
 """Training: it learns, resumes after a kill, runs in two processes, uses its noise."""
 
+import hashlib
 import json
 import os
 import signal
@@ -613,6 +614,8 @@ def test_export_agrees_with_pytorch_at_any_size(exported):
     assert b'File "' not in (exported / "model.onnx").read_bytes()  # PyTorch's stack traces, with this machine's paths
     model, original = load_model(str(exported / "model.onnx")), load_model(str(exported / "calibrated"))
     assert model.info.noise_channels == original.info.noise_channels == 4
+    checkpoint = exported / "calibrated" / "checkpoint.pt"
+    assert original.info.digest == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     source = np.random.default_rng(0)
     for count, height, width in ((1, 32, 32), (3, 96, 64), (2, 160, 288)):
         arrays = (
