@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 # As the command line has it, whose outputs are compared to the last of 16 bits; before NumPy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # PyTorch's: networks here are small, and other tests run beside this one
 
 import numpy as np
+import onnxruntime
 import pytest
 from skimage import data
 
@@ -16,7 +21,21 @@ from photochrom.inference.backends import ModelInfo
 from photochrom.inference.colorizer import Colorizer
 from photochrom.photo.files import Photograph, encode_photograph
 
+ROOT = Path(__file__).parents[1]
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee")
+
+
+def pytest_configure() -> None:
+    """One thread for each ONNX Runtime session of a pytest-xdist worker: idle threads spin and take others' time."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    make_session = onnxruntime.InferenceSession
+
+    def make_small_session(model, options, **rest):
+        options.intra_op_num_threads = 1
+        return make_session(model, options, **rest)
+
+    onnxruntime.InferenceSession = make_small_session
 
 
 @pytest.fixture(scope="session")
@@ -71,3 +90,29 @@ def training_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             left, top = 60 * number, 20 * number
             picture.crop((left, top, left + 200, top + 180)).save(folder / f"{name}-{number}.jpg")
     return folder
+
+
+@pytest.fixture(scope="session")
+def ray_address() -> Iterator[str]:
+    """A Ray cluster for the tests of one pytest-xdist worker: starting one takes longer than coloring a small archive.
+
+    Tests that use it carry the mark xdist_group("ray"), so that only one is started. It says that it has four CPUs
+    because two runs with a worker each share it, and the engine needs room for its own tasks.
+    """
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 4})
+    yield cluster.address
+    cluster.shutdown()
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built once."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT]
+    built = subprocess.run(command, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr[-3000:]
+    (path,) = folder.glob("*.whl")
+    return path
