@@ -63,7 +63,7 @@ def test_the_architecture_page_is_true():
     if not page.exists():
         pytest.skip("not in a source distribution")
     table = re.findall(r"^\| `(\w+)` \| [^|]+ \| ?([^|]*)\|$", page.read_text(), re.MULTILINE)
-    real = {name: set() for name in LEVELS if name != "__main__"}
+    real: dict[str, set[str]] = {name: set() for name in LEVELS if name != "__main__"}
     for module, path in MODULES.items():
         top = module.split(".")[0]
         if top in real:

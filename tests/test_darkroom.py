@@ -1,14 +1,18 @@
 """What the darkroom's page does, without the page: decisions, undo, the shelf, albums."""
 
+import shlex
+import shutil
 import time
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 pytest.importorskip("gradio")
 
+from photochrom import cli
 from photochrom.darkroom import shelf as shelf_module
 from photochrom.darkroom.album import color_album, unused_name
 from photochrom.darkroom.drawing import with_marks
@@ -17,7 +21,8 @@ from photochrom.darkroom.shelf import Shelf
 from photochrom.darkroom.sitting import SEEDS, open_sitting
 from photochrom.errors import InputError
 from photochrom.photo.color import luminance_of
-from photochrom.photo.files import Photograph
+from photochrom.photo.files import Photograph, read_photograph
+from photochrom.photo.hints import format_hint_file
 from photochrom.server.limits import Limits
 from photochrom.server.studio import Studio
 
@@ -114,9 +119,19 @@ def test_marks_show_where_the_hints_are(sitting, studio):
     assert len(changed) > 100 and np.abs(changed.mean(axis=0) - (y, x)).max() < 2
 
 
-def test_the_recipe_makes_the_same_picture(sitting, studio):
-    decided = sitting.with_seed(2, studio).with_strength(1.25).point_at((9.0, 9.0)).with_color("#2040c0", studio)
-    assert recipe(decided) == "photochrom colorize cat.png --seed 2 --strength 1.25 --hints cat-hints.json"
+def test_the_recipe_makes_the_same_picture(sitting, studio, colorizer, tmp_path, monkeypatch):
+    """Run as it stands, beside the photograph and the hints' file, it makes the picture that was decided."""
+    decided = sitting.with_seed(2, studio).with_strength(1.25).point_at((900.0, 600.0)).with_color("#2040c0", studio)
+    line = recipe(decided)
+    assert line == "photochrom colorize cat.png --seed 2 --strength 1.25 --hints cat-hints.json"
+    shutil.copy(sitting.source, tmp_path / "cat.png")
+    (tmp_path / "cat-hints.json").write_text(format_hint_file(decided.edit.hints, *sitting.size), "utf-8")
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli.main, shlex.split(line)[1:])
+    assert result.exit_code == 0, result.output
+    gray, hints = read_photograph(sitting.source).pixels, decided.edit.hints
+    expected = colorizer.colorize(gray, seed=2, strength=1.25, hints=hints)
+    assert np.array_equal(read_photograph(tmp_path / "cat-color.png").pixels, expected)
 
 
 def test_the_shelf_puts_the_longest_untouched_away(tmp_path, sitting, monkeypatch):
@@ -141,11 +156,12 @@ def test_what_is_kept_too_long_goes(tmp_path):
     assert not old.exists() and new.exists()
 
 
-def test_what_is_in_use_stays(tmp_path):
-    shelf = Shelf(tmp_path, keep=0.5)
+def test_what_is_in_use_stays(tmp_path, monkeypatch):
+    shelf = Shelf(tmp_path, keep=1000)
+    clock = iter(range(0, 100_000, 600))  # six hundred seconds pass between two looks at it
+    monkeypatch.setattr("photochrom.darkroom.shelf.time.monotonic", lambda: next(clock))
     name, folder = shelf.take()
     for _ in range(4):
-        time.sleep(0.2)
         shelf.touch(name)
     shelf.take()
     assert folder.exists()
@@ -163,6 +179,7 @@ def test_an_album_names_what_failed(studio, tmp_path, photographs):
     assert [step.done for step in steps] == [1, 2, 3] and all(step.archive is None for step in steps)
     ((name, why),) = end.failures
     assert name == "broken.jpg" and "damaged" in why
+    assert end.archive is not None
     with zipfile.ZipFile(end.archive) as file:
         assert file.namelist() == ["cat-color.jpg", "cat-color-2.jpg"] and file.testzip() is None
 

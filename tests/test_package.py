@@ -26,7 +26,7 @@ def test_the_wheel_in_an_empty_environment(wheel, photographs, tmp_path):
     environment = tmp_path / "an empty environment"
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
     python = environment / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", wheel], check=True)
+    subprocess.run([python, "-m", "pip", "install", "--quiet", str(wheel)], check=True)
     missing = subprocess.run([python, "-c", "import torch"], capture_output=True)
     assert missing.returncode != 0
     size = sum(
@@ -46,7 +46,7 @@ def assert_it_colors(command: list[str], photographs, folder: Path, path: str = 
         clean["PYTHONPATH"] = path
     subprocess.run([*command, "colorize", folder / "old cat.jpg"], check=True, env=clean, cwd=folder)
     assert Image.open(folder / "old cat-color.jpg").size == (451, 300)
-    training = [*command, "train", folder, "--out", folder / "run"]
+    training = [*command, "train", str(folder), "--out", str(folder / "run")]
     refused = subprocess.run(training, capture_output=True, text=True, env=clean)
     assert refused.returncode == 2
     assert "pip install 'photochrom[train]'" in refused.stderr
