@@ -29,7 +29,8 @@ test: check
 	$(PYTEST) --cov --cov-report=term --durations=15
 
 quick: $(VENV)/dev-installed
-	$(PYTEST) -m "not slow and not nightly"
+	$(PYTEST) -m "not slow and not nightly" --cov --cov-fail-under=0 --cov-report=json:build/quick.json
+	$(BIN)/python tools/reached.py build/quick.json
 
 nightly: $(VENV)/dev-installed
 	$(BIN)/python tools/nightly.py

@@ -13,7 +13,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # PyTorch's: networks here are small, and other tests run beside this one
 
 import numpy as np
-import onnxruntime
 import pytest
 from skimage import data
 
@@ -29,6 +28,8 @@ def pytest_configure() -> None:
     """One thread for each ONNX Runtime session of a pytest-xdist worker: idle threads spin and take others' time."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         return
+    import onnxruntime  # after photochrom, which tells it not to report to its maker
+
     make_session = onnxruntime.InferenceSession
 
     def make_small_session(model, options, **rest):

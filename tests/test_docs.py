@@ -96,7 +96,7 @@ def mark(line: str) -> list[pytest.MarkDecorator]:
         return [pytest.mark.slow, pytest.mark.xdist_group("docs")]
     if program == "photochrom" and command == "archive":
         return [pytest.mark.slow, pytest.mark.xdist_group("ray")]
-    return [pytest.mark.slow] if command == "video" else []
+    return [pytest.mark.slow] if command == "video" and "--" in line else []
 
 
 LINES = [pytest.param(page, line, marks=mark(line), id=f"{page}-{line[:40]}") for page, line in shell_lines()]

@@ -31,7 +31,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]
+        command = [sys.executable, "-m", "pip", "install", "-qq", "--dry-run", "--ignore-installed"]
         subprocess.run([*command, "--report", report, f"{ROOT}[dev]", f"torch=={options.torch}"], check=True)
         chosen = json.loads(report.read_text())["install"]
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
