@@ -46,7 +46,9 @@ def colored_once(colorizer, photographs):
 WRITTEN = [(name, False) for name in FORMATS] + [(name, True) for name in FORMATS if name in DEEP_FORMATS]
 
 
-@pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee"])
+@pytest.mark.parametrize(
+    "name", ["chelsea", *(pytest.param(name, marks=pytest.mark.slow) for name in ("astronaut", "coffee"))]
+)
 @pytest.mark.parametrize("format_name, deep", WRITTEN)
 def test_luminance_stays_when_written(colored_once, name, format_name, deep):
     gray, colored = colored_once(name, deep)
