@@ -39,6 +39,23 @@ def pytest_configure() -> None:
     onnxruntime.InferenceSession = make_small_session
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Write a test's group behind its name, from where pytest-xdist reads it.
+
+    pytest-xdist 3.8 does so itself, but where pytest 9.2 no longer looks: without this the groups would say nothing.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ or not config.getvalue("loadgroup"):
+        return
+    for item in items:
+        mark = item.get_closest_marker("xdist_group")
+        if mark is None or "@" in item.nodeid.rpartition("]")[2]:
+            continue
+        identifier = item._id  # type: ignore[attr-defined,unused-ignore]
+        item._id = type(identifier).parse(f"{item.nodeid}@{mark.args[0]}")  # type: ignore[attr-defined,unused-ignore]
+        assert item.nodeid.endswith(f"@{mark.args[0]}")
+
+
 @pytest.fixture(scope="session")
 def photographs() -> dict[str, np.ndarray]:
     """Real color photographs, uint8 (H, W, 3)."""
