@@ -117,8 +117,6 @@ def test_command_lines(page, line, desk, request, monkeypatch):
     if words[1] in RUN and is_near:
         for made in desk.glob("new.*"):
             made.unlink()
-        if words[1] == "archive":  # test_archive.py has one without an address, which starts a cluster of its own
-            line += f" --address {request.getfixturevalue('ray_address')}"
         monkeypatch.setenv("HOME", str(desk))
         monkeypatch.chdir(desk)
         assert_line_works(line, desk)

@@ -36,7 +36,7 @@ def photochrom(*arguments, **options) -> subprocess.CompletedProcess[str]:
 
 def start(*arguments) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "photochrom", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
 
 
 def assert_one_line(result, status, *words):
