@@ -3,8 +3,8 @@
 Usage: python tools/matrix.py [--pythons 3.10 3.13]      (or: make matrix; needs network to a package registry)
 
 Each run has an environment of its own below .venv-matrix/, without PyTorch's extras, which have no builds for every
-Python; tests that need one of them are skipped. The lowest versions are the bounds in pyproject.toml, with the oldest
-Python.
+Python; tests that need what is missing are skipped. The lowest versions are the bounds in pyproject.toml, of each extra
+alone, because together they contradict each other, with the oldest Python.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ ROOT = Path(__file__).parents[1]
 ENVIRONMENTS = ROOT / ".venv-matrix"
 KNOWN = ("3.10", "3.11", "3.12", "3.13", "3.14")
 EXTRAS = ("app", "archive", "video", "hub", "demo")
-# What the tests themselves need; never at its lowest version. setuptools: older Ray asks for it.
-TESTING = ("pytest>=8", "pytest-xdist", "pytest-cov", "hypothesis", "httpx", "schemathesis", "tifffile", "scipy")
+# What the tests themselves need, never at its lowest version; the second line is for the extra app.
+TESTING = ("pytest>=8", "pytest-xdist", "pytest-cov", "scikit-image>=0.22", "scipy", "tifffile")
+TESTING_APP = ("httpx", "hypothesis", "schemathesis")
 LEFT_OUT = ("test_training", "test_networks", "test_teachers", "test_metrics", "test_evaluation", "test_augmentation")
 
 
@@ -32,10 +33,18 @@ def main() -> None:
     found = {version: python for version in KNOWN if (python := interpreter(version))}
     print("Python here:", ", ".join(found) or "none")
     chosen = options.pythons or sorted({min(found, key=KNOWN.index), max(found, key=KNOWN.index)}, key=KNOWN.index)
-    results = {f"{version}, newest": run(found[version], f"{version}-newest", []) for version in chosen}
-    results[f"{chosen[0]}, lowest"] = run(found[chosen[0]], f"{chosen[0]}-lowest", lowest_versions())
+    if absent := set(chosen) - set(found):
+        sys.exit(f"not here: Python {', '.join(sorted(absent))}")
+    results = {}
+    for version in chosen:
+        results[f"{version}, newest"] = run(found[version], f"{version}-newest", EXTRAS, [])
+    for extra in EXTRAS:
+        oldest = chosen[0]
+        results[f"{oldest}, {extra}, lowest"] = run(
+            found[oldest], f"{oldest}-{extra}-lowest", (extra,), lowest_versions(extra)
+        )
     for name, result in results.items():
-        print(f"Python {name} versions: {result}")
+        print(f"Python {name}: {result}")
     sys.exit(any(result != "passed" for result in results.values()))
 
 
@@ -48,21 +57,20 @@ def interpreter(version: str) -> str | None:
     return None
 
 
-def lowest_versions() -> list[str]:
-    """Every lower bound of the extras in EXTRAS and of what they all need, as pip's arguments."""
+def lowest_versions(extra: str) -> list[str]:
+    """The lower bounds of an extra and of what all need, as pip's arguments: ==8.2.* for >=8.2."""
     text = (ROOT / "pyproject.toml").read_text()
-    bounds = re.findall(r"^dependencies = \[(.*?)^\]", text, re.MULTILINE | re.DOTALL)
-    bounds += [re.findall(rf"^{extra} = \[(.*?)\]$", text, re.MULTILINE | re.DOTALL)[0] for extra in EXTRAS]
-    return [f"{name}=={low}" for line in bounds for name, low in re.findall(r'"([\w\[\]-]+)>=([\d.]+)"', line)]
+    bounds = re.findall(rf"^(?:dependencies|{extra}) = \[(.*?)\]$", text, re.MULTILINE | re.DOTALL)
+    return [f"{name}=={low}.*" for line in bounds for name, low in re.findall(r'"([\w\[\]-]+)>=([\d.]+)"', line)]
 
 
-def run(python: str, name: str, pins: list[str]) -> str:
+def run(python: str, name: str, extras: tuple[str, ...], pins: list[str]) -> str:
     """Install into an empty environment, run the quick tests; what came of it."""
     environment = ENVIRONMENTS / name
     shutil.rmtree(environment, ignore_errors=True)
     subprocess.run([python, "-m", "venv", environment], check=True)
     program = str(environment / "bin" / "python")
-    wanted = [f"{ROOT}[{','.join(EXTRAS)}]", *TESTING, *pins]
+    wanted = [f"{ROOT}[{','.join(extras)}]", *TESTING, *(TESTING_APP if "app" in extras else ()), *pins]
     installed = subprocess.run([program, "-m", "pip", "install", "--quiet", *wanted], capture_output=True, text=True)
     if installed.returncode:
         return f"cannot be installed: {installed.stderr.strip().splitlines()[-1]}"
