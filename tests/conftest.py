@@ -11,6 +11,7 @@ from pathlib import Path
 # As the command line has it, whose outputs are compared to the last of 16 bits; before NumPy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # PyTorch's: networks here are small, and other tests run beside this one
+os.environ.setdefault("RAY_worker_niceness", "0")  # with Ray's own 15 they wait for everybody else on a busy machine
 
 import numpy as np
 import pytest
