@@ -102,9 +102,9 @@ def mutate(content: bytes, other: bytes, source: np.random.Generator) -> bytes:
             case 1:  # noise
                 result[place : place + length] = source.bytes(length)
             case 2:  # a number at its limits
-                size, order = int(source.choice((1, 2, 4))), ("little", "big")[source.integers(2)]
+                size, is_big = int(source.choice((1, 2, 4))), bool(source.integers(2))
                 value = int(source.choice(INTERESTING)) % (1 << 8 * size)
-                result[place : place + size] = value.to_bytes(size, order)
+                result[place : place + size] = value.to_bytes(size, "big" if is_big else "little")
             case 3:  # cut off
                 del result[place:]
             case 4:  # a piece missing

@@ -66,7 +66,7 @@ def test_the_architecture_page_is_true():
     if not page.exists():
         pytest.skip("not in a source distribution")
     table = re.findall(r"^\| `(\w+)` \| [^|]+ \| ?([^|]*)\|$", page.read_text(), re.MULTILINE)
-    real = {name: set() for name in LEVELS if name != "__main__"}
+    real: dict[str, set[str]] = {name: set() for name in LEVELS if name != "__main__"}
     for module, path in MODULES.items():
         top = module.split(".")[0]
         if top in real:
@@ -106,7 +106,7 @@ def test_names_and_defaults_wait_for_nothing(module):
 
 
 @pytest.mark.parametrize(
-    ("part", "unknown"), [("service", HTTP_LIBRARIES), ("server", QUEUE_LIBRARIES), ("coloring", HTTP_LIBRARIES)]
+    "part, unknown", [("service", HTTP_LIBRARIES), ("server", QUEUE_LIBRARIES), ("coloring", HTTP_LIBRARIES)]
 )
 def test_queues_know_no_http_and_http_no_queues(part, unknown):
     for module in (m for m in MODULES if m.split(".")[0] == part):

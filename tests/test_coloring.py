@@ -119,9 +119,14 @@ def test_new_files_have_the_systems_permissions(tmp_path):
 def test_a_file_that_is_not_finished_leaves_the_old_one(tmp_path):
     path = tmp_path / "x.jpg"
     path.write_bytes(b"old")
-    with pytest.raises(KeyboardInterrupt), replacing(path) as file:
-        file.write(b"half")
-        raise KeyboardInterrupt
+
+    def write_half():
+        with replacing(path) as file:
+            file.write(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_half()
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"x.jpg": b"old"}
 
 
@@ -135,7 +140,7 @@ def test_importing_changes_nothing_of_the_process():
 
 
 @pytest.mark.parametrize(
-    ("error", "reason"),
+    "error, reason",
     [
         (OSError(28, "No space left on device"), "no space left on device"),
         (OSError(5, "I/O error"), "I/O error"),

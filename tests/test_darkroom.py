@@ -1,14 +1,18 @@
 """What the darkroom's page does, without the page: decisions, undo, the session store, albums."""
 
+import shlex
+import shutil
 import time
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 pytest.importorskip("gradio")
 
+from photochrom import cli
 from photochrom.darkroom import store as store_module
 from photochrom.darkroom.album import color_album, unused_name
 from photochrom.darkroom.drawing import with_marks
@@ -17,6 +21,8 @@ from photochrom.darkroom.session import SEEDS, open_session
 from photochrom.darkroom.store import SessionStore
 from photochrom.errors import InputError
 from photochrom.photo.color import luminance_of
+from photochrom.photo.decoding import read_photograph
+from photochrom.photo.hints import format_hint_file
 from photochrom.photo.photograph import Photograph
 from photochrom.service.service import Service
 from photochrom.settings import Limits
@@ -114,9 +120,19 @@ def test_marks_show_where_the_hints_are(session, service):
     assert len(changed) > 100 and np.abs(changed.mean(axis=0) - (y, x)).max() < 2
 
 
-def test_the_recipe_makes_the_same_picture(session, service):
-    decided = session.with_seed(2, service).with_strength(1.25).point_at((9.0, 9.0)).with_color("#2040c0", service)
-    assert recipe(decided) == "photochrom colorize cat.png --seed 2 --strength 1.25 --hints cat-hints.json"
+def test_the_recipe_makes_the_same_picture(session, service, colorizer, tmp_path, monkeypatch):
+    """Run as it stands, beside the photograph and the hints' file, it makes the picture that was decided."""
+    decided = session.with_seed(2, service).with_strength(1.25).point_at((900.0, 600.0)).with_color("#2040c0", service)
+    line = recipe(decided)
+    assert line == "photochrom colorize cat.png --seed 2 --strength 1.25 --hints cat-hints.json"
+    shutil.copy(session.source, tmp_path / "cat.png")
+    (tmp_path / "cat-hints.json").write_text(format_hint_file(decided.look.hints, *session.size), "utf-8")
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli.main, shlex.split(line)[1:])
+    assert result.exit_code == 0, result.output
+    gray, hints = read_photograph(session.source).pixels, decided.look.hints
+    expected = colorizer.colorize(gray, seed=2, strength=1.25, hints=hints)
+    assert np.array_equal(read_photograph(tmp_path / "cat-color.png").pixels, expected)
 
 
 def test_the_store_removes_the_longest_untouched(tmp_path, session, monkeypatch):
@@ -141,11 +157,12 @@ def test_what_is_kept_too_long_goes(tmp_path):
     assert not old.exists() and new.exists()
 
 
-def test_what_is_in_use_stays(tmp_path):
-    store = SessionStore(tmp_path, keep=0.5)
+def test_what_is_in_use_stays(tmp_path, monkeypatch):
+    store = SessionStore(tmp_path, keep=1000)
+    clock = iter(range(0, 100_000, 600))  # six hundred seconds pass between two looks at it
+    monkeypatch.setattr("photochrom.darkroom.store.time.monotonic", lambda: next(clock))
     name, folder = store.create()
     for _ in range(4):
-        time.sleep(0.2)
         store.touch(name)
     store.create()
     assert folder.exists()
@@ -163,6 +180,7 @@ def test_an_album_names_what_failed(service, tmp_path, photographs):
     assert [step.done for step in steps] == [1, 2, 3] and all(step.archive is None for step in steps)
     ((name, why),) = end.failures
     assert name == "broken.jpg" and "damaged" in why
+    assert end.archive is not None
     with zipfile.ZipFile(end.archive) as file:
         assert file.namelist() == ["cat-color.jpg", "cat-color-2.jpg"] and file.testzip() is None
 

@@ -5,7 +5,6 @@ import json
 import re
 import socket
 import threading
-import time
 import zipfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ pytest.importorskip("fastapi")
 
 import schemathesis
 from fastapi.testclient import TestClient
+from waiting import wait_until
 
 import photochrom
 from photochrom.errors import InputError
@@ -108,14 +108,9 @@ def test_a_job_from_beginning_to_end(client, cat):
     assert_problem(client.get(address), 404, "no such job")
 
 
-def wait_for(client, address, seconds=20):
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        state = client.get(address).json()
-        if state["state"] in ("done", "failed"):
-            return state
-        time.sleep(0.02)
-    raise AssertionError(f"still {state}")
+def wait_for(client, address):
+    wait_until(lambda: client.get(address).json()["state"] in ("done", "failed"), f"{address} has ended")
+    return client.get(address).json()
 
 
 def test_a_failed_job_says_why(client, cat):
@@ -129,10 +124,7 @@ def test_jobs_are_forgotten(colorizer, cat):
     with make_client(colorizer, jobs=2, keep=1) as client:
         addresses = [send(client, cat, "/v1/jobs").headers["location"] for _ in range(2)]
         assert_problem(send(client, cat, "/v1/jobs"), 429, "jobs")
-        ends = time.monotonic() + 20
-        while any(client.get(address).status_code != 404 for address in addresses):
-            assert time.monotonic() < ends, "still known"
-            time.sleep(0.05)
+        wait_until(lambda: all(client.get(address).status_code == 404 for address in addresses), "jobs are forgotten")
         assert send(client, cat, "/v1/jobs").status_code == 202
 
 
@@ -215,7 +207,7 @@ class SlowBackend:
         self.inner, self.info, self.open = inner, inner.info, threading.Event()
 
     def predict(self, *planes):
-        assert self.open.wait(20)
+        assert self.open.wait(60)
         return self.inner.predict(*planes)
 
 
@@ -229,8 +221,7 @@ def slow(loud):
 def test_more_than_the_queue_holds_is_refused(slow, cat):
     with make_client(slow, queue=3) as client, ThreadPoolExecutor(3) as pool:
         held = [pool.submit(send, client, cat) for _ in range(3)]
-        while "photochrom_held 3.0" not in client.get("/metrics").text:
-            time.sleep(0.01)
+        wait_until(lambda: "photochrom_held 3.0" in client.get("/metrics").text, "three requests are held")
         refused = send(client, cat)
         assert_problem(refused, 429, "3 photographs are waiting")
         assert int(refused.headers["retry-after"]) > 0
@@ -254,6 +245,11 @@ def test_an_error_of_ours_is_no_traceback(loud, cat, monkeypatch):
         assert_problem(send(client, cat), 500, "its log says why")
         address = send(client, cat, "/v1/jobs").headers["location"]
         assert "its log says why" in wait_for(client, address)["detail"]
+
+
+def described(found):
+    """An operation, or what is wrong with its description, which is raised."""
+    return found.ok()
 
 
 def examine(cases, bounded, seen):
@@ -290,9 +286,9 @@ def test_the_api_keeps_its_own_description(loud):
         sayable = all(isinstance(value, (str, bytes, int, float)) and value not in ("", b"") for value in body.values())
         return sayable and all(isinstance(text, (str, bytes)) for text in texts)
 
-    statuses: dict[str, Counter] = {}
+    statuses: dict[str, Counter[int]] = {}
     bounded = settings(max_examples=40, deadline=None, derandomize=True, database=None, phases=[Phase.generate])
-    for operation in (found.ok() for found in schema.get_all_operations()):
+    for operation in map(described, schema.get_all_operations()):
         seen = statuses[operation.label] = Counter()
         examine(operation.as_strategy(schemathesis.GenerationMode.POSITIVE), bounded, seen)
         if operation.method == "post":  # the others take nothing that could be wrong
@@ -347,15 +343,13 @@ def test_a_taken_port_is_one_line(loud):
 
 def test_waiting_requests_go_through_the_network_together(slow, photographs):
     gray = photographs["chelsea"][..., 1]
-    batcher, sizes = Batcher(slow), []
+    batcher, sizes = Batcher(slow), list[int]()
     batcher.observe = sizes.append
     with ThreadPoolExecutor(6) as pool:
-        answers = [pool.submit(batcher.predict_one, gray)]
-        while not sizes:  # until the first is in work
-            time.sleep(0.01)
-        answers += [pool.submit(batcher.predict_one, np.roll(gray, 10 * n, axis=1)) for n in range(1, 6)]
-        while batcher._waiting.qsize() < 5:
-            time.sleep(0.01)
+        answers = [pool.submit(batcher.predict, gray)]
+        wait_until(lambda: sizes, "the first is in work")
+        answers += [pool.submit(batcher.predict, np.roll(gray, 10 * n, axis=1)) for n in range(1, 6)]
+        wait_until(lambda: batcher._waiting.qsize() >= 5, "five are waiting")
         slow.backend.open.set()
         colorings = [answer.result() for answer in answers]
     batcher.close()
@@ -369,8 +363,8 @@ def test_one_bad_question_spoils_no_other(slow, photographs):
     batcher = Batcher(slow)
     gray, outside = photographs["chelsea"][..., 1], (photochrom.Hint(1e6, 1e6, "#000000"),)
     with ThreadPoolExecutor(3) as pool:
-        answers = [pool.submit(batcher.predict_one, gray, None, hints) for hints in ((), outside, ())]
-        time.sleep(0.3)
+        answers = [pool.submit(batcher.predict, gray, None, hints) for hints in ((), outside, ())]
+        wait_until(lambda: all(answer.running() or answer.done() for answer in answers), "all three are asked")
         slow.backend.open.set()
         with pytest.raises(InputError, match="outside"):
             answers[1].result()

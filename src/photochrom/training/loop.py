@@ -270,7 +270,7 @@ class Run:
         return losses, Judged(batch.luminance, batch.real_chroma, fake_chroma) if adversarial else None
 
     def supervised_losses(self, predicted: Prediction, real: Tensor) -> dict[str, Tensor]:
-        """The losses between prediction and truth (or the teachers' prediction), unweighted, those with a weight only."""
+        """The unweighted losses between prediction and truth, or the teachers' prediction: those with a weight only."""
         fake = predicted.chroma
         config, losses = self.config, {}
         if config.pixel_weight > 0:
