@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from skimage import data
 
-from photochrom.inference.backends import ModelInfo
 from photochrom.inference.colorizer import Colorizer
-from photochrom.photo.files import Photograph, encode_photograph
+from photochrom.inference.model import ModelInfo
+from photochrom.photo.photograph import Photograph
 
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee")
 
@@ -28,7 +28,7 @@ def photographs() -> dict[str, np.ndarray]:
 @pytest.fixture(scope="session")
 def cat(photographs) -> bytes:
     """A black-and-white JPEG of 451 x 300 pixels."""
-    return encode_photograph(Photograph(photographs["chelsea"][..., 1]), "jpeg")
+    return Photograph(photographs["chelsea"][..., 1]).encode("jpeg")
 
 
 @pytest.fixture(scope="session")

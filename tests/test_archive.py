@@ -18,7 +18,6 @@ from click.testing import CliRunner
 pytest.importorskip("ray")
 
 from photochrom import Photograph, cli, colorize
-from photochrom.album import Options
 from photochrom.archive.manifest import (
     DONE,
     FAILED,
@@ -29,11 +28,12 @@ from photochrom.archive.manifest import (
     append_rows,
     read_manifest,
 )
-from photochrom.archive.run import model_digest, plan, run_archive
+from photochrom.archive.run import plan, run_archive
 from photochrom.archive.stores import UNFINISHED, open_store
 from photochrom.archive.worker import STOPPED, Work, Worker
+from photochrom.coloring import Look, Output, Request
 from photochrom.errors import InputError, OutputError
-from photochrom.photo.files import read_photograph
+from photochrom.photo.decoding import read_photograph
 
 pytestmark = pytest.mark.slow
 COUNT = 40
@@ -65,7 +65,7 @@ def reference(scans, tmp_path_factory) -> dict[str, bytes]:
 
 
 def make_work(source, destination, **changes) -> Work:
-    work = Work(str(source), str(destination), Options(), "default", model_digest("default"), 256, 2, 60.0)
+    work = Work.of_model("default", 256, str(source), str(destination), Request(), 2, 60.0)
     return replace(work, **changes)
 
 
@@ -158,7 +158,7 @@ def test_outputs_of_one_name_are_refused(tmp_path, scans):
     for suffix in ("jpg", "png"):
         Photograph(np.zeros((20, 20), np.uint8)).save(tmp_path / f"a.{suffix}")
     store = open_store(str(tmp_path))
-    work = make_work(tmp_path, scans, options=Options(format="png"))
+    work = make_work(tmp_path, scans, request=Request(output=Output("png")))
     with pytest.raises(InputError, match=r"a\.jpg and a\.png"):
         plan(work, store, store, retry=False)
 
@@ -196,7 +196,7 @@ def test_a_second_run_does_what_is_missing_or_has_changed(reference, scans, tmp_
     work = make_work(source, destination, tries=3, seconds=300.0)
     missing, _ = plan(work, open_store(str(source)), open_store(str(destination)), retry=False)
     assert missing == []
-    for change in ({"options": Options(strength=1.5)}, {"model_digest": "another"}, {"working_size": 128}):
+    for change in ({"request": Request(Look(strength=1.5))}, {"model_digest": "another"}, {"working_size": 128}):
         missing, _ = plan(replace(work, **change), open_store(str(source)), open_store(str(destination)), retry=False)
         assert len(missing) == COUNT + 1
     retried, _ = plan(work, open_store(str(source)), open_store(str(destination)), retry=True)
@@ -337,3 +337,18 @@ def test_a_full_disk_stops_cleanly_and_goes_on(reference, scans, tmp_path):
         assert summary.settled + summary.states[DONE] == COUNT and outputs_of(tmp_path) == reference
     finally:
         subprocess.run(["umount", "-l", tmp_path], check=True)
+
+
+@pytest.mark.parametrize("kind", ["nonesuch", "empty run", "not a model"])
+def test_a_model_that_cannot_be_used_is_one_line_before_anything_starts(tmp_path, scans, kind):
+    model = tmp_path / kind
+    if kind == "empty run":
+        model.mkdir()
+    elif kind == "not a model":
+        model.write_bytes(b"<html>")
+    words = [*command(scans, tmp_path / "color"), "--model", str(model)]
+    refused = subprocess.run(words, capture_output=True, text=True)
+    assert (
+        refused.returncode == 2 and refused.stderr.startswith("photochrom: ") and len(refused.stderr.splitlines()) == 1
+    )
+    assert not (tmp_path / "color").exists()

@@ -16,8 +16,8 @@ from PIL import Image
 
 import photochrom
 from photochrom import cli
-from photochrom.commands.options import FORMAT_NAMES
-from photochrom.photo.files import FORMATS, read_photograph
+from photochrom.photo.decoding import read_photograph
+from photochrom.settings import FORMATS, MAX_PIXELS, QUALITY, STRENGTH
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -212,8 +212,12 @@ def test_every_command_has_help_and_stands_in_the_readme(command):
     assert f"photochrom {command}" in README.read_text()
 
 
-def test_format_choices_are_the_formats():
-    assert tuple(FORMATS) == FORMAT_NAMES
+@pytest.mark.parametrize("command", ["colorize", "archive"])
+def test_defaults_and_choices_stand_in_the_settings_alone(command):
+    options = {option.name: option for option in cli.main.commands[command].params}
+    assert tuple(options["format_name"].type.choices) == tuple(FORMATS)
+    assert options["quality"].default == QUALITY.default and options["strength"].default == STRENGTH.default
+    assert options["max_pixels"].default * 1e6 == MAX_PIXELS
 
 
 def test_models():

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from photochrom.errors import InputError, WeightsError
-from photochrom.inference.backends import OnnxBackend
 from photochrom.inference.colorizer import Colorizer, noise_vector, working_shape
+from photochrom.inference.onnx_backend import OnnxBackend
 from photochrom.inference.weights import load_model, read_bundled
 from photochrom.photo.color import luminance_of, rgb_to_lab
-from photochrom.photo.files import DEEP_FORMATS, FORMATS, Photograph, decode_photograph, encode_photograph
+from photochrom.photo.decoding import decode_photograph
 from photochrom.photo.hints import Hint, rasterize
+from photochrom.photo.photograph import Photograph
+from photochrom.settings import FORMATS
 
 
 def as_kind(pixels: np.ndarray, kind) -> np.ndarray:
@@ -33,11 +35,11 @@ def test_output_luminance_is_input_luminance(colorizer, loud, photographs, name,
 @pytest.mark.parametrize("deep", [False, True])
 @pytest.mark.parametrize("format_name", FORMATS)
 def test_luminance_stays_from_file_to_file(colorizer, photographs, name, format_name, deep):
-    if deep and format_name not in DEEP_FORMATS:
+    if deep and not FORMATS[format_name].deep:
         pytest.skip("holds 8 bits only")
     gray = as_kind(photographs[name][..., 1], np.uint16 if deep else np.uint8)
-    source = decode_photograph(encode_photograph(Photograph(gray), format_name)).pixels
-    written = encode_photograph(Photograph(colorizer.colorize(source)), format_name)
+    source = decode_photograph(Photograph(gray).encode(format_name)).pixels
+    written = Photograph(colorizer.colorize(source)).encode(format_name)
     error = np.abs(luminance_of(decode_photograph(written).pixels) - luminance_of(source))
     # WebP (half the chroma resolution) and AVIF lose more of their own: measured at up to 1.59 and 1.15.
     largest = 1.7 if format_name in ("webp", "avif") else 1.0

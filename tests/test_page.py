@@ -17,7 +17,7 @@ pytest.importorskip("gradio")
 sync_api = pytest.importorskip("playwright.sync_api")
 
 from photochrom import Photograph, colorize
-from photochrom.photo.files import decode_photograph, read_photograph
+from photochrom.photo.decoding import decode_photograph, read_photograph
 from photochrom.photo.hints import read_hints
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -20,7 +20,7 @@ pytest.importorskip("fastapi")
 import httpx
 from test_serving import assert_problem
 
-from photochrom.photo.files import Photograph, encode_photograph
+from photochrom.photo.photograph import Photograph
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +45,7 @@ def start_server(temporary, *options):
 
 def test_stopping_finishes_what_is_held_and_cleans_up(server, tmp_path, photographs):
     process, address = server
-    large = encode_photograph(Photograph(np.kron(photographs["astronaut"][..., 1], np.ones((9, 9), np.uint8))), "jpeg")
+    large = Photograph(np.kron(photographs["astronaut"][..., 1], np.ones((9, 9), np.uint8))).encode("jpeg")
     with ThreadPoolExecutor(3) as pool:
         answers = [pool.submit(httpx.post, f"{address}v1/colorize", files={"file": large}, timeout=60) for _ in "123"]
         while "photochrom_held 3.0" not in httpx.get(f"{address}metrics").text:

@@ -9,7 +9,6 @@ import time
 import zipfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -24,19 +23,19 @@ from fastapi.testclient import TestClient
 import photochrom
 from photochrom.errors import InputError
 from photochrom.photo.color import luminance_of
-from photochrom.photo.files import FORMATS, Photograph, encode_photograph
 from photochrom.photo.hints import MAX_HINTS
+from photochrom.photo.photograph import Photograph
 from photochrom.serve import is_loopback, listen, serve
-from photochrom.server.api import FormatName, create_app
-from photochrom.server.batching import Batcher
-from photochrom.server.limits import Limits
-from photochrom.server.studio import Studio, safe_stem
+from photochrom.server.api import create_app
+from photochrom.service.batching import Batcher
+from photochrom.service.service import Service, safe_stem
+from photochrom.settings import FORMATS, Limits
 
 HINTS = json.dumps({"size": [451, 300], "hints": [{"x": 220, "y": 150, "color": "#2040c0"}]})
 
 
 def make_client(colorizer, token=None, hosts=frozenset(), **limits) -> TestClient:
-    return TestClient(create_app(Studio(colorizer, Limits(**limits)), token, hosts), raise_server_exceptions=False)
+    return TestClient(create_app(Service(colorizer, Limits(**limits)), token, hosts), raise_server_exceptions=False)
 
 
 @pytest.fixture(scope="module")
@@ -157,8 +156,9 @@ def test_documentation_asks_nobody_else(client):
     assert scripts and all(client.get(script).status_code == 200 for script in scripts)
 
 
-def test_format_names_are_the_formats():
-    assert get_args(FormatName) == tuple(FORMATS)
+def test_format_names_are_the_formats(client):
+    schema = client.get("/openapi.json").json()["components"]["schemas"]["FormatName"]
+    assert schema["enum"] == list(FORMATS)
 
 
 # What it refuses
@@ -193,7 +193,7 @@ def test_wrong_files(client, cat, photographs):
     assert_problem(client.post("/v1/colorize", data={"strength": 1}), 422, "file")
     assert_problem(client.post("/v1/colorize", content=b"x", headers={"content-type": "multipart/form-data"}), 400)
     assert_problem(client.get("/v1/nothing"), 404)
-    large = encode_photograph(Photograph(np.zeros((1001, 1000), np.uint8)), "png")
+    large = Photograph(np.zeros((1001, 1000), np.uint8)).encode("png")
     assert_problem(send(client, large), 413, "1000 x 1001")
     assert_problem(send(client, b"x" * 3_100_000), 413, "3 MB")
 
@@ -268,9 +268,9 @@ def examine(cases, bounded, seen):
 @pytest.mark.slow
 def test_the_api_keeps_its_own_description(loud):
     """Schemathesis asks all that the OpenAPI description allows, and much that it doesn't."""
-    app = create_app(Studio(loud, Limits()))
+    app = create_app(Service(loud, Limits()))
     schema = schemathesis.openapi.from_asgi("/openapi.json", app)
-    tiny = encode_photograph(Photograph(np.arange(100, dtype=np.uint8).reshape(10, 10)), "png")
+    tiny = Photograph(np.arange(100, dtype=np.uint8).reshape(10, 10)).encode("png")
 
     @schema.hook
     def map_body(context, body):
@@ -350,10 +350,10 @@ def test_waiting_requests_go_through_the_network_together(slow, photographs):
     batcher, sizes = Batcher(slow), []
     batcher.observe = sizes.append
     with ThreadPoolExecutor(6) as pool:
-        answers = [pool.submit(batcher.predict, gray)]
+        answers = [pool.submit(batcher.predict_one, gray)]
         while not sizes:  # until the first is in work
             time.sleep(0.01)
-        answers += [pool.submit(batcher.predict, np.roll(gray, 10 * n, axis=1)) for n in range(1, 6)]
+        answers += [pool.submit(batcher.predict_one, np.roll(gray, 10 * n, axis=1)) for n in range(1, 6)]
         while batcher._waiting.qsize() < 5:
             time.sleep(0.01)
         slow.backend.open.set()
@@ -369,10 +369,34 @@ def test_one_bad_question_spoils_no_other(slow, photographs):
     batcher = Batcher(slow)
     gray, outside = photographs["chelsea"][..., 1], (photochrom.Hint(1e6, 1e6, "#000000"),)
     with ThreadPoolExecutor(3) as pool:
-        answers = [pool.submit(batcher.predict, gray, None, hints) for hints in ((), outside, ())]
+        answers = [pool.submit(batcher.predict_one, gray, None, hints) for hints in ((), outside, ())]
         time.sleep(0.3)
         slow.backend.open.set()
         with pytest.raises(InputError, match="outside"):
             answers[1].result()
         assert answers[0].result().chroma.shape == answers[2].result().chroma.shape
     batcher.close()
+
+
+@pytest.mark.parametrize("foreign", ["a/b=1", "{}=x", 'q="', "=", "photochrom-tokens=secret"])
+def test_other_programs_cookies_do_not_matter(colorizer, cat, foreign):
+    """All ports of a host share their cookies, whatever form they have."""
+    with make_client(colorizer, token="secret") as client:
+        cookies = {"Cookie": f"{foreign}; photochrom-token=secret; {foreign}"}
+        assert client.get("/metrics", headers=cookies).status_code == 200
+        assert client.get("/metrics", headers={"Cookie": foreign}).status_code == 401
+
+
+def test_figures_name_the_route_that_was_asked(loud, cat):
+    with make_client(loud) as client:
+        send(client, cat)
+        client.get("/v1/jobs/none")
+        client.get("/v1/nonsense")
+        counted = re.findall(
+            r'photochrom_requests_total\{route="(.*?)",status="(\d+)"\} (\S+)', client.get("/metrics").text
+        )
+    assert sorted(counted) == [
+        ("/v1/colorize", "200", "1.0"),
+        ("/v1/jobs/{id}", "404", "1.0"),
+        ("unknown", "404", "1.0"),
+    ]

@@ -410,14 +410,14 @@ def test_a_portable_checkpoint_starts_another_training(trained, training_folder,
 
 
 def test_export_agrees_with_pytorch_at_any_size(trained, tmp_path):
-    from photochrom.inference.backends import open_backend
+    from photochrom.inference.weights import load_model
     from photochrom.training.export import export
 
     path = tmp_path / "model.onnx"
     parity = export(trained, path)
     assert parity.mean < 0.1 and parity.largest < 1.0
     assert b'File "' not in path.read_bytes()  # PyTorch's stack traces, with this machine's paths
-    exported, original = open_backend(path), open_backend(trained)
+    exported, original = load_model(str(path)), load_model(str(trained))
     assert exported.info.noise_channels == original.info.noise_channels == 4
     source = np.random.default_rng(0)
     for count, height, width in ((1, 32, 32), (3, 96, 64), (2, 160, 288)):
@@ -432,13 +432,15 @@ def test_export_agrees_with_pytorch_at_any_size(trained, tmp_path):
 
 
 def test_calibration_changes_the_exported_colors(trained, tmp_path):
-    from photochrom.inference.backends import open_backend
+    from photochrom.inference.weights import load_model
     from photochrom.training.export import export
 
     export(trained, tmp_path / "model.onnx", weak_gain=0.5, strong_gain=2.0, tint_gain=0.6)
     luminance = (100 * np.random.default_rng(0).random((1, 1, 64, 64))).astype(np.float32)
     hints, noise = np.zeros((1, 3, 64, 64), np.float32), np.zeros((1, 4), np.float32)
-    plain, vivid = (open_backend(path).predict(luminance, hints, noise) for path in (trained, tmp_path / "model.onnx"))
+    plain, vivid = (
+        load_model(str(path)).predict(luminance, hints, noise) for path in (trained, tmp_path / "model.onnx")
+    )
     plain -= 0.4 * plain.mean(axis=(2, 3), keepdims=True)
     size = np.hypot(plain[:, 0], plain[:, 1])
     expected = size * (0.5 + 1.5 * size**2 / (size**2 + 15**2))

@@ -7,9 +7,10 @@ import pytest
 import pyvips
 from PIL import Image
 
-from photochrom.album import Options, Task, run_task
+from photochrom.album import Task, run_task
+from photochrom.coloring import Request
 from photochrom.photo.color import luminance_of
-from photochrom.photo.files import read_photograph
+from photochrom.photo.decoding import read_photograph
 
 
 def saved(picture: Image.Image, format_name: str, **options) -> bytes:
@@ -89,7 +90,7 @@ def test_it_comes_out_right(name, colorizer, photographs, tmp_path):
     suffix = {b"\x89P": "png", b"\xff\xd8": "jpg", b"GI": "gif"}.get(content[:2], "tif")
     source, output = tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix.replace('gif', 'png')}"
     source.write_bytes(content)
-    outcome = run_task(Task(source, (output,)), colorizer, Options())
+    outcome = run_task(Task(source, (output,)), colorizer, Request())
     assert outcome.error is None, outcome.error
     before, after = read_photograph(source), read_photograph(output)
     assert after.pixels.shape == (*before.pixels.shape[:2], 3) and after.pixels.dtype == before.pixels.dtype

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from photochrom.errors import InputError, OutputError
 from photochrom.photo.collections import decode_squares, find_photographs
 from photochrom.photo.color import FloatArray, join, luminance_of, rgb_to_lab
-from photochrom.photo.files import Photograph, write_photograph
+from photochrom.photo.photograph import Photograph
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def write_inputs(truths: Truths, folder: Path) -> None:
     except OSError as error:
         raise OutputError(f"cannot make the folder {folder}: {(error.strerror or str(error)).lower()}") from error
     for name, rgb8 in zip(truths.names, truths.rgb8, strict=True):
-        write_photograph(Photograph(gray_of(rgb8)), folder / f"{name}.png")
+        Photograph(gray_of(rgb8)).save(folder / f"{name}.png")
 
 
 def gray_of(rgb8: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -15,7 +15,7 @@ from photochrom.evaluation.html import format_html
 from photochrom.evaluation.metrics import Estimate, bootstrap_interval
 from photochrom.evaluation.results import MEASURES, Evaluation, Scores
 from photochrom.evaluation.table import Block, Table, blocks_to_markdown
-from photochrom.photo.files import Photograph, write_photograph
+from photochrom.photo.photograph import Photograph
 
 SHEET_PHOTOGRAPHS = 12  # of the overview
 
@@ -180,10 +180,10 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
     except OSError as error:
         raise OutputError(f"cannot write the report to {folder}: {(error.strerror or str(error)).lower()}") from error
     for number, strip in evaluation.strips.items():
-        write_photograph(Photograph(strip), folder / "strips" / f"{number}.jpg", quality=85)
+        Photograph(strip).save(folder / "strips" / f"{number}.jpg", quality=85)
     overview = [i for kinds in evaluation.chosen.values() for i in kinds["median"]][:SHEET_PHOTOGRAPHS]
     sheet = np.concatenate([evaluation.strips[i] for i in dict.fromkeys(overview)])
-    write_photograph(Photograph(sheet), folder / "sheet.jpg", quality=90)
+    Photograph(sheet).save(folder / "sheet.jpg", quality=90)
 
 
 def _write_text(text: str, path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from photochrom.errors import InputError
+from photochrom.errors import InputError, reason_of
 from photochrom.photo.color import FloatArray, rgb_to_lab
 
 MARK_RADIUS = 1  # pixels of the small picture: a hint marks 3 x 3
@@ -68,7 +68,7 @@ def read_hints(path: Path) -> HintFile:
     try:
         text = path.read_text("utf-8", errors="replace")
     except OSError as error:
-        raise InputError(f"cannot read the hints file {path}: {error.strerror}") from error
+        raise InputError(f"cannot read the hints file {path}: {reason_of(error)}") from error
     return parse_hint_file(text, str(path))
 
 

@@ -1,73 +1,30 @@
-"""Photographs in files: reading, writing, and what travels along with the pixels.
+"""From files to photographs: reading, and what travels along with the pixels.
 
-libvips (through pyvips) does the work: unlike Pillow it reads and writes 16-bit color, converts ICC profiles
-without an 8-bit step, keeps metadata by itself and streams files of 100 megapixels. Pillow handles BMP,
-which libvips' binary wheel leaves out.
+libvips (through pyvips) does the work: unlike Pillow it reads 16-bit color, converts ICC profiles without an 8-bit
+step, keeps metadata by itself and streams files of 100 megapixels. Pillow handles BMP, which libvips' binary wheel
+leaves out.
 """
 
 from __future__ import annotations
 
 import io
-import os
-import shutil
-import tempfile
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyvips
-from numpy.typing import NDArray
 
-from photochrom.errors import InputError, OutputError, TooLargeError
+from photochrom.errors import InputError, TooLargeError, reason_of
 from photochrom.photo.color import PixelArray
+from photochrom.photo.encoding import first_line
+from photochrom.photo.photograph import Photograph
+from photochrom.photo.vips import pyvips
+from photochrom.settings import MAX_PIXELS
 
-# pyvips would run Python inside libvips' warnings. Garbage collected there may close a damaged file, which warns in its
-# turn, and GLib aborts a process that warns while it warns: two of 20,000 damaged files killed theirs so.
-pyvips._remove_log_handler()
-
-DEFAULT_QUALITY = 95  # for lossy formats
 MIN_SIDE = 8  # pixels: there is nothing to recognize in less
 MAX_ASPECT = 100.0  # longer strips shrink to nothing at the network's size
-MAX_PIXELS = 250_000_000  # declared sizes above it are taken for an attack or a mistake, unless told otherwise
-FORMATS = {  # name: suffixes, the first one being the usual
-    "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "png": (".png",),
-    "webp": (".webp",),
-    "tiff": (".tif", ".tiff"),
-    "bmp": (".bmp",),
-    "avif": (".avif",),
-}
-READABLE_SUFFIXES = frozenset(s for suffixes in FORMATS.values() for s in suffixes) | {".heic", ".heif", ".gif"}
-DEEP_FORMATS = {"png", "tiff"}  # those that hold 16 bits
-ALPHA_FORMATS = {"png", "webp", "tiff", "avif"}
-FULL_DISK = 1_000_000  # bytes: with fewer left, a failed write is taken for want of space
-UMASK = os.umask(0)  # reading it means setting it: once, before there are threads
-os.umask(UMASK)
-NEW_FILE_MODE = 0o666 & ~UMASK
 LOADER_FORMATS = {"jpegload": "jpeg", "pngload": "png", "webpload": "webp", "tiffload": "tiff", "heifload": "avif"}
 KEPT_METADATA = ("exif-", "xmp-", "iptc-", "png-comment", "resolution-unit", "image-description")
 STALE_METADATA = {"exif-ifd0-Orientation", "exif-ifd1-Orientation", "jpeg-thumbnail-data"}
-
-
-@dataclass(frozen=True)
-class Photograph:
-    """An upright photograph in sRGB.
-
-    pixels: (H, W) gray or (H, W, 3), uint8 or uint16. alpha: (H, W) of the same type, or None. format: a name
-    from FORMATS. metadata: libvips' header fields; resolution: pixels per mm, horizontally and vertically.
-    """
-
-    pixels: PixelArray
-    alpha: PixelArray | None = None
-    format: str = "png"
-    metadata: dict[str, tuple[int, Any]] = field(default_factory=dict)
-    resolution: tuple[float, float] = (1.0, 1.0)
-
-    def save(self, path: str | Path, *, quality: int = DEFAULT_QUALITY) -> None:
-        """Write to a file, in the format of its suffix. Raises OutputError."""
-        write_photograph(self, Path(path), quality=quality)
 
 
 def read_photograph(path: str | Path, max_pixels: int = MAX_PIXELS) -> Photograph:
@@ -75,14 +32,17 @@ def read_photograph(path: str | Path, max_pixels: int = MAX_PIXELS) -> Photograp
 
     max_pixels: larger ones raise TooLargeError before they are decoded. Coloring takes about 14 bytes a pixel.
     """
-    path = Path(path)
+    return decode_photograph(read_bytes(Path(path)), str(path), max_pixels)
+
+
+def read_bytes(path: Path) -> bytes:
+    """A photograph's file. Raises InputError."""
     try:
         if path.is_dir():
             raise InputError(f"{path} is a folder, not a photograph")
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
-        raise InputError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
-    return decode_photograph(data, str(path), max_pixels)
+        raise InputError(f"cannot read {path}: {reason_of(error)}") from error
 
 
 def decode_photograph(data: bytes, name: str = "the photograph", max_pixels: int = MAX_PIXELS) -> Photograph:
@@ -99,47 +59,6 @@ def decode_photograph(data: bytes, name: str = "the photograph", max_pixels: int
     except pyvips.Error as error:
         raise InputError(f"{name} {_diagnosis(data, error)}") from error
     return Photograph(pixels, alpha, format_name, metadata, resolution)
-
-
-def write_photograph(
-    photograph: Photograph, path: Path, format_name: str | None = None, quality: int = DEFAULT_QUALITY
-) -> None:
-    """Write a photograph, whole or not at all: to a temporary name first, then renamed.
-
-    The format is `format_name`, else the one of path's suffix, else the photograph's own. Raises
-    OutputError.
-    """
-    format_name = format_name or format_of(path) or photograph.format
-    temporary = None
-    try:
-        handle, temporary_name = tempfile.mkstemp(
-            suffix=FORMATS[format_name][0], prefix=".photochrom-", dir=path.parent
-        )
-        os.close(handle)
-        temporary = Path(temporary_name)
-        _encode(photograph, format_name, quality, temporary)
-        os.chmod(temporary, NEW_FILE_MODE)
-        os.replace(temporary, path)
-    except (OSError, pyvips.Error) as error:
-        raise OutputError(f"cannot write {path}: {_reason(error, path.parent)}") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
-def encode_photograph(photograph: Photograph, format_name: str | None = None, quality: int = DEFAULT_QUALITY) -> bytes:
-    """The bytes of a photograph's file, in its own format unless told otherwise. Raises OutputError."""
-    format_name = format_name or photograph.format
-    with tempfile.TemporaryDirectory(prefix="photochrom-") as folder:
-        path = Path(folder) / ("photograph" + FORMATS[format_name][0])
-        write_photograph(photograph, path, format_name, quality)
-        return path.read_bytes()
-
-
-def format_of(path: Path) -> str | None:
-    """The format that a file name's suffix stands for, if we write it."""
-    suffix = path.suffix.lower()
-    return next((name for name, suffixes in FORMATS.items() if suffix in suffixes), None)
 
 
 def _open(data: bytes, name: str, max_pixels: int) -> tuple[pyvips.Image, str]:
@@ -239,42 +158,6 @@ def _to_array(image: pyvips.Image, deep: bool) -> PixelArray:
     return array if array.dtype == kind else array.astype(kind)
 
 
-def _encode(photograph: Photograph, format_name: str, quality: int, path: Path) -> None:
-    pixels, alpha = photograph.pixels, photograph.alpha
-    if format_name not in DEEP_FORMATS and pixels.dtype == np.uint16:
-        pixels, alpha = _to_8_bits(pixels), None if alpha is None else _to_8_bits(alpha)
-    deep = pixels.dtype == np.uint16
-    if format_name == "bmp":
-        from PIL import Image
-
-        Image.fromarray(pixels).save(path, "BMP")
-        return
-    if alpha is not None and format_name in ALPHA_FORMATS:
-        channels = pixels if pixels.ndim == 3 else pixels[..., None]
-        pixels = np.concatenate([channels, alpha[..., None]], axis=2)
-    color = pixels.ndim == 3 and pixels.shape[2] >= 3
-    interpretation = ("rgb16" if deep else "srgb") if color else ("grey16" if deep else "b-w")
-    image = pyvips.Image.new_from_array(np.ascontiguousarray(pixels), interpretation=interpretation)
-    image = image.copy(xres=photograph.resolution[0], yres=photograph.resolution[1])
-    for key, (kind, value) in photograph.metadata.items():
-        image.set_type(kind, key, value)
-    image.set_type(pyvips.GValue.gint_type, "orientation", 1)  # reading has turned it upright
-    options: dict[str, Any] = {"profile": "srgb"} if color else {}
-    if format_name == "jpeg":
-        options |= {"Q": quality, "subsample_mode": "off", "optimize_coding": True}
-    elif format_name == "webp":
-        options |= {"Q": quality, "smart_subsample": True}
-    elif format_name == "avif":
-        options |= {"Q": quality, "compression": "av1", "subsample_mode": "off"}
-    elif format_name == "tiff":
-        options |= {"compression": "deflate", "predictor": "horizontal"}
-    image.write_to_file(os.fsencode(path), **options)  # a name need not be UTF-8
-
-
-def _to_8_bits(values: PixelArray) -> NDArray[np.uint8]:
-    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
 def _is_kept(key: str) -> bool:
     return key.startswith(KEPT_METADATA) and key not in STALE_METADATA
 
@@ -285,18 +168,4 @@ def _diagnosis(data: bytes, error: pyvips.Error) -> str:
         return "is a web page, not a photograph: download the picture itself"
     if "not in a known format" in str(error):
         return "is not a photograph in a format this program reads (JPEG, PNG, WebP, TIFF, BMP, AVIF)"
-    return f"is damaged or incomplete ({_first_line(error)})"
-
-
-def _reason(error: OSError | pyvips.Error, folder: Path) -> str:
-    """Why writing failed."""
-    if isinstance(error, OSError):
-        return (error.strerror or str(error)).lower()
-    if shutil.disk_usage(folder).free < FULL_DISK:
-        return "no space left on device"  # libvips only says that there was an error
-    return _first_line(error)
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[1] if len(lines) > 1 else lines[0] if lines else "unknown reason"
+    return f"is damaged or incomplete ({first_line(error)})"
