@@ -1,27 +1,45 @@
-# make demo   colors real photographs and says where they are
-# make test   checks style and types, then runs every test
-# make site   builds the documentation into site/
-# make audit  asks a database whether what CI runs with has known holes (needs more network than package registries)
-# make bench  measures speed, memory and size, and rewrites benchmarks/RESULTS.md (run it on a quiet machine)
+# make demo         colors real photographs and says where they are
+# make test         checks style and types, then runs the tests on two cores and measures what they cover (under 8 minutes)
+# make quick        the quick tests alone, which reach every module (under 90 seconds)
+# make nightly      what takes hours: writes benchmarks/NIGHTLY.md
+# make matrix       the quick tests on the oldest and newest Python, and with the lowest versions of what we depend on
+# make constraints  writes constraints.txt from a fresh resolution
+# make site         builds the documentation into site/
+# make audit        asks a database whether what CI runs with has known holes (needs more network than package registries)
+# make bench        measures speed, memory and size, and rewrites benchmarks/RESULTS.md (run it on a quiet machine)
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --constraint constraints.txt
+# Tests that share a Ray cluster, a server or a browser stay on one of the two processes.
+PYTEST = $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
-.PHONY: demo test quick site audit bench clean
+.PHONY: demo check test quick nightly matrix constraints site audit bench clean
 
 demo: $(VENV)/demo-installed
 	$(BIN)/python examples/demo.py demo
 
-test: $(VENV)/dev-installed
+check: $(VENV)/dev-installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+
+test: check
+	$(PYTEST) --cov --cov-report=term --durations=15
 
 quick: $(VENV)/dev-installed
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow and not nightly" --cov --cov-fail-under=0 --cov-report=json:build/quick.json
+	$(BIN)/python tools/reached.py build/quick.json
+
+nightly: $(VENV)/dev-installed
+	$(BIN)/python tools/nightly.py
+
+matrix:
+	$(PYTHON) tools/matrix.py
+
+constraints:
+	$(PYTHON) tools/constraints.py
 
 site: $(VENV)/dev-installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
@@ -45,4 +63,4 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) demo dist site
+	rm -rf $(VENV) .venv-matrix build demo dist site

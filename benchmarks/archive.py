@@ -24,13 +24,14 @@ from onnx import TensorProto, helper
 from skimage import data
 from speed import machine
 
-from photochrom.album import Options
 from photochrom.archive.manifest import DONE, Row, append_rows, read_manifest
-from photochrom.archive.run import model_digest, plan
+from photochrom.archive.run import plan
 from photochrom.archive.stores import Entry, Store, open_store
 from photochrom.archive.worker import Work
-from photochrom.inference.backends import FORMAT_VERSION, METADATA_KEY
-from photochrom.photo.files import READABLE_SUFFIXES, Photograph, encode_photograph
+from photochrom.coloring import Request
+from photochrom.inference.onnx_file import FORMAT_VERSION, METADATA_KEY
+from photochrom.photo.photograph import Photograph
+from photochrom.settings import READABLE_SUFFIXES
 
 RESULTS = Path(__file__).with_name("ARCHIVE.md")
 MB = 1e6
@@ -141,7 +142,7 @@ def planning(folder: Path, rows: int) -> str:
     """What the driver needs to plan a rerun of an archive of `rows` photographs, a tenth of them new."""
     destination = open_store(str(folder))
     folder.mkdir()
-    work = Work("", str(folder), Options(), "default", model_digest("default"), 256, 3, 300.0)
+    work = Work.of_model("default", 256, "", str(folder), Request(), 3, 300.0)
     row = Row("", 1, 1, "0" * 64, "", "0" * 64, DONE, 1, "", work.model_digest, work.settings, 0.1)
     names = [f"box {number // 1000:05}/scan {number:08}.tif" for number in range(rows)]
     known = names[: rows - rows // 10]
@@ -171,7 +172,7 @@ def engine_alone(folder: Path, count: int) -> str:
     """
     model = folder / "gray.onnx"
     model.write_bytes(gray_model())
-    thumbnail = encode_photograph(Photograph(data.camera()[::16, ::16]), "jpeg", 90)
+    thumbnail = Photograph(data.camera()[::16, ::16]).encode("jpeg", 90)
     lines = [
         f"## The engine alone: {count:,} thumbnails and a model that answers gray",
         "",

@@ -178,7 +178,7 @@ def write_gray(frames: list[np.ndarray], path: Path, codec: str = "ffv1") -> Non
 
 def color(source: Path, target: Path, colorizer: Colorizer, steady: bool) -> list[np.ndarray]:
     options = FilmOptions(Encoding("ffv1"), steady=steady)
-    for _ in colorize_film(source, target, colorizer, options, "benchmark"):
+    for _ in colorize_film(source, target, colorizer, options):
         pass
     return [frame.pixels for frame in read_frames(read_film(target))]
 

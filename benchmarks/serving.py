@@ -26,7 +26,7 @@ import numpy as np
 from skimage import data
 from speed import machine
 
-from photochrom.photo.files import Photograph, encode_photograph
+from photochrom.photo.photograph import Photograph
 from photochrom.photo.resize import resize
 
 RESULTS = Path(__file__).with_name("SERVING.md")
@@ -238,7 +238,7 @@ def resident(process: int) -> float:
 def one_megapixel() -> bytes:
     planes = np.moveaxis(data.astronaut().astype(np.float32), -1, 0)
     gray = np.rint(resize(planes, 1000, 1000).mean(axis=0)).astype(np.uint8)
-    return encode_photograph(Photograph(gray), "jpeg")
+    return Photograph(gray).encode("jpeg")
 
 
 if __name__ == "__main__":

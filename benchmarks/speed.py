@@ -23,7 +23,7 @@ from skimage import data
 import photochrom
 from photochrom.inference.weights import load_model
 from photochrom.networks.pix2pix import Pix2PixConfig, Pix2PixGenerator
-from photochrom.photo.files import Photograph
+from photochrom.photo.photograph import Photograph
 from photochrom.photo.resize import resize
 
 RESULTS = Path(__file__).with_name("RESULTS.md")

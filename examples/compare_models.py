@@ -34,14 +34,15 @@ def main() -> None:
     evaluation = evaluate([options.photographs], options.models, limit=options.limit)
     print(format_table(evaluation))
     write_report(evaluation, options.out)
-    one, two = (evaluation[name].measures["delta_e"] for name in options.models)
-    mean, low, high = paired_interval(one, two)
-    verdict = (
-        "no difference beyond chance" if low <= 0 <= high else f"{options.models[mean < 0]} is closer to the truth"
-    )
-    print(
-        f"ΔE2000 of {options.models[1]} minus {options.models[0]}: {mean:+.2f} ({low:+.2f} to {high:+.2f}): {verdict}"
-    )
+    for measure, title in (("delta_e", "ΔE2000"), ("delta_e_95", "95th percentile of ΔE2000")):
+        one, two = (evaluation[name].measures[measure] for name in options.models)
+        mean, low, high = paired_interval(one, two)
+        better = f"{options.models[mean < 0]} is closer to the truth"
+        verdict = "no difference beyond chance" if low <= 0 <= high else better
+        print(
+            f"{title} of {options.models[1]} minus {options.models[0]}: {mean:+.2f} ({low:+.2f} to {high:+.2f}): "
+            f"{verdict}"
+        )
     print(f"The pictures side by side: {options.out / 'report.html'}")
 
 

@@ -3,20 +3,58 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 # As the command line has it, whose outputs are compared to the last of 16 bits; before NumPy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # PyTorch's: networks here are small, and other tests run beside this one
+os.environ.setdefault("RAY_worker_niceness", "0")  # with Ray's own 15 they wait for everybody else on a busy machine
 
 import numpy as np
 import pytest
 from skimage import data
 
-from photochrom.inference.backends import ModelInfo
 from photochrom.inference.colorizer import Colorizer
-from photochrom.photo.files import Photograph, encode_photograph
+from photochrom.inference.model import ModelInfo
+from photochrom.photo.photograph import Photograph
 
+ROOT = Path(__file__).parents[1]
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee")
+
+
+def pytest_configure() -> None:
+    """One thread for each ONNX Runtime session of a pytest-xdist worker: idle threads spin and take others' time."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    import onnxruntime  # after photochrom, which tells it not to report to its maker
+
+    make_session = onnxruntime.InferenceSession
+
+    def make_small_session(model, options, **rest):
+        options.intra_op_num_threads = 1
+        return make_session(model, options, **rest)
+
+    onnxruntime.InferenceSession = make_small_session
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Write a test's group behind its name, from where pytest-xdist reads it.
+
+    pytest-xdist 3.8 does so itself, but where pytest 9.2 no longer looks: without this the groups would say nothing.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ or not config.getvalue("loadgroup"):
+        return
+    for item in items:
+        mark = item.get_closest_marker("xdist_group")
+        if mark is None or "@" in item.nodeid.rpartition("]")[2]:
+            continue
+        identifier = item._id  # type: ignore[attr-defined,unused-ignore]
+        item._id = type(identifier).parse(f"{item.nodeid}@{mark.args[0]}")  # type: ignore[attr-defined,unused-ignore]
+        assert item.nodeid.endswith(f"@{mark.args[0]}")
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +66,7 @@ def photographs() -> dict[str, np.ndarray]:
 @pytest.fixture(scope="session")
 def cat(photographs) -> bytes:
     """A black-and-white JPEG of 451 x 300 pixels."""
-    return encode_photograph(Photograph(photographs["chelsea"][..., 1]), "jpeg")
+    return Photograph(photographs["chelsea"][..., 1]).encode("jpeg")
 
 
 @pytest.fixture(scope="session")
@@ -71,3 +109,29 @@ def training_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             left, top = 60 * number, 20 * number
             picture.crop((left, top, left + 200, top + 180)).save(folder / f"{name}-{number}.jpg")
     return folder
+
+
+@pytest.fixture(scope="session")
+def ray_address() -> Iterator[str]:
+    """A Ray cluster for the tests of one pytest-xdist worker: starting one takes longer than coloring a small archive.
+
+    Tests that use it carry the mark xdist_group("ray"), so that only one is started. It says that it has four CPUs
+    because two runs with a worker each share it, and the engine needs room for its own tasks.
+    """
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 4})
+    yield cluster.address
+    cluster.shutdown()
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built once."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(ROOT)]
+    built = subprocess.run(command, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr[-3000:]
+    (path,) = folder.glob("*.whl")
+    return path

@@ -27,10 +27,13 @@ import pebble
 from PIL import Image, ImageCms
 from skimage import data
 
-from photochrom.album import Options, Task, run_task
+from photochrom.album import Task, run_task
+from photochrom.coloring import Request
 from photochrom.errors import InputError
 from photochrom.inference.colorizer import Colorizer
-from photochrom.photo.files import FORMATS, Photograph, encode_photograph, read_photograph
+from photochrom.photo.decoding import read_photograph
+from photochrom.photo.photograph import Photograph
+from photochrom.settings import FORMATS
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "FUZZ.md"
 SECONDS = 10.0  # a hang
@@ -58,8 +61,8 @@ def seeds() -> dict[str, bytes]:
     exif[0x0112], exif[0x010E] = 6, "a cat"
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     deep = np.asarray(gray).astype(np.uint16) * 257
-    made = {f"{name}, ours": encode_photograph(Photograph(np.asarray(cat)), name) for name in FORMATS}
-    made |= {f"{name}, ours, 16 bits": encode_photograph(Photograph(deep), name) for name in ("png", "tiff")}
+    made = {f"{name}, ours": Photograph(np.asarray(cat)).encode(name) for name in FORMATS}
+    made |= {f"{name}, ours, 16 bits": Photograph(deep).encode(name) for name in ("png", "tiff")}
     kinds: list[tuple[str, Image.Image, str, dict[str, object]]] = [
         ("jpeg, gray", gray, "JPEG", {}),
         ("jpeg, progressive", cat, "JPEG", {"progressive": True, "exif": exif.tobytes()}),
@@ -99,9 +102,9 @@ def mutate(content: bytes, other: bytes, source: np.random.Generator) -> bytes:
             case 1:  # noise
                 result[place : place + length] = source.bytes(length)
             case 2:  # a number at its limits
-                size, order = int(source.choice((1, 2, 4))), ("little", "big")[source.integers(2)]
+                size, is_big = int(source.choice((1, 2, 4))), bool(source.integers(2))
                 value = int(source.choice(INTERESTING)) % (1 << 8 * size)
-                result[place : place + size] = value.to_bytes(size, order)
+                result[place : place + size] = value.to_bytes(size, "big" if is_big else "little")
             case 3:  # cut off
                 del result[place:]
             case 4:  # a piece missing
@@ -141,7 +144,7 @@ def examine(name: str, content: bytes) -> Finding:
     with tempfile.TemporaryDirectory() as folder:
         source, output = Path(folder) / "in.bin", Path(folder) / "out.png"
         source.write_bytes(content)
-        outcome = run_task(Task(source, (output,)), _colorizer, Options(max_pixels=MAX_PIXELS))
+        outcome = run_task(Task(source, (output,)), _colorizer, Request(max_pixels=MAX_PIXELS))
         left = {path.name for path in Path(folder).iterdir()} - {source.name}
         verdict, message = "colored", ""
         if outcome.error is None:

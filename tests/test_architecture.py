@@ -12,10 +12,13 @@ import photochrom
 
 PACKAGE = Path(photochrom.__file__).parent
 # A module imports from its own level or below.
-LEVELS = ["errors", "disk", "photo", "networks", "inference", "album", "training", "evaluation"]
-LEVELS += ["archive", "video", "server", "darkroom", "serve", "hub", "doctor", "commands", "cli", "__main__"]
-TORCH_FREE = (*LEVELS[:3], *LEVELS[4:6], *LEVELS[7:], "__init__")
-TORCH_BACKEND = "inference.torch_backend"
+LEVELS = ["errors", "settings", "disk", "photo", "networks", "inference", "coloring", "album", "training", "evaluation"]
+LEVELS += ["archive", "video", "service", "server", "darkroom", "serve", "hub", "doctor", "commands", "cli", "__main__"]
+TORCH_FREE = (*(name for name in LEVELS if name not in ("networks", "training")), "__init__")
+STANDARD_LIBRARY_ONLY = ("settings", "errors")
+HTTP_LIBRARIES = {"http", "starlette", "fastapi", "gradio", "uvicorn", "asyncio"}
+QUEUE_LIBRARIES = {"queue", "threading", "multiprocessing", "concurrent"}
+TORCH_MODULES = {"inference.torch_backend", "evaluation.features", "evaluation.fid_lpips"}  # imported when needed
 
 
 def module_name(path: Path) -> str:
@@ -63,7 +66,7 @@ def test_the_architecture_page_is_true():
     if not page.exists():
         pytest.skip("not in a source distribution")
     table = re.findall(r"^\| `(\w+)` \| [^|]+ \| ?([^|]*)\|$", page.read_text(), re.MULTILINE)
-    real = {name: set() for name in LEVELS if name != "__main__"}
+    real: dict[str, set[str]] = {name: set() for name in LEVELS if name != "__main__"}
     for module, path in MODULES.items():
         top = module.split(".")[0]
         if top in real:
@@ -87,12 +90,37 @@ def test_no_import_cycles():
         visit(module, [])
 
 
-@pytest.mark.parametrize("module", sorted(m for m in MODULES if m.split(".")[0] in TORCH_FREE and m != TORCH_BACKEND))
+@pytest.mark.parametrize(
+    "module", sorted(m for m in MODULES if m.split(".")[0] in TORCH_FREE and m not in TORCH_MODULES)
+)
 def test_colorizing_never_imports_torch(module):
     heavy = {name.split(".")[0] for name in imports_of(MODULES[module])} & {"torch", "lightning_fabric", "onnx"}
     assert not heavy
     at_import = own_imports(MODULES[module], only_at_import=True)
-    assert not any(name.startswith(("networks", "training")) or name == TORCH_BACKEND for name in at_import)
+    assert not any(name.startswith(("networks", "training")) or name in TORCH_MODULES for name in at_import)
+
+
+@pytest.mark.parametrize("module", STANDARD_LIBRARY_ONLY)
+def test_names_and_defaults_wait_for_nothing(module):
+    assert {name.split(".")[0] for name in imports_of(MODULES[module])} <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize(
+    "part, unknown", [("service", HTTP_LIBRARIES), ("server", QUEUE_LIBRARIES), ("coloring", HTTP_LIBRARIES)]
+)
+def test_queues_know_no_http_and_http_no_queues(part, unknown):
+    for module in (m for m in MODULES if m.split(".")[0] == part):
+        assert not {name.split(".")[0] for name in imports_of(MODULES[module])} & unknown, module
+
+
+@pytest.mark.parametrize(
+    "module", ["album", "archive.worker", "service.service", "darkroom.session", "commands.colorize"]
+)
+def test_one_road(module):
+    """Whoever has a photograph colored asks coloring.py, and neither decodes nor encodes by itself."""
+    assert "coloring" in own_imports(MODULES[module])
+    own = imports_of(MODULES[module])
+    assert "photochrom.photo.decoding.decode_photograph" not in own and "photochrom.photo.encoding" not in own
 
 
 def test_colorizing_in_a_process_leaves_torch_out():

@@ -18,7 +18,7 @@ def test_rgb_to_lab_agrees_with_scikit_image(rgb):
 
 def test_known_colors():
     corners = np.array([[0, 0, 0], [1, 1, 1], [1, 0, 0]], np.float32)
-    expected = [[0, 0, 0], [100, 0, 0], [53.24, 80.09, 67.20]]  # Lindbloom's calculator, D65
+    expected = np.array([[0, 0, 0], [100, 0, 0], [53.24, 80.09, 67.20]])  # Lindbloom's calculator, D65
     assert np.allclose(rgb_to_lab(corners), expected, atol=0.02)
 
 

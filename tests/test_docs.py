@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from photochrom import Colorizer, cli
@@ -21,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 RUN = {"colorize", "models", "doctor", "completion", "video", "archive"}  # the others take long, or never end
 ELSEWHERE = {  # what these lines need is not here, and which test does the same
-    "pip": "test_package.py and test_container.py install the wheel and extras",
+    "pip": "test_package.py and test_container.py install the wheel and extras, by night",
     "make": "CI runs make test; test_examples.py runs the demo",
     "apt": "needs root",
     "torchrun": "test_training.py starts torchrun",
@@ -82,14 +83,26 @@ def desk(tmp_path_factory, photographs) -> Path:
     return folder
 
 
-def shell(line: str, folder: Path) -> subprocess.CompletedProcess:
+def shell(line: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
     programs = str(Path(sys.executable).parent)
     environment = os.environ | {"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(folder)}
     return subprocess.run(["bash", "-c", line], cwd=folder, env=environment, capture_output=True, timeout=120)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("page, line", shell_lines(), ids=lambda text: text[:40])
+def mark(line: str) -> list[pytest.MarkDecorator]:
+    """Lines that take long or need what other tests share."""
+    program, command, *_ = [*line.split(), ""]
+    if program == "curl":
+        return [pytest.mark.slow, pytest.mark.xdist_group("docs")]
+    if program == "photochrom" and command == "archive":
+        return [pytest.mark.slow, pytest.mark.xdist_group("ray")]
+    return [pytest.mark.slow] if command == "video" and "--" in line else []
+
+
+LINES = [pytest.param(page, line, marks=mark(line), id=f"{page}-{line[:40]}") for page, line in shell_lines()]
+
+
+@pytest.mark.parametrize("page, line", LINES)
 def test_command_lines(page, line, desk, request, monkeypatch):
     words = shlex.split(line, comments=False)
     while "=" in words[0]:  # what stands before a command is for its environment
@@ -104,12 +117,23 @@ def test_command_lines(page, line, desk, request, monkeypatch):
     if words[1] in RUN and is_near:
         for made in desk.glob("new.*"):
             made.unlink()
-        result = shell(line, desk)
-        assert result.returncode == 0, result.stderr.decode()
+        monkeypatch.setenv("HOME", str(desk))
+        monkeypatch.chdir(desk)
+        assert_line_works(line, desk)
     else:
         arguments = [word.removesuffix("...") for word in words[2:]]
         monkeypatch.chdir(desk)
         cli.main.commands[words[1]].make_context(words[1], arguments)  # raises for what the command doesn't know
+
+
+def assert_line_works(line: str, desk: Path) -> None:
+    """In this process, which has everything imported, unless the line needs a shell."""
+    if re.search(r"[<>|&;*?$~]", line) or not line.startswith("photochrom "):
+        result = shell(line, desk)
+        assert result.returncode == 0, result.stderr.decode()
+    else:
+        done = CliRunner().invoke(cli.main, shlex.split(line)[1:])
+        assert done.exit_code == 0, done.output
 
 
 def assert_curl_works(line, desk, request):
@@ -126,18 +150,26 @@ def address():
     pytest.importorskip("gradio")
     command = [sys.executable, "-m", "photochrom", "serve", "--port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
     yield process.stdout.readline().split()[-1]
     process.terminate()
     assert process.wait(30) == 0
 
 
+PYTHON_PAGES = [
+    pytest.param(page, id=page.name, marks=pytest.mark.xdist_group("ray") if page.name == "archive.md" else ())
+    for page in PAGES
+    if blocks(page, "python")
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)
-def test_python_blocks(page, desk, monkeypatch, photographs):
+@pytest.mark.parametrize("page", PYTHON_PAGES)
+def test_python_blocks(page, desk, monkeypatch, photographs, request):
     """The blocks of a page run one after another, as a reader would."""
     monkeypatch.chdir(desk)
     if page.name == "archive.md":
-        monkeypatch.chdir(finished_archive(desk))
+        monkeypatch.chdir(finished_archive(desk, request.getfixturevalue("ray_address")))
     gray = photographs["coffee"][..., 1]
     given = {"gray": gray, "colorizer": Colorizer()}
     for block in blocks(page, "python"):
@@ -146,11 +178,12 @@ def test_python_blocks(page, desk, monkeypatch, photographs):
         assert given["rgb"].ndim == 3
 
 
-def finished_archive(desk: Path) -> Path:
+def finished_archive(desk: Path, address: str) -> Path:
     folder = desk / "finished"
     folder.mkdir(exist_ok=True)
-    result = shell(f"photochrom archive {shlex.quote(str(desk / 'scans'))} color", folder)
-    assert result.returncode == 0, result.stderr.decode()
+    arguments = [str(desk / "scans"), str(folder / "color"), "--address", address, "--working-size", "64"]
+    result = CliRunner().invoke(cli.main, ["archive", *arguments])
+    assert result.exit_code == 0, result.output
     return folder
 
 

@@ -17,9 +17,9 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 pytestmark = pytest.mark.skipif(not EXAMPLES.exists(), reason="not in a source distribution")
 
 
-def run(name, *arguments) -> subprocess.CompletedProcess:
-    command = [sys.executable, EXAMPLES / f"{name}.py", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+def run(name, *arguments) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(EXAMPLES / f"{name}.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=900)
 
 
 @pytest.mark.slow
@@ -52,6 +52,8 @@ def test_train_on_your_own_then_compare(training_folder, tmp_path):
 def test_the_comfyui_node(photographs):
     torch = pytest.importorskip("torch")
     specification = importlib.util.spec_from_file_location("node", EXAMPLES / "comfyui_photochrom.py")
+    assert specification is not None
+    assert specification.loader is not None
     node = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(node)
     (kind,) = node.NODE_CLASS_MAPPINGS.values()

@@ -12,13 +12,18 @@ from skimage.metrics import peak_signal_noise_ratio
 from photochrom.evaluation.distances import frechet_distance, kernel_distance
 from photochrom.evaluation.metrics import (
     bootstrap_interval,
+    colorful_pixels,
     colorfulness,
     delta_e,
+    estimate,
+    left_gray,
     psnr,
     skin_difference,
     skin_mask,
     ssim,
+    wrong_skin,
 )
+from photochrom.evaluation.patchiness import one_color_regions, region_spread
 
 
 @pytest.fixture
@@ -44,13 +49,18 @@ def test_delta_e_of_the_papers_table():
 
 
 def test_colorfulness():
+    """Worked out by hand."""
     gray = np.full((8, 8, 3), 0.4, np.float32)
     assert colorfulness(gray) == 0
-    half = gray.copy()
-    half[:4] = [1, 0, 0]
-    rg, yb = [255, 0], [127.5, 0]  # by hand: |R - G| and |(R + G) / 2 - B| of the two halves
-    expected = np.hypot(np.std(rg), np.std(yb)) + 0.3 * np.hypot(np.mean(rg), np.mean(yb))
-    assert colorfulness(half) == pytest.approx(expected, rel=1e-6)
+    half_red = gray.copy()
+    half_red[:4] = [1, 0, 0]
+    # |R - G| is 255 or 0: mean and deviation 127.5. |(R + G) / 2 - B| is 127.5 or 0: both 63.75.
+    # Their root of squares is 127.5 * sqrt(1.25) = 142.5493, of deviations and of means: 1.3 * 142.5493.
+    assert colorfulness(half_red) == pytest.approx(185.3141, abs=1e-3)
+    blue_and_yellow = np.zeros((8, 8, 3), np.float32)
+    blue_and_yellow[:4], blue_and_yellow[4:] = [0, 0, 1], [1, 1, 0]
+    # |(R + G) / 2 - B| is 255 everywhere, so nothing deviates: 0.3 * 255. Signed, it would be 255.
+    assert colorfulness(blue_and_yellow) == pytest.approx(76.5, abs=1e-3)
 
 
 def test_bootstrap_interval_holds_the_mean():
@@ -64,7 +74,7 @@ def test_bootstrap_interval_agrees_with_scipy():
     one, other = source.gamma(2, 3, 300), source.gamma(5, 2, 300)
     found = bootstrap_interval(one, other)
     expected = scipy.stats.bootstrap(
-        (one, other), lambda x, y: x.mean() / y.mean(), paired=True, method="percentile", vectorized=False, rng=1
+        (one, other), lambda x, y, axis: x.mean(axis) / y.mean(axis), paired=True, method="percentile", rng=1
     ).confidence_interval
     assert found == pytest.approx((expected.low, expected.high), abs=0.01)
     assert np.isnan(bootstrap_interval(np.array([np.nan]))).all()
@@ -151,3 +161,95 @@ def test_skin_difference_by_hand():
     assert np.isnan(skin_difference(chroma, true_chroma, skin & False)).all()
     hue, ratio = skin_difference(0 * chroma, true_chroma, skin)
     assert np.isnan(hue) and ratio == 0
+
+
+def test_left_gray_by_hand():
+    true_chroma = np.zeros((2, 10, 10))
+    true_chroma[0, :4], true_chroma[1, 4] = 20.5, 20.0  # 40 colorful pixels; 20 exactly isn't over 20
+    chroma = np.zeros_like(true_chroma)
+    chroma[1, 0], chroma[1, 1], chroma[:, 2:4] = 4.9, 5.0, -8.0  # 10 of them under 5
+    assert colorful_pixels(true_chroma).sum() == 40
+    assert left_gray(chroma, true_chroma) == pytest.approx(10 / 40)
+    assert np.isnan(left_gray(chroma, chroma))
+
+
+def test_wrong_skin_by_hand():
+    """Over 40 degrees either way; gray skin is not of a wrong color, and without skin there is no answer."""
+    hue, chroma = np.array([40.1, -179, 40, 0, np.nan, np.nan]), np.array([1, 0.2, 1, 1, 0, np.nan])
+    assert np.array_equal(wrong_skin(hue, chroma), [1, 1, 0, 0, 0, np.nan], equal_nan=True)
+
+
+def test_estimate_by_hand():
+    values, over = np.array([1.0, 2.0, np.nan]), np.array([2.0, 4.0, 100.0])
+    assert estimate([values]).value == 1.5
+    assert estimate([values], [over]) == pytest.approx((0.5, 0.5, 0.5))
+    assert estimate([values, over], [values, values]) == pytest.approx((2, 2, 2))
+    assert np.isnan(estimate([values], [0 * over])).all() and np.isnan(estimate([values * np.nan])).all()
+
+
+def test_estimate_where_one_photograph_of_ten_counts():
+    """A third of the draws miss it, and are left out."""
+    over = np.zeros(10)
+    over[3] = 0.5
+    assert estimate([over / 4], [over]) == pytest.approx((0.25, 0.25, 0.25))
+
+
+@pytest.fixture
+def shirt() -> np.ndarray:
+    """A red shirt whose a rises in 16 steps of 0.5 about 40: a variance of 0.25 * (16 * 16 - 1) / 12 = 5.3125."""
+    a = np.broadcast_to(40 + 0.5 * (np.arange(16) - 7.5), (16, 16))
+    return np.stack([a, np.zeros((16, 16))]).repeat(4, axis=1).repeat(4, axis=2)
+
+
+def test_spread_within_a_region_by_hand(shirt):
+    regions = one_color_regions(shirt)
+    assert regions.shape == (16, 16) and (regions == 1).all()
+    assert region_spread(shirt, regions) == pytest.approx((np.sqrt(5.3125), np.sqrt(1605.3125)))
+    assert region_spread(0.4 * shirt, regions) == pytest.approx((0.4 * np.sqrt(5.3125), 0.4 * np.sqrt(1605.3125)))
+    assert region_spread(1e-3 * shirt, regions) == (0, 0)  # gray but for rounding
+    plain = np.zeros_like(shirt)
+    plain[1] = 30  # another color, but the same everywhere
+    assert region_spread(plain, regions) == pytest.approx((0, 30))
+    half = shirt.copy()
+    half[:, 32:] = 0  # the mean of a is 20, the mean of its square 802.65625: a variance of 402.65625
+    assert region_spread(half, regions) == pytest.approx((np.sqrt(402.65625), np.sqrt(802.65625)))
+    two_hues = np.zeros_like(shirt)
+    two_hues[0, :32], two_hues[1, 32:] = 40, 40  # a and b have a variance of 400 each
+    assert region_spread(two_hues, regions) == pytest.approx((np.sqrt(800), 40))
+
+
+def test_spread_is_measured_within_things_only():
+    """The colors of two things may differ, and where they meet the colors may mix."""
+    truth = np.zeros((2, 64, 64))
+    truth[0, :, :32], truth[1, :, 32:] = 40, 40
+    regions = one_color_regions(truth)
+    assert (regions == np.repeat([1, 0, 2], [7, 2, 7])).all()  # the two columns where they meet are left out
+    mixed = truth.copy()
+    mixed[:, :, 28:36] = 20
+    assert region_spread(truth, regions) == region_spread(mixed, regions) == (0, 40)
+    half_of_the_first = truth.copy()
+    half_of_the_first[:, :32, :32] = 0  # its spread is 20, the other thing's 0
+    assert region_spread(half_of_the_first, regions) == pytest.approx((10, np.sqrt(1200)))
+
+
+def test_regions_are_of_one_color_and_not_small():
+    ramp = np.stack([np.broadcast_to(np.linspace(0, 60, 64), (64, 64)), np.zeros((64, 64))])  # a spread of 17
+    noise = 60 * np.random.default_rng(7).standard_normal((2, 16, 16)).repeat(4, axis=1).repeat(4, axis=2)
+    for truth in (ramp, noise):
+        regions = one_color_regions(truth)
+        assert not regions.any() and np.isnan(region_spread(truth, regions)).all()
+    dot = np.zeros((2, 256, 256))
+    dot[0, 100:112, 100:112] = 50  # 9 cells of 4096
+    assert set(np.unique(one_color_regions(dot))) == {0, 1}
+
+
+def test_a_photograph_colored_on_one_half_is_patchy():
+    """Its noise, shades and edges spread less than that."""
+    truth = np.moveaxis(oracle.rgb2lab(data.coffee()[:256, 150:406])[..., 1:], -1, 0)
+    regions = one_color_regions(truth)
+    assert (regions > 0).mean() > 0.3
+    half = truth.copy()
+    half[:, :, :128] = 0
+    spread, strength = region_spread(half, regions)
+    true_spread, true_strength = region_spread(truth, regions)
+    assert spread / strength > 1.5 * true_spread / true_strength

@@ -154,9 +154,10 @@ def test_an_unfinished_cache_is_not_used(sources, tmp_path, monkeypatch):
         yield from list(decode_all(members[:2], side))
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(module, "decode_all", cut_short)
-        load_photographs(sources, 80, 3.0, tmp_path / "cache")
+        with pytest.raises(KeyboardInterrupt):
+            load_photographs(sources, 80, 3.0, tmp_path / "cache")
     assert len(load_photographs(sources, 80, 3.0, tmp_path / "cache")[0]) == 5
 
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -19,10 +20,11 @@ pytest.importorskip("fastapi")
 
 import httpx
 from test_serving import assert_problem
+from waiting import wait_until
 
-from photochrom.photo.files import Photograph, encode_photograph
+from photochrom.photo.photograph import Photograph
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("server")]
 
 
 @pytest.fixture
@@ -30,14 +32,22 @@ def server(tmp_path):
     yield from start_server(tmp_path)
 
 
-@pytest.fixture
-def strict_server(tmp_path):
-    yield from start_server(tmp_path, "--timeout", "8", "--max-body", "10")
+@pytest.fixture(scope="module")
+def temporary(tmp_path_factory) -> Path:
+    """The strict server's folder for temporary files."""
+    return tmp_path_factory.mktemp("temporary")
 
 
-def start_server(temporary, *options):
-    command = [sys.executable, "-m", "photochrom", "serve", "--port", "0", *options]
+@pytest.fixture(scope="module")
+def strict_server(temporary):
+    """A server that no test stops or kills; they share it."""
+    yield from start_server(temporary, "--timeout", "8", "--max-body", "10")
+
+
+def start_server(temporary, *options) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    command = [sys.executable, "-m", "photochrom", "serve", "--port", "0", "--working-size", "64", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(temporary)})
+    assert process.stdout is not None
     yield process, process.stdout.readline().split()[-1]
     process.kill()
     process.wait()
@@ -45,17 +55,15 @@ def start_server(temporary, *options):
 
 def test_stopping_finishes_what_is_held_and_cleans_up(server, tmp_path, photographs):
     process, address = server
-    large = encode_photograph(Photograph(np.kron(photographs["astronaut"][..., 1], np.ones((9, 9), np.uint8))), "jpeg")
+    large = Photograph(np.kron(photographs["astronaut"][..., 1], np.ones((6, 6), np.uint8))).encode("jpeg")
     with ThreadPoolExecutor(3) as pool:
         answers = [pool.submit(httpx.post, f"{address}v1/colorize", files={"file": large}, timeout=60) for _ in "123"]
-        while "photochrom_held 3.0" not in httpx.get(f"{address}metrics").text:
-            time.sleep(0.01)
+        wait_until(lambda: held(address) == 3, "three requests are held")
         process.send_signal(signal.SIGTERM)
-        while httpx.get(f"{address}readyz").status_code != 503:  # until it knows
-            time.sleep(0.01)
+        wait_until(lambda: httpx.get(f"{address}readyz").status_code == 503, "it knows that it is to stop")
         assert httpx.post(f"{address}v1/colorize", files={"file": large}).status_code == 503
         assert [answer.result().status_code for answer in answers] == [200, 200, 200]
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     assert not list(tmp_path.iterdir())
 
 
@@ -65,10 +73,7 @@ def held(address) -> float:
 
 
 def wait_until_none_is_held(address):
-    ends = time.monotonic() + 20
-    while held(address):
-        assert time.monotonic() < ends
-        time.sleep(0.05)
+    wait_until(lambda: not held(address), "no request is held")
 
 
 def connect(address) -> socket.socket:
@@ -84,13 +89,12 @@ def test_slow_clients_are_given_up_and_others_served_meanwhile(strict_server, ca
     _, address = strict_server
     slow = [connect(address) for _ in range(5)]
     answers = []
-    while held(address) < 5:
-        time.sleep(0.01)
+    wait_until(lambda: held(address) >= 5, "five slow requests are held")
     for _ in range(3):
         for connection in slow:
             connection.sendall(b"-")
         answers.append(httpx.post(f"{address}v1/colorize", files={"file": cat}, timeout=20).status_code)
-        time.sleep(0.2)
+        time.sleep(0.2)  # a slow client's pace
     assert answers == [200, 200, 200]
     for connection in slow:
         assert b" 503 " in connection.recv(100)
@@ -98,9 +102,9 @@ def test_slow_clients_are_given_up_and_others_served_meanwhile(strict_server, ca
     wait_until_none_is_held(address)
 
 
-def test_clients_that_leave_free_their_places(strict_server, cat, tmp_path):
+def test_clients_that_leave_free_their_places(strict_server, cat, temporary):
     _, address = strict_server
-    before = files_below(tmp_path)
+    before = files_below(temporary)
 
     def leave(_):
         with pytest.raises(httpx.TimeoutException):
@@ -112,10 +116,7 @@ def test_clients_that_leave_free_their_places(strict_server, cat, tmp_path):
         connect(address).close()  # in the middle of the body
     wait_until_none_is_held(address)
     assert httpx.post(f"{address}v1/colorize", files={"file": cat}, timeout=20).status_code == 200
-    ends = time.monotonic() + 10
-    while left := files_below(tmp_path) - before:  # nothing of theirs stays on the disk
-        assert time.monotonic() < ends, left
-        time.sleep(0.1)
+    wait_until(lambda: files_below(temporary) <= before, "nothing of theirs stays on the disk")
 
 
 def files_below(folder) -> set[str]:
@@ -140,4 +141,24 @@ def memory_of(process) -> float:
     status = Path(f"/proc/{process.pid}/status")
     if not status.exists():
         pytest.skip("no /proc")
-    return 1024 * int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1])
+    (line,) = re.findall(r"VmHWM:\s+(\d+)", status.read_text())
+    return 1024 * int(line)
+
+
+@pytest.mark.nightly
+def test_a_thousand_requests_leave_no_trace(server, tmp_path, cat):
+    """A soak: good and bad requests, from eight clients, take no more memory than the first hundred, nor files."""
+    process, address = server
+    kinds = [cat, cat[:3000], b"no photograph"]
+
+    def ask(number: int) -> int:
+        return httpx.post(f"{address}v1/colorize", files={"file": kinds[number % 3]}, timeout=120).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(ask, range(102))) == {200, 400}
+        memory, files = memory_of(process), files_below(tmp_path)
+        answers = list(pool.map(ask, range(999)))
+    assert [answers.count(status) for status in (200, 400)] == [333, 666]
+    wait_until_none_is_held(address)
+    assert memory_of(process) < memory + 50e6
+    wait_until(lambda: files_below(tmp_path) <= files, "no files are left")

@@ -5,11 +5,9 @@ import json
 import re
 import socket
 import threading
-import time
 import zipfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -20,23 +18,24 @@ pytest.importorskip("fastapi")
 
 import schemathesis
 from fastapi.testclient import TestClient
+from waiting import wait_until
 
 import photochrom
 from photochrom.errors import InputError
 from photochrom.photo.color import luminance_of
-from photochrom.photo.files import FORMATS, Photograph, encode_photograph
 from photochrom.photo.hints import MAX_HINTS
+from photochrom.photo.photograph import Photograph
 from photochrom.serve import is_loopback, listen, serve
-from photochrom.server.api import FormatName, create_app
-from photochrom.server.batching import Batcher
-from photochrom.server.limits import Limits
-from photochrom.server.studio import Studio, safe_stem
+from photochrom.server.api import create_app
+from photochrom.service.batching import Batcher
+from photochrom.service.service import Service, safe_stem
+from photochrom.settings import FORMATS, Limits
 
 HINTS = json.dumps({"size": [451, 300], "hints": [{"x": 220, "y": 150, "color": "#2040c0"}]})
 
 
 def make_client(colorizer, token=None, hosts=frozenset(), **limits) -> TestClient:
-    return TestClient(create_app(Studio(colorizer, Limits(**limits)), token, hosts), raise_server_exceptions=False)
+    return TestClient(create_app(Service(colorizer, Limits(**limits)), token, hosts), raise_server_exceptions=False)
 
 
 @pytest.fixture(scope="module")
@@ -109,14 +108,9 @@ def test_a_job_from_beginning_to_end(client, cat):
     assert_problem(client.get(address), 404, "no such job")
 
 
-def wait_for(client, address, seconds=20):
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        state = client.get(address).json()
-        if state["state"] in ("done", "failed"):
-            return state
-        time.sleep(0.02)
-    raise AssertionError(f"still {state}")
+def wait_for(client, address):
+    wait_until(lambda: client.get(address).json()["state"] in ("done", "failed"), f"{address} has ended")
+    return client.get(address).json()
 
 
 def test_a_failed_job_says_why(client, cat):
@@ -130,10 +124,7 @@ def test_jobs_are_forgotten(colorizer, cat):
     with make_client(colorizer, jobs=2, keep=1) as client:
         addresses = [send(client, cat, "/v1/jobs").headers["location"] for _ in range(2)]
         assert_problem(send(client, cat, "/v1/jobs"), 429, "jobs")
-        ends = time.monotonic() + 20
-        while any(client.get(address).status_code != 404 for address in addresses):
-            assert time.monotonic() < ends, "still known"
-            time.sleep(0.05)
+        wait_until(lambda: all(client.get(address).status_code == 404 for address in addresses), "jobs are forgotten")
         assert send(client, cat, "/v1/jobs").status_code == 202
 
 
@@ -157,8 +148,9 @@ def test_documentation_asks_nobody_else(client):
     assert scripts and all(client.get(script).status_code == 200 for script in scripts)
 
 
-def test_format_names_are_the_formats():
-    assert get_args(FormatName) == tuple(FORMATS)
+def test_format_names_are_the_formats(client):
+    schema = client.get("/openapi.json").json()["components"]["schemas"]["FormatName"]
+    assert schema["enum"] == list(FORMATS)
 
 
 # What it refuses
@@ -193,7 +185,7 @@ def test_wrong_files(client, cat, photographs):
     assert_problem(client.post("/v1/colorize", data={"strength": 1}), 422, "file")
     assert_problem(client.post("/v1/colorize", content=b"x", headers={"content-type": "multipart/form-data"}), 400)
     assert_problem(client.get("/v1/nothing"), 404)
-    large = encode_photograph(Photograph(np.zeros((1001, 1000), np.uint8)), "png")
+    large = Photograph(np.zeros((1001, 1000), np.uint8)).encode("png")
     assert_problem(send(client, large), 413, "1000 x 1001")
     assert_problem(send(client, b"x" * 3_100_000), 413, "3 MB")
 
@@ -215,7 +207,7 @@ class SlowBackend:
         self.inner, self.info, self.open = inner, inner.info, threading.Event()
 
     def predict(self, *planes):
-        assert self.open.wait(20)
+        assert self.open.wait(60)
         return self.inner.predict(*planes)
 
 
@@ -229,8 +221,7 @@ def slow(loud):
 def test_more_than_the_queue_holds_is_refused(slow, cat):
     with make_client(slow, queue=3) as client, ThreadPoolExecutor(3) as pool:
         held = [pool.submit(send, client, cat) for _ in range(3)]
-        while "photochrom_held 3.0" not in client.get("/metrics").text:
-            time.sleep(0.01)
+        wait_until(lambda: "photochrom_held 3.0" in client.get("/metrics").text, "three requests are held")
         refused = send(client, cat)
         assert_problem(refused, 429, "3 photographs are waiting")
         assert int(refused.headers["retry-after"]) > 0
@@ -256,6 +247,11 @@ def test_an_error_of_ours_is_no_traceback(loud, cat, monkeypatch):
         assert "its log says why" in wait_for(client, address)["detail"]
 
 
+def described(found):
+    """An operation, or what is wrong with its description, which is raised."""
+    return found.ok()
+
+
 def examine(cases, bounded, seen):
     @bounded
     @given(case=cases)
@@ -268,9 +264,9 @@ def examine(cases, bounded, seen):
 @pytest.mark.slow
 def test_the_api_keeps_its_own_description(loud):
     """Schemathesis asks all that the OpenAPI description allows, and much that it doesn't."""
-    app = create_app(Studio(loud, Limits()))
+    app = create_app(Service(loud, Limits()))
     schema = schemathesis.openapi.from_asgi("/openapi.json", app)
-    tiny = encode_photograph(Photograph(np.arange(100, dtype=np.uint8).reshape(10, 10)), "png")
+    tiny = Photograph(np.arange(100, dtype=np.uint8).reshape(10, 10)).encode("png")
 
     @schema.hook
     def map_body(context, body):
@@ -290,9 +286,9 @@ def test_the_api_keeps_its_own_description(loud):
         sayable = all(isinstance(value, (str, bytes, int, float)) and value not in ("", b"") for value in body.values())
         return sayable and all(isinstance(text, (str, bytes)) for text in texts)
 
-    statuses: dict[str, Counter] = {}
+    statuses: dict[str, Counter[int]] = {}
     bounded = settings(max_examples=40, deadline=None, derandomize=True, database=None, phases=[Phase.generate])
-    for operation in (found.ok() for found in schema.get_all_operations()):
+    for operation in map(described, schema.get_all_operations()):
         seen = statuses[operation.label] = Counter()
         examine(operation.as_strategy(schemathesis.GenerationMode.POSITIVE), bounded, seen)
         if operation.method == "post":  # the others take nothing that could be wrong
@@ -347,15 +343,13 @@ def test_a_taken_port_is_one_line(loud):
 
 def test_waiting_requests_go_through_the_network_together(slow, photographs):
     gray = photographs["chelsea"][..., 1]
-    batcher, sizes = Batcher(slow), []
+    batcher, sizes = Batcher(slow), list[int]()
     batcher.observe = sizes.append
     with ThreadPoolExecutor(6) as pool:
         answers = [pool.submit(batcher.predict, gray)]
-        while not sizes:  # until the first is in work
-            time.sleep(0.01)
+        wait_until(lambda: sizes, "the first is in work")
         answers += [pool.submit(batcher.predict, np.roll(gray, 10 * n, axis=1)) for n in range(1, 6)]
-        while batcher._waiting.qsize() < 5:
-            time.sleep(0.01)
+        wait_until(lambda: batcher._waiting.qsize() >= 5, "five are waiting")
         slow.backend.open.set()
         colorings = [answer.result() for answer in answers]
     batcher.close()
@@ -370,9 +364,33 @@ def test_one_bad_question_spoils_no_other(slow, photographs):
     gray, outside = photographs["chelsea"][..., 1], (photochrom.Hint(1e6, 1e6, "#000000"),)
     with ThreadPoolExecutor(3) as pool:
         answers = [pool.submit(batcher.predict, gray, None, hints) for hints in ((), outside, ())]
-        time.sleep(0.3)
+        wait_until(lambda: all(answer.running() or answer.done() for answer in answers), "all three are asked")
         slow.backend.open.set()
         with pytest.raises(InputError, match="outside"):
             answers[1].result()
         assert answers[0].result().chroma.shape == answers[2].result().chroma.shape
     batcher.close()
+
+
+@pytest.mark.parametrize("foreign", ["a/b=1", "{}=x", 'q="', "=", "photochrom-tokens=secret"])
+def test_other_programs_cookies_do_not_matter(colorizer, cat, foreign):
+    """All ports of a host share their cookies, whatever form they have."""
+    with make_client(colorizer, token="secret") as client:
+        cookies = {"Cookie": f"{foreign}; photochrom-token=secret; {foreign}"}
+        assert client.get("/metrics", headers=cookies).status_code == 200
+        assert client.get("/metrics", headers={"Cookie": foreign}).status_code == 401
+
+
+def test_figures_name_the_route_that_was_asked(loud, cat):
+    with make_client(loud) as client:
+        send(client, cat)
+        client.get("/v1/jobs/none")
+        client.get("/v1/nonsense")
+        counted = re.findall(
+            r'photochrom_requests_total\{route="(.*?)",status="(\d+)"\} (\S+)', client.get("/metrics").text
+        )
+    assert sorted(counted) == [
+        ("/v1/colorize", "200", "1.0"),
+        ("/v1/jobs/{id}", "404", "1.0"),
+        ("unknown", "404", "1.0"),
+    ]

@@ -1,5 +1,6 @@
 """Training: it learns, resumes after a kill, runs in two processes, uses its noise."""
 
+import hashlib
 import json
 import os
 import signal
@@ -608,11 +609,13 @@ def exported(trained, tmp_path_factory):
 
 
 def test_export_agrees_with_pytorch_at_any_size(exported):
-    from photochrom.inference.backends import open_backend
+    from photochrom.inference.weights import load_model
 
     assert b'File "' not in (exported / "model.onnx").read_bytes()  # PyTorch's stack traces, with this machine's paths
-    model, original = open_backend(exported / "model.onnx"), open_backend(exported / "calibrated")
+    model, original = load_model(str(exported / "model.onnx")), load_model(str(exported / "calibrated"))
     assert model.info.noise_channels == original.info.noise_channels == 4
+    checkpoint = exported / "calibrated" / "checkpoint.pt"
+    assert original.info.digest == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     source = np.random.default_rng(0)
     for count, height, width in ((1, 32, 32), (3, 96, 64), (2, 160, 288)):
         arrays = (
@@ -627,11 +630,11 @@ def test_export_agrees_with_pytorch_at_any_size(exported):
 
 def test_calibration_changes_the_exported_colors(exported):
     """Without the picture's mean, weak chroma is halved and strong doubled, hues stay; the gain grows in between."""
-    from photochrom.inference.backends import open_backend
+    from photochrom.inference.weights import load_model
 
     luminance = (100 * np.random.default_rng(0).random((1, 1, 64, 64))).astype(np.float32)
     hints, noise = np.zeros((1, 3, 64, 64), np.float32), np.zeros((1, 4), np.float32)
-    models = open_backend(exported / "plain"), open_backend(exported / "model.onnx")
+    models = load_model(str(exported / "plain")), load_model(str(exported / "model.onnx"))
     plain, vivid = (model.predict(luminance, hints, noise) for model in models)
     plain -= plain.mean(axis=(2, 3), keepdims=True)
     size, vivid_size = np.hypot(plain[:, 0], plain[:, 1]).ravel(), np.hypot(vivid[:, 0], vivid[:, 1]).ravel()

@@ -1,10 +1,13 @@
 """Films: what stays as it was, that colors hold together, and that a stopped run goes on."""
 
 import json
+import os
 import subprocess
 import sys
+import threading
 import time
-from contextlib import suppress
+import weakref
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -15,14 +18,18 @@ av = pytest.importorskip("av")
 pytest.importorskip("scenedetect")
 
 from photochrom import cli
-from photochrom.commands.video import CODEC_NAMES
+from photochrom.coloring import Look
+from photochrom.errors import OutputError
 from photochrom.inference.colorizer import Coloring, Colorizer
 from photochrom.photo.color import luminance_of
+from photochrom.photo.hints import Hint
+from photochrom.video import assembly, colorize, tracking
 from photochrom.video.coherence import Coherence
 from photochrom.video.colorize import FilmOptions, colorize_film
-from photochrom.video.film import CODECS, Encoding, read_film, read_frames
+from photochrom.video.encoding import CODECS, Encoding
+from photochrom.video.film import read_film, read_frames
 from photochrom.video.shots import find_shots
-from photochrom.video.tracking import FilmHint, Hint, read_film_hints, track
+from photochrom.video.tracking import FilmHint, read_backward, read_film_hints, with_hints
 
 pytestmark = pytest.mark.slow
 RATE, WIDTH, HEIGHT = 12, 160, 120
@@ -67,13 +74,37 @@ def film(photographs, tmp_path_factory):
     return write_film(tmp_path_factory.mktemp("film") / "old.mp4", frames_of(photographs))
 
 
+SMALL = ("--working-size", "64", "--crf", "8")
+
+
+@pytest.fixture(scope="session")
+def small_colorizer():
+    """The bundled network, on pictures a quarter as wide and high as it usually sees."""
+    return Colorizer(working_size=64)
+
+
+@pytest.fixture(scope="module")
+def colored(film, tmp_path_factory):
+    """The film in color, for tests that only look at it."""
+    target = tmp_path_factory.mktemp("colored") / "new.mp4"
+    result = run(film, target, *SMALL)
+    assert result.exit_code == 0, result.output
+    return target
+
+
 def run(*arguments):
     return CliRunner().invoke(cli.main, ["video", *map(str, arguments)])
 
 
+def assert_refused(result, *words):
+    """One line that has these words, and exit status 2."""
+    assert result.exit_code == 2 and len(result.output.splitlines()) == 1, result.output
+    assert all(word in result.output for word in words), result.output
+
+
 def color(source, target, colorizer, **options):
     options = {"encoding": Encoding(crf=8), **options}
-    return list(colorize_film(source, target, colorizer, FilmOptions(**options), "test"))
+    return list(colorize_film(read_film(source), target, colorizer, FilmOptions(**options)))
 
 
 def read_all(path):
@@ -94,23 +125,21 @@ def packets_of(path, kind):
 # What stays
 
 
-def test_pictures_sound_times_and_facts_stay(film, tmp_path):
-    result = run(film, tmp_path / "new.mp4")
-    assert result.exit_code == 0, result.output
-    assert packets_of(tmp_path / "new.mp4", "audio") == packets_of(film, "audio")
+def test_pictures_sound_times_and_facts_stay(film, colored):
+    assert packets_of(colored, "audio") == packets_of(film, "audio")
     times = [at for at, _ in packets_of(film, "video")]
-    assert [at for at, _ in packets_of(tmp_path / "new.mp4", "video")] == times
-    old, new = read_all(film), read_all(tmp_path / "new.mp4")
+    assert [at for at, _ in packets_of(colored, "video")] == times
+    old, new = read_all(film), read_all(colored)
     assert len(old) == len(new) == 30 and new[0].shape == old[0].shape
     light = [np.abs(luminance_of(one) - luminance_of(other)).mean() for one, other in zip(old, new, strict=True)]
     assert max(light) < 1.5
     assert np.ptp(new[3].astype(int), axis=2).mean() > 3
-    with av.open(str(tmp_path / "new.mp4")) as container, av.open(str(film)) as source:
+    with av.open(str(colored)) as container, av.open(str(film)) as source:
         one, other = container.streams.video[0].codec_context, source.streams.video[0].codec_context
         assert (one.color_range, one.colorspace) == (other.color_range, other.colorspace) == (1, 1)
         assert container.metadata["title"] == "A cup and a cat"
         assert abs(container.duration - source.duration) < 0.05 * av.time_base
-    assert [path.name for path in tmp_path.iterdir()] == ["new.mp4"]
+    assert [path.name for path in colored.parent.iterdir()] == ["new.mp4"]
 
 
 def test_uneven_frame_times_stay(photographs, loud, tmp_path):
@@ -157,9 +186,15 @@ def test_subtitles_and_chapters_stay(photographs, loud, tmp_path):
         assert [c["metadata"]["title"] for c in container.chapters()] == ["The cup", "The cat"]
 
 
-@pytest.mark.parametrize(("codec", "suffix"), [("h264", "mp4"), ("h265", "mkv"), ("prores", "mov"), ("ffv1", "mkv")])
+def test_every_codec_is_tested():
+    assert {codec for codec, _ in CODECS_IN} == set(CODECS)
+
+
+CODECS_IN = [("h264", "mp4"), ("h265", "mkv"), ("prores", "mov"), ("ffv1", "mkv")]
+
+
+@pytest.mark.parametrize(("codec", "suffix"), CODECS_IN)
 def test_codecs(codec, suffix, film, loud, tmp_path):
-    assert tuple(CODECS) == CODEC_NAMES
     target = tmp_path / f"new.{suffix}"
     color(film, target, loud, encoding=Encoding(codec), end=0.5)
     with av.open(str(target)) as container:
@@ -193,41 +228,92 @@ def test_a_part_of_a_film(film, loud, tmp_path):
 # Going on
 
 
-def test_a_killed_run_goes_on_and_ends_the_same(film, photographs, tmp_path):
-    source = write_film(tmp_path / "long.mp4", frames_of(photographs, count=110, cut=100), sound=False)
+@pytest.mark.parametrize(
+    ("count", "shape", "size"),
+    [
+        pytest.param(40, (48, 64), 64, id="small"),
+        pytest.param(110, (HEIGHT, WIDTH), 256, marks=pytest.mark.nightly, id="full size"),
+    ],
+)
+def test_a_killed_run_goes_on_and_ends_the_same(count, shape, size, photographs, tmp_path, monkeypatch):
+    pictures = [picture[: shape[0], : shape[1]] for picture in frames_of(photographs, count=count, cut=count - 10)]
+    source = write_film(tmp_path / "long.mp4", pictures, sound=False)
+    # x264 never encodes twice the same
+    arguments = [str(source), "--codec", "ffv1", "--working-size", str(size)]
     code = (
-        "import sys; from photochrom.video import colorize; colorize.SEGMENT_FRAMES = 20;"
+        f"import sys; from photochrom.video import colorize; colorize.SEGMENT_FRAMES = {count // 5};"
         "from photochrom.cli import main; main(sys.argv[1:])"
     )
-    command = [sys.executable, "-c", code, "video", str(source), "--codec", "ffv1"]  # x264 never encodes twice the same
-    subprocess.run([*command, str(tmp_path / "whole.mkv")], check=True)
-    process = subprocess.Popen([*command, str(tmp_path / "stopped.mkv")])
-    parts, ends = tmp_path / ".stopped.mkv.parts", time.monotonic() + 60
+    process = subprocess.Popen([sys.executable, "-c", code, "video", *arguments, str(tmp_path / "stopped.mkv")])
+    parts, ends = tmp_path / ".stopped.mkv.parts", time.monotonic() + 600
     while len(list(parts.glob("*.json"))) < 2:
         assert time.monotonic() < ends and process.poll() is None
-        time.sleep(0.01)
+        time.sleep(0.005)
     process.kill()
     process.wait()
     kept = {path: path.stat().st_mtime_ns for path in parts.glob("*.segment")}
     assert 2 <= len(kept) < 6 and not (tmp_path / "stopped.mkv").exists()
-    first = min(kept)
-    process = subprocess.Popen([*command, str(tmp_path / "stopped.mkv")])
-    while first.exists() and process.poll() is None:
-        with suppress(FileNotFoundError):  # it goes when the film is whole
-            assert first.stat().st_mtime_ns == kept[first]
-        time.sleep(0.05)
-    assert process.wait() == 0 and not parts.exists()
+    monkeypatch.setattr(colorize, "SEGMENT_FRAMES", count // 5)
+    whole, assemble = run(*arguments, tmp_path / "whole.mkv"), colorize.assemble
+
+    def assemble_kept(film, segments, *rest):
+        assert [(each.path, each.path.stat().st_mtime_ns) for each in segments[:2]] == sorted(kept.items())[:2]
+        assemble(film, segments, *rest)
+
+    monkeypatch.setattr(colorize, "assemble", assemble_kept)
+    result = run(*arguments, tmp_path / "stopped.mkv")
+    assert (whole.exit_code, result.exit_code) == (0, 0), result.output
+    assert not parts.exists()
     one, other = read_all(tmp_path / "whole.mkv"), read_all(tmp_path / "stopped.mkv")
-    assert len(one) == len(other) == 110 and all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    assert len(one) == len(other) == count and all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def stopped_run(film, target, colorizer, frames=1, **options):
+    """Color some frames in segments of one, and stop."""
+    progress = colorize_film(read_film(film), target, colorizer, FilmOptions(**options))
+    for _ in range(frames):
+        done = next(progress).done
+    progress.close()
+    assert target.with_name(f".{target.name}.parts").exists()
+    return done
 
 
 def test_other_settings_begin_anew(film, loud, tmp_path):
-    progress = colorize_film(film, tmp_path / "new.mp4", loud, FilmOptions(), "test")
-    next(progress)
-    progress.close()
-    assert (tmp_path / ".new.mp4.parts").exists()
-    assert color(film, tmp_path / "new.mp4", loud, strength=0.0)[-1].done == 30
+    stopped_run(film, tmp_path / "new.mp4", loud)
+    assert color(film, tmp_path / "new.mp4", loud, look=Look(0.0))[-1].done == 30
     assert np.ptp(read_all(tmp_path / "new.mp4")[0].astype(int), axis=2).mean() < 3
+
+
+@pytest.mark.parametrize("what", ["nothing", "model", "working size", "hints", "version", "encoder", "source"])
+def test_what_decides_the_output_begins_anew(what, photographs, loud, tmp_path, monkeypatch):
+    monkeypatch.setattr(colorize, "SEGMENT_FRAMES", 2)
+    source = write_film(tmp_path / "old.mp4", [p[:48, :64] for p in frames_of(photographs, 5)], sound=False)
+    stopped_run(source, tmp_path / "new.mp4", loud, frames=3)
+    options = {}
+    if what == "model":  # known by its content, not by its name
+        loud.backend.info = replace(loud.backend.info, digest="another")
+    elif what == "working size":
+        loud.working_size = 64
+    elif what == "hints":
+        options = {"hints": (FilmHint(0, Hint(20, 20, "#ff0000")),)}
+    elif what == "version":
+        monkeypatch.setattr(colorize.photochrom, "__version__", "99")
+    elif what == "encoder":
+        monkeypatch.setattr(colorize.av, "__version__", "99")
+    elif what == "source":
+        source.touch()
+    assert stopped_run(source, tmp_path / "new.mp4", loud, **options) == (3 if what == "nothing" else 1)
+
+
+@pytest.mark.parametrize("name", ["plan", "000001.json", "000001.npz"])
+@pytest.mark.parametrize("content", [b"", b"\xe9", b"[1]"])
+def test_damaged_notes_are_done_again(name, content, photographs, loud, tmp_path, monkeypatch):
+    monkeypatch.setattr(colorize, "SEGMENT_FRAMES", 2)
+    source = write_film(tmp_path / "old.mp4", [p[:48, :64] for p in frames_of(photographs, 7)], sound=False)
+    stopped_run(source, tmp_path / "new.mp4", loud, frames=6, encoding=Encoding(crf=8))
+    (tmp_path / ".new.mp4.parts" / name).write_bytes(content)
+    first = color(source, tmp_path / "new.mp4", loud)[0].done
+    assert first == (1 if name == "plan" else 3) and len(read_all(tmp_path / "new.mp4")) == 7
 
 
 @pytest.mark.parametrize(
@@ -246,13 +332,14 @@ def test_wrong_films_are_one_line(name, content, message, tmp_path):
     assert not (tmp_path / "new.mp4").exists()
 
 
-def test_a_film_that_breaks_off_says_where(photographs, loud, tmp_path):
+def test_a_film_that_breaks_off_says_where(photographs, tmp_path):
     whole = write_film(tmp_path / "whole.mkv", frames_of(photographs, count=60, cut=60), sound=False)
     broken = tmp_path / "broken.mkv"
     broken.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    result = run(broken, tmp_path / "new.mkv")
-    assert result.exit_code == 2 and "--to" in result.output and not (tmp_path / "new.mkv").exists()
-    assert run(broken, tmp_path / "new.mkv", "--to", result.output.split()[-1]).exit_code == 0
+    result = run(broken, tmp_path / "new.mkv", *SMALL)
+    assert_refused(result, "--to")
+    assert not (tmp_path / "new.mkv").exists()
+    assert run(broken, tmp_path / "new.mkv", *SMALL, "--to", result.output.split()[-1]).exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -261,6 +348,9 @@ def test_a_film_that_breaks_off_says_where(photographs, loud, tmp_path):
         (["new.xyz"], "no film format"),
         (["no/where.mp4"], "no folder"),
         (["new.mp4", "--from", "2", "--to", "1"], "not after"),
+        (["new.mp4", "--from", "2.6"], "no frames"),
+        (["new.mp4", "--from", "inf"], "no frames"),
+        (["new.mp4", "--codec", "prores"], "can't hold prores"),
         (["new.mp4", "--hints", "none.json"], "cannot read the hints"),
     ],
 )
@@ -276,6 +366,172 @@ def test_a_film_is_not_written_over_itself_or_another(film, tmp_path):
     assert "--overwrite" in run(film, tmp_path / "there.mp4").output
 
 
+# Films that are put together
+
+
+def small_frames(photographs, count):
+    return [np.ascontiguousarray(picture[:48, :64]) for picture in frames_of(photographs, count)]
+
+
+def remux(source, target, later):
+    """Copy a film's packets into another container, some seconds later."""
+    with av.open(str(source)) as one, av.open(str(target), "w") as two:
+        copies = {stream: two.add_stream_from_template(stream) for stream in one.streams}
+        for packet in one.demux():
+            if packet.dts is not None:
+                shift = round(later / packet.time_base)
+                packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
+                packet.stream = copies[packet.stream]
+                two.mux(packet)
+    return target
+
+
+def test_a_film_stopped_while_it_is_put_together_goes_on_there(photographs, loud, tmp_path, monkeypatch):
+    source = write_film(tmp_path / "old.mp4", small_frames(photographs, 24))
+    assemble = colorize.assemble
+
+    def stopped(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(colorize, "assemble", stopped)
+    with pytest.raises(OutputError, match="No space"):
+        color(source, tmp_path / "new.mp4", loud)
+    monkeypatch.setattr(colorize, "assemble", assemble)
+    predicted = len(loud.backend.seen)
+    assert color(source, tmp_path / "new.mp4", loud) == []
+    assert len(loud.backend.seen) == predicted and len(read_all(tmp_path / "new.mp4")) == 24
+
+
+def test_an_error_of_the_output_never_blames_the_source(photographs, loud, tmp_path, monkeypatch):
+    source = write_film(tmp_path / "old.mp4", small_frames(photographs, 4))
+
+    def refused(*_):
+        raise av.error.ArgumentError(22, "Invalid argument")
+
+    monkeypatch.setattr(assembly, "_keep_film_facts", refused)
+    with pytest.raises(OutputError, match=r"cannot write .*new\.mp4"):
+        color(source, tmp_path / "new.mp4", loud)
+
+
+@pytest.mark.parametrize(("later", "suffix"), [(3600, "mp4"), (3600, "mkv"), (0, "mp4")])
+def test_a_film_that_starts_late_begins_at_0(later, suffix, photographs, loud, tmp_path):
+    plain = write_film(tmp_path / "plain.mp4", small_frames(photographs, 24))
+    source = remux(plain, tmp_path / "late.ts", Fraction(later))
+    target = tmp_path / f"new.{suffix}"
+    color(source, target, loud)
+    old, new = ([packets_of(path, kind) for kind in ("video", "audio")] for path in (source, target))
+    begin = min(old[0][0][0], old[1][0][0])
+    assert begin > later - 1
+    for before, after in zip(old, new, strict=True):
+        assert [float(at) for at, _ in after] == pytest.approx([float(at - begin) for at, _ in before], abs=0.002)
+    assert packets_of(target, "video")[0][0] < 0.2
+
+
+@pytest.mark.parametrize("suffix", ["ts", "mpg", "avi"])
+def test_no_frame_is_lost_where_a_run_begins_in_the_middle(suffix, photographs, tmp_path):
+    """A seek in these containers ends up too late."""
+    pictures = [photographs["coffee"][n : n + 48, n : n + 64, 1] for n in range(120)]
+    codec = {"avi": "mpeg4"}.get(suffix, "mpeg2video")
+    path = tmp_path / f"old.{suffix}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options={"bf": "2", "g": "12", "b": "2000000"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for picture in pictures:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="gray")
+            container.mux(stream.encode(frame.reformat(format="yuv420p")))
+        container.mux(stream.encode(None))
+    film = read_film(path)
+    whole = list(read_frames(film))
+    for number in (40, 71, 95, 119):
+        first = next(read_frames(film, whole[number].pts))
+        assert first.pts == whole[number].pts and np.array_equal(first.pixels, whole[number].pixels)
+
+
+def test_h264_in_avi_keeps_its_order(photographs, loud, tmp_path):
+    """Its frames have decoding times alone."""
+    plain = write_film(tmp_path / "plain.mp4", small_frames(photographs, 30), sound=False)
+    with av.open(str(plain)) as one, av.open(str(tmp_path / "old.avi"), "w") as two:
+        copy = two.add_stream("libx264", rate=RATE, options={"bf": "3", "crf": "8"})
+        copy.width, copy.height, copy.pix_fmt = 64, 48, "yuv420p"
+        for number, frame in enumerate(one.decode(video=0)):
+            frame.pts, frame.time_base = number, Fraction(1, RATE)
+            two.mux(copy.encode(frame))
+        two.mux(copy.encode(None))
+    color(tmp_path / "old.avi", tmp_path / "new.mkv", loud)
+    times = [float(at) for at, _ in packets_of(tmp_path / "new.mkv", "video")]
+    assert times == pytest.approx([n / RATE for n in range(30)], abs=0.002)
+    expected, found = read_all(plain), read_all(tmp_path / "new.mkv")
+    light = [np.abs(luminance_of(a) - luminance_of(b)).mean() for a, b in zip(expected, found, strict=True)]
+    assert max(light) < 3
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_sound_longer_than_the_pictures_is_kept(suffix, photographs, loud, tmp_path):
+    source = write_film(tmp_path / f"old.{suffix}", small_frames(photographs, 6))  # half a second; sound of two
+    color(source, tmp_path / f"new.{suffix}", loud)
+    assert len(read_all(tmp_path / f"new.{suffix}")) == 6
+    assert packets_of(tmp_path / f"new.{suffix}", "audio") == packets_of(source, "audio")
+
+
+def with_timecode(path, photographs):
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("prores_ks", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv422p10le"
+        stream.metadata["timecode"] = "01:00:00:00"
+        for picture in small_frames(photographs, 5):
+            container.mux(
+                stream.encode(av.VideoFrame.from_ndarray(picture, format="gray").reformat(format="yuv422p10le"))
+            )
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["mov", "mp4", "mkv"])
+def test_tracks_that_the_output_cannot_hold_are_left_out_by_name(suffix, photographs, loud, tmp_path):
+    source = with_timecode(tmp_path / "old.mov", photographs)
+    with av.open(str(source)) as container:
+        assert [stream.type for stream in container.streams] == ["video", "data"]
+    progress = color(source, tmp_path / f"new.{suffix}", loud)
+    assert len(read_all(tmp_path / f"new.{suffix}")) == 5
+    with av.open(str(tmp_path / f"new.{suffix}")) as container:
+        kept = any(stream.type == "data" for stream in container.streams)
+    assert "track 1 (data" in progress[0].left_out[0]
+    assert kept == (suffix != "mkv")  # these make a new timecode track
+
+
+def test_the_command_names_tracks_that_are_left_out(photographs, tmp_path):
+    source = with_timecode(tmp_path / "old.mov", photographs)
+    result = run(source, tmp_path / "new.mkv", *SMALL)
+    assert result.exit_code == 0 and "track 1 (data" in result.output and len(result.output.splitlines()) == 1
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_aspect_rate_and_flags_stay(suffix, photographs, loud, tmp_path):
+    flags, source = av.stream.Disposition, tmp_path / "old.mkv"
+    with av.open(str(source), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        video.codec_context.sample_aspect_ratio = Fraction(64, 45)
+        tones = [container.add_stream("aac", rate=8000, layout="mono") for _ in range(2)]
+        video.disposition, tones[0].disposition, tones[1].disposition = flags.default, flags.comment, flags.default
+        for picture in small_frames(photographs, 10):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="gray").reformat(format="yuv420p")))
+        container.mux(video.encode(None))
+        for tone in tones:
+            samples = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.int16), format="s16", layout="mono")
+            samples.sample_rate, samples.pts = 8000, 0
+            container.mux(tone.encode(samples))
+            container.mux(tone.encode(None))
+    target = tmp_path / f"new.{suffix}"
+    color(source, target, loud)
+    with av.open(str(source)) as one, av.open(str(target)) as two:
+        old, new = one.streams.video[0], two.streams.video[0]
+        assert new.sample_aspect_ratio == old.sample_aspect_ratio == Fraction(64, 45)
+        assert new.average_rate == old.average_rate == 25
+        default = [bool(stream.disposition & flags.default) for stream in one.streams]
+        assert [bool(stream.disposition & flags.default) for stream in two.streams] == default == [True, False, True]
+
+
 # Colors
 
 
@@ -285,21 +541,106 @@ def test_shots_are_found(film):
     assert [found.seconds_at(tick) for tick in shots] == pytest.approx([0, 15 / RATE], abs=0.05)
 
 
+def hints_of(film, given, first=None):
+    """The hints of every frame that has any, by its tick."""
+    frames = with_hints(film, read_frames(film, first), find_shots(film), given)
+    return {frame.pts: hints for frame, hints in frames if hints}
+
+
 def test_hints_follow_what_they_were_put_on(film):
     found = read_film(film)
-    hints = track(found, find_shots(found), (FilmHint(0.5, Hint(80, 60, "#2040c0")),))
+    hints = hints_of(found, (FilmHint(0.5, Hint(80, 60, "#2040c0")),))
     assert len(hints) == 15  # of the first shot alone
     for tick, (hint,) in hints.items():
         assert hint.x == pytest.approx(80 - 3 * (found.seconds_at(tick) - 0.5) * RATE, abs=1.5)
         assert hint.y == pytest.approx(60, abs=1.5)
 
 
-def test_a_hint_colors_the_whole_shot(film, colorizer, tmp_path):
+def test_hints_are_the_same_from_wherever_a_run_begins(photographs, tmp_path, monkeypatch):
+    """A shot is walked backward in chunks, the last of which may be shorter, across key frames."""
+    path = write_film(tmp_path / "long.mkv", frames_of(photographs, count=70, cut=60), sound=False)
+    film = read_film(path)
+    given = (
+        FilmHint(4.0, Hint(90, 60, "#2040c0")),
+        FilmHint(1.0, Hint(70, 50, "#a02010")),
+        FilmHint(9, Hint(9, 9, "#000000")),
+    )
+    whole = hints_of(film, given)
+    assert len(whole) == 70
+    monkeypatch.setattr(tracking, "CHUNK", 7)
+    for seconds in (0, 0.5, 2, 4, 4.5, 5.5):
+        first = film.pts_at(seconds)
+        assert hints_of(film, given, first) == {tick: hints for tick, hints in whole.items() if tick >= first}
+
+
+@pytest.mark.parametrize("seconds", [10, pytest.param(120, marks=pytest.mark.nightly)])
+def test_the_memory_of_hints_does_not_grow_with_a_shot(seconds, photographs, tmp_path, monkeypatch):
+    """A hint on the last frame of a shot is followed back to its first one with a few small pictures at a time."""
+
+    def write(path, count):
+        pictures = list(frames_of(photographs, 12, 12))
+        return read_film(write_film(path, (pictures[abs(n % 22 - 11)] for n in range(count)), sound=False))
+
+    monkeypatch.setattr(tracking, "CHUNK", 16)
+    alive, most, small_gray = weakref.WeakSet(), [], tracking.small_gray
+
+    class Picture(np.ndarray):
+        __hash__ = object.__hash__
+
+    def counted(pixels):
+        picture = small_gray(pixels).view(Picture)
+        alive.add(picture)
+        most.append(len(alive))
+        return picture
+
+    monkeypatch.setattr(tracking, "small_gray", counted)
+    for count in (3 * RATE, seconds * RATE):
+        film = write(tmp_path / f"{count}.mkv", count)
+        most.clear()
+        assert len(hints_of(film, (FilmHint(count / RATE, Hint(80, 60, "#2040c0")),))) == count
+        assert len(most) >= count and max(most) <= 16 + 2
+
+
+def test_walking_backward_meets_every_frame(film):
+    found = read_film(film)
+    ticks = [frame.pts for frame in read_frames(found)]
+    assert [tick for tick, _ in read_backward(found, ticks[3], ticks[20])] == ticks[19:2:-1]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"hints": [{"x": 1, "y": 2, "color": "#aabbcc", "note": "Caf\xe9"}]}'.encode("latin-1"), "UTF-8"),
+        (b'{"hints": [{"x": 1, "y": 2, "color": "#aabbcc"}]}', "time"),
+        (b'{"hints": [{"x": 1, "y": 2, "color": "#aabbcc", "time": Infinity}]}', "time"),
+        (b'{"hints": [{"x": 1, "y": 2, "color": "#aabbcc", "time": NaN}]}', "time"),
+        (b"\x00\xff", "UTF-8"),
+    ],
+)
+def test_wrong_hint_files_are_one_line(content, message, film, tmp_path):
+    (tmp_path / "film.json").write_bytes(content)
+    assert_refused(run(film, tmp_path / "new.mp4", "--hints", tmp_path / "film.json"), message)
+
+
+def test_a_hint_file_is_read_once(film, tmp_path):
+    """From a pipe, too, which can't be read twice; and with the mark that some editors put before UTF-8."""
+    os.mkfifo(tmp_path / "pipe")
+    content = b'\xef\xbb\xbf{"hints": [{"time": 0, "x": 1, "y": 2, "color": "#aabbcc"}]}'
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(content,), daemon=True)
+    writer.start()
+    assert read_film_hints(tmp_path / "pipe", read_film(film)) == (FilmHint(0, Hint(1, 2, "#aabbcc")),)
+
+
+@pytest.mark.parametrize("size", [64, pytest.param(256, marks=pytest.mark.nightly)])
+def test_a_hint_colors_the_whole_shot(size, film, colored, tmp_path):
     content = {"size": [WIDTH, HEIGHT], "hints": [{"time": 0.5, "x": 80, "y": 60, "color": "#2040c0"}]}
     (tmp_path / "film.json").write_text(json.dumps(content))
-    color(film, tmp_path / "plain.mp4", colorizer)
-    color(film, tmp_path / "hinted.mp4", colorizer, hints=read_film_hints(tmp_path / "film.json", read_film(film)))
-    plain, hinted = read_all(tmp_path / "plain.mp4"), read_all(tmp_path / "hinted.mp4")
+    options = ("--working-size", size, "--crf", 8)
+    if size != 64:
+        colored = tmp_path / "plain.mp4"
+        assert run(film, colored, *options).exit_code == 0
+    assert run(film, tmp_path / "hinted.mp4", *options, "--hints", tmp_path / "film.json").exit_code == 0
+    plain, hinted = read_all(colored), read_all(tmp_path / "hinted.mp4")
     for number in (1, 6, 13):
         x = 80 - 3 * (number - 6)
         near = np.s_[55:65, x - 5 : x + 5, 2]
@@ -323,7 +664,7 @@ def test_flickering_colors_are_held_together(photographs):
     assert held < fresh / 2
 
 
-def test_a_cut_forgets(photographs, film, tmp_path):
+def test_a_cut_forgets(film, loud, tmp_path, monkeypatch):
     class Counting(Coherence):
         shots = 0
 
@@ -331,11 +672,6 @@ def test_a_cut_forgets(photographs, film, tmp_path):
             Counting.shots += 1
             super().begin_shot()
 
-    from photochrom.video import colorize as module
-
-    original, module.Coherence = module.Coherence, Counting
-    try:
-        color(film, tmp_path / "new.mp4", Colorizer())
-    finally:
-        module.Coherence = original
+    monkeypatch.setattr(colorize, "Coherence", Counting)
+    color(film, tmp_path / "new.mp4", loud)
     assert Counting.shots == 2

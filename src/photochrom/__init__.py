@@ -6,14 +6,7 @@ photochrom.colorize("old.jpg").save("new.jpg")
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
-
-# The libraries underneath report to their makers unless told not to before they are imported: ONNX Runtime since
-# 1.29 (events and a device identifier, to Microsoft), Ray (usage statistics). Photographs' business is nobody's.
-os.environ |= {"ORT_DISABLE_TELEMETRY": "1", "RAY_USAGE_STATS_ENABLED": "0"}
-# What is wrong with a file we say ourselves; libvips' warnings would go to standard error beside it.
-os.environ.setdefault("VIPS_WARNING", "0")
 
 __version__ = "0.1.0"
 __all__ = ["Colorizer", "Hint", "PhotochromError", "Photograph", "__version__", "colorize", "read_photograph"]
@@ -22,16 +15,17 @@ if TYPE_CHECKING:
     from photochrom.album import colorize
     from photochrom.errors import PhotochromError
     from photochrom.inference.colorizer import Colorizer
-    from photochrom.photo.files import Photograph, read_photograph
+    from photochrom.photo.decoding import read_photograph
     from photochrom.photo.hints import Hint
+    from photochrom.photo.photograph import Photograph
 
 _HOMES = {
     "Colorizer": "photochrom.inference.colorizer",
     "Hint": "photochrom.photo.hints",
-    "Photograph": "photochrom.photo.files",
+    "Photograph": "photochrom.photo.photograph",
     "PhotochromError": "photochrom.errors",
     "colorize": "photochrom.album",
-    "read_photograph": "photochrom.photo.files",
+    "read_photograph": "photochrom.photo.decoding",
 }
 
 

@@ -3,55 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
 
-from photochrom.errors import InputError, OutputError, PhotochromError
+from photochrom.coloring import Look, Predictor, Request, color, color_photograph
+from photochrom.disk import make_folder
+from photochrom.errors import InputError, PhotochromError
 from photochrom.inference.colorizer import DEFAULT_WORKING_SIZE, Colorizer
-from photochrom.inference.weights import DEFAULT_MODEL
-from photochrom.photo.files import (
-    DEFAULT_QUALITY,
+from photochrom.photo.decoding import read_bytes, read_photograph
+from photochrom.photo.hints import Hint
+from photochrom.photo.photograph import Photograph, write_bytes
+from photochrom.settings import (
+    COLOR_SUFFIX,
+    DEFAULT_MODEL,
     FORMATS,
-    MAX_PIXELS,
     READABLE_SUFFIXES,
-    Photograph,
+    STRENGTH,
     format_of,
-    read_photograph,
-    write_photograph,
+    is_photograph,
+    written_suffixes,
 )
-from photochrom.photo.hints import Hint, HintFile
-
-COLOR_SUFFIX = "-color"  # of the file name, where the output stands beside its input
-
-
-@dataclass(frozen=True)
-class Options:
-    """How photographs are colored and written."""
-
-    strength: float = 1.0
-    seed: int | None = None
-    variants: int = 1
-    hints: tuple[Hint, ...] = ()
-    hint_file: HintFile | None = None
-    format: str | None = None
-    quality: int = DEFAULT_QUALITY
-    overwrite: bool = False
-    max_pixels: int = MAX_PIXELS
-
-    def hints_for(self, photograph: Photograph) -> tuple[Hint, ...]:
-        """All hints, in the photograph's pixels."""
-        height, width = photograph.pixels.shape[:2]
-        from_file = self.hint_file.for_size(width, height) if self.hint_file else ()
-        return self.hints + from_file
 
 
 @dataclass(frozen=True)
 class Task:
-    """One photograph and the files its colorings go to, one a variant."""
+    """One photograph and the files its colorings go to, one per variant."""
 
     source: Path
     outputs: tuple[Path, ...]
@@ -69,7 +49,7 @@ class Outcome:
 def colorize(
     photograph: str | Path | Photograph,
     *,
-    strength: float = 1.0,
+    strength: float = STRENGTH.default,
     seed: int | None = None,
     hints: Sequence[Hint] = (),
     model: str = DEFAULT_MODEL,
@@ -80,48 +60,52 @@ def colorize(
     strength multiplies the chroma; seed chooses another plausible coloring; hints put colors at places.
     Save the result with its `save` method. Raises InputError or WeightsError.
     """
+    look = Look(strength, seed, tuple(hints))
     if not isinstance(photograph, Photograph):
         photograph = read_photograph(photograph)
-    colorizer = _colorizer(model, working_size)
-    pixels = colorizer.colorize(photograph.pixels, strength=strength, seed=seed, hints=hints)
-    return replace(photograph, pixels=pixels)
+    return color_photograph(photograph, look, _colorizer(model, working_size))
 
 
-def plan(inputs: Sequence[Path], out: Path | None, options: Options) -> list[Task]:
+def plan(
+    inputs: Sequence[Path], out: Path | None = None, *, format: str | None = None, variants: int = 1
+) -> list[Task]:
     """The tasks that files and folders stand for.
 
     out: a folder (file names are kept, below a folder its structure too), a file name for a single input, or
-    None for NAME-color.EXT beside each input. Raises InputError for an input that isn't there or outputs
-    that would overwrite each other or an input.
+    None for NAME-color.EXT beside each input. format: None for each input's own. Raises InputError for an input that
+    isn't there or outputs that would overwrite each other or an input.
     """
     found = list(_find(inputs, out))
     if not found:
         raise InputError(f"no photographs in {', '.join(map(str, inputs))}")
     as_file = out is not None and not out.is_dir() and out.suffix != "" and len(inputs) == 1 and inputs[0].is_file()
-    if as_file and out is not None and format_of(out) is None and options.format is None:
-        raise InputError(f"no photograph format is called {out.suffix}: choose one of {', '.join(_written_suffixes())}")
+    if as_file and out is not None and format_of(out) is None and format is None:
+        choices = ", ".join(written_suffixes())
+        raise InputError(f"no photograph format is called {out.suffix}: choose one of {choices}")
     tasks = []
     for source, relative in found:
         if as_file and out is not None:
             path = out
         elif out is not None:
-            path = _with_format(out / relative, options.format)
+            path = _with_format(out / relative, format)
         else:
-            path = _with_format(source.with_stem(source.stem + COLOR_SUFFIX), options.format)
-        tasks.append(Task(source, _numbered(path, options.variants)))
+            path = _with_format(source.with_stem(source.stem + COLOR_SUFFIX), format)
+        tasks.append(Task(source, _numbered(path, variants)))
     _check_outputs(tasks)
     return tasks
 
 
-def run(tasks: Iterable[Task], colorizer: Colorizer, options: Options, jobs: int = 1) -> Iterator[Outcome]:
+def run(
+    tasks: Iterable[Task], predictor: Predictor, request: Request, *, overwrite: bool = False, jobs: int = 1
+) -> Iterator[Outcome]:
     """Do the tasks, `jobs` at a time, and yield what became of each as it is done."""
     waiting = iter(tasks)
     with ThreadPoolExecutor(jobs) as pool:
         running: set[Future[Outcome]] = set()
         while True:
-            # Only as many are handed out as run: an interrupted run stops at once.
+            # Only as many are handed out as run, so that an interrupted run stops at once.
             for task in islice(waiting, jobs - len(running)):
-                running.add(pool.submit(run_task, task, colorizer, options))
+                running.add(pool.submit(run_task, task, predictor, request, overwrite))
             if not running:
                 return
             done, running = wait(running, return_when=FIRST_COMPLETED)
@@ -129,33 +113,21 @@ def run(tasks: Iterable[Task], colorizer: Colorizer, options: Options, jobs: int
                 yield future.result()
 
 
-def run_task(task: Task, colorizer: Colorizer, options: Options) -> Outcome:
-    """Color one photograph into its output files, those that exist excepted."""
-    missing = [(k, path) for k, path in enumerate(task.outputs) if options.overwrite or not path.exists()]
+def run_task(task: Task, predictor: Predictor, request: Request, overwrite: bool = False) -> Outcome:
+    """Color one photograph into its output files, except those that exist."""
+    missing = {number: path for number, path in enumerate(task.outputs) if overwrite or not path.exists()}
     if not missing:
         return Outcome(task, skipped=True)
     try:
-        photograph = read_photograph(task.source, options.max_pixels)
-        hints = options.hints_for(photograph)
-        for number, path in missing:
-            pixels = colorizer.colorize(
-                photograph.pixels, strength=options.strength, seed=variant_seed(options.seed, number), hints=hints
-            )
-            _make_folder(path.parent)
-            colored = replace(photograph, pixels=pixels)
-            write_photograph(colored, path, options.format, options.quality)
+        colored = color(read_bytes(task.source), str(task.source), request, predictor, missing)
+        for path, (content, _) in zip(missing.values(), colored, strict=True):
+            make_folder(path.parent)
+            write_bytes(path, content)
     except PhotochromError as error:
         return Outcome(task, error=error)
     except MemoryError:
         return Outcome(task, error=InputError(f"{task.source} needs more memory than there is"))
     return Outcome(task)
-
-
-def variant_seed(seed: int | None, number: int) -> int | None:
-    """The seed of variant `number`, from 0: the first is the given one, the likeliest without."""
-    if number == 0:
-        return seed
-    return (seed or 0) + number
 
 
 @cache
@@ -167,12 +139,11 @@ def _find(inputs: Sequence[Path], out: Path | None) -> Iterator[tuple[Path, Path
     """Photographs as (path, path to keep below an output folder); earlier runs' outputs are left out."""
     for source in inputs:
         if source.is_dir():
-            files = sorted(p for p in source.rglob("*") if p.suffix.lower() in READABLE_SUFFIXES and p.is_file())
-            names = set(files)
-            for path in files:
-                hidden = path.name.startswith(".")
-                if not hidden and not _is_below(path, out, source) and not _is_color_version(path, names):
-                    yield path, path.relative_to(source)
+            below = ((p, p.relative_to(source)) for p in sorted(source.rglob("*")))
+            files = {p: relative for p, relative in below if is_photograph(str(relative)) and p.is_file()}
+            for path, relative in files.items():
+                if not _is_below(path, out, source) and not _is_color_version(path, files.keys()):
+                    yield path, relative
         elif source.exists():
             yield source, Path(source.name)
         else:
@@ -183,17 +154,17 @@ def _is_below(path: Path, out: Path | None, source: Path) -> bool:
     return out is not None and out.resolve() != source.resolve() and out.resolve() in path.resolve().parents
 
 
-def _is_color_version(path: Path, names: set[Path]) -> bool:
+def _is_color_version(path: Path, names: Container[Path]) -> bool:
     """Whether NAME-color.EXT or NAME-color-2.EXT stands beside its NAME."""
     match = re.fullmatch(rf"(.+){COLOR_SUFFIX}(-\d+)?", path.stem)
     return match is not None and any(path.with_name(match[1] + suffix) in names for suffix in READABLE_SUFFIXES)
 
 
-def _with_format(path: Path, format_name: str | None) -> Path:
+def _with_format(path: Path, format: str | None) -> Path:
     """The path with a suffix that can be written: the given format's, else its own, else PNG's."""
     own = format_of(path)
-    wanted = format_name or own or "png"
-    return path if own == wanted else path.with_suffix(FORMATS[wanted][0])
+    wanted = format or own or "png"
+    return path if own == wanted else path.with_suffix(FORMATS[wanted].suffixes[0])
 
 
 def _numbered(path: Path, variants: int) -> tuple[Path, ...]:
@@ -215,14 +186,3 @@ def _check_outputs(tasks: list[Task]) -> None:
             if resolved in taken:
                 raise InputError(f"{taken[resolved]} and {task.source} would both be written to {path}")
             taken[resolved] = task.source
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot make the folder {folder}: {(error.strerror or str(error)).lower()}") from error
-
-
-def _written_suffixes() -> list[str]:
-    return [suffixes[0] for suffixes in FORMATS.values()]

@@ -16,7 +16,8 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from photochrom import __version__
-from photochrom.errors import PhotochromError
+from photochrom.errors import PhotochromError, reason_of
+from photochrom.settings import DEFAULT_MODEL
 
 TEST_SIDE = 256  # pixels of the picture that is colored as a test
 
@@ -68,12 +69,12 @@ def _temporary_folder() -> Finding:
             free = shutil.disk_usage(Path(file.name).parent).free
         return Finding("temporary files", f"writable, {free / 1e9:.1f} GB free")
     except OSError as error:
-        return Finding("temporary files", f"cannot be written: {error.strerror}; set TMPDIR", False)
+        return Finding("temporary files", f"cannot be written: {reason_of(error)}; set TMPDIR", False)
 
 
 def _libvips() -> Finding:
     try:
-        import pyvips
+        from photochrom.photo.vips import pyvips
 
         suffixes = sorted(set(pyvips.get_suffixes()))
         numbers = ".".join(str(pyvips.version(part)) for part in range(3))
@@ -83,7 +84,7 @@ def _libvips() -> Finding:
 
 
 def _model() -> Finding:
-    from photochrom.inference.weights import DEFAULT_MODEL, read_bundled
+    from photochrom.inference.weights import read_bundled
 
     try:
         content = read_bundled(DEFAULT_MODEL)

@@ -6,6 +6,9 @@
     ├── OutputError         a result that can't be written
     ├── WeightsError        a weights file or checkpoint that can't be used
     ├── TrainingError       a training that can't start or go on
+    ├── Busy                a service that has no room now
+    │   └── Stopping        a service that takes nothing new because it stops
+    ├── UnknownJob          a job that a service doesn't have
     └── MissingExtra        an optional part of the package that isn't installed
 
 Each message is one line: what is wrong, and what to do about it. The command line prints it and exits
@@ -13,6 +16,10 @@ with 2.
 """
 
 from __future__ import annotations
+
+import re
+
+OUR_FAULT = "the server failed at this; its log says why"  # what strangers are told of an error that isn't theirs
 
 
 class PhotochromError(Exception):
@@ -39,8 +46,31 @@ class TrainingError(PhotochromError):
     """A training that can't start or go on."""
 
 
+class Busy(PhotochromError):
+    """A service that has no room now; try again after so many seconds."""
+
+    def __init__(self, message: str, retry_after: int):
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Stopping(Busy):
+    """A service that takes nothing new because it stops."""
+
+
+class UnknownJob(PhotochromError):
+    """A job that a service doesn't have."""
+
+
 class MissingExtra(PhotochromError):
     """An optional part of the package that isn't installed."""
 
     def __init__(self, what: str, extra: str):
         super().__init__(f"{what} needs an extra that is not installed: pip install 'photochrom[{extra}]'")
+
+
+def reason_of(error: BaseException) -> str:
+    """An exception as the end of a sentence: one line, without a capital or a full stop."""
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    line = text.splitlines()[0].rstrip(".")
+    return line[:1].lower() + line[1:] if re.match(r"[A-Z][a-z]*\b", line) else line  # not I/O, not ValueError

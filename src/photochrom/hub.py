@@ -18,7 +18,8 @@ except ImportError as error:
 
 from photochrom.errors import WeightsError
 from photochrom.inference.colorizer import DEFAULT_WORKING_SIZE, Colorizer
-from photochrom.inference.weights import BUNDLED_MODELS, DEFAULT_MODEL, read_bundled
+from photochrom.inference.weights import BUNDLED_MODELS, read_bundled
+from photochrom.settings import DEFAULT_MODEL
 
 MODEL_FILE = "model.onnx"
 TAGS = ["colorization", "image-colorization", "gan", "onnx"]

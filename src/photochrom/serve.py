@@ -12,36 +12,40 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from photochrom.errors import InputError, MissingExtra
+from photochrom.errors import InputError, MissingExtra, reason_of
 from photochrom.inference.colorizer import Colorizer
+from photochrom.settings import Limits
 
 try:
     import uvicorn
     from fastapi import FastAPI
 
     from photochrom.server.api import create_app
-    from photochrom.server.limits import Limits
-    from photochrom.server.studio import Studio
+    from photochrom.service.service import Service
 except ImportError as error:
     raise MissingExtra("serving", "app") from error
 
-LAST_WORDS = 2  # seconds that open pages get to hang up, after all photographs are done
+GRACE_SECONDS = 2  # that open pages get to disconnect, after all photographs are done
 BACKLOG = 2048  # connections that wait to be taken, as uvicorn has it
+# Nothing is reported to anybody or looked up elsewhere, nothing is kept of what was done on the page.
+QUIET = {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_RUN_HISTORY": "False", "HF_HUB_OFFLINE": "1"}
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def build_app(
     colorizer: Colorizer, limits: Limits, folder: Path, token: str | None = None, hosts: frozenset[str] = frozenset()
-) -> tuple[FastAPI, Studio]:
-    """The page over the API, and the studio of both. folder: for what is open on the page."""
+) -> tuple[FastAPI, Service]:
+    """The page over the API, and the service of both. folder: for what is open on the page."""
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    for name, value in QUIET.items():  # before Gradio is imported
+        os.environ.setdefault(name, value)
     from gradio import mount_gradio_app
 
     from photochrom.darkroom.page import PASTE_AND_UNDO, STYLE, THEME, Page
 
-    studio = Studio(colorizer, limits)
-    app = create_app(studio, token, hosts)
-    blocks = Page(studio, folder).blocks
+    service = Service(colorizer, limits)
+    app = create_app(service, token, hosts)
+    blocks = Page(service, folder).blocks
     mount_gradio_app(
         app,
         blocks,
@@ -55,7 +59,7 @@ def build_app(
         ssr_mode=False,
         show_error=False,
     )
-    return app, studio
+    return app, service
 
 
 def serve(
@@ -80,19 +84,19 @@ def serve(
     listener = listen(host, port)
     with tempfile.TemporaryDirectory(prefix="photochrom-") as folder:
         names = LOOPBACK_NAMES | {host} if local and token is None else frozenset()
-        app, studio = build_app(colorizer, limits, Path(folder), token, names)
+        app, service = build_app(colorizer, limits, Path(folder), token, names)
         address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
         tell(f"photochrom is at {address}" + ("?token=... (the token you set)" if token else ""))
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=LAST_WORDS, server_header=False)
-        PoliteServer(config, studio).run([listener])
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACE_SECONDS, server_header=False)
+        GracefulServer(config, service).run([listener])
 
 
-class PoliteServer(uvicorn.Server):
+class GracefulServer(uvicorn.Server):
     """Before it closes: takes nothing new, finishes what is held."""
 
-    def __init__(self, config: uvicorn.Config, studio: Studio):
+    def __init__(self, config: uvicorn.Config, service: Service):
         super().__init__(config)
-        self.studio = studio
+        self.service = service
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # uvicorn's own would raise the signal again at the end, which would leave temporary files behind
@@ -100,8 +104,8 @@ class PoliteServer(uvicorn.Server):
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self.studio.closing = True
-        while self.studio.held and not self.force_exit:  # a second signal forces
+        self.service.closing = True
+        while self.service.held and not self.force_exit:  # a second signal forces
             await asyncio.sleep(0.05)
         await super().shutdown(sockets)
 
@@ -126,4 +130,4 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise InputError(f"port {port} of {host} is taken: choose another with --port") from error
-        raise InputError(f"cannot listen on {host} port {port}: {(error.strerror or str(error)).lower()}") from error
+        raise InputError(f"cannot listen on {host} port {port}: {reason_of(error)}") from error

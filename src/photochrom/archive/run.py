@@ -7,7 +7,6 @@ blow (worker.py).
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import sys
@@ -16,19 +15,19 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from photochrom.errors import InputError, MissingExtra, OutputError
-from photochrom.inference.weights import BUNDLED_MODELS, read_bundled
-from photochrom.photo.files import READABLE_SUFFIXES
+from photochrom.errors import InputError, MissingExtra, OutputError, reason_of
+from photochrom.settings import is_photograph
 
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports to its makers unless it is told not to
 try:
     import pyarrow as pa
     import ray
 
     from photochrom.archive.manifest import DONE, Row, append_rows, read_manifest
-    from photochrom.archive.stores import OWN_FOLDER, Entry, Store, open_store, reason_of
+    from photochrom.archive.stores import OWN_FOLDER, Entry, Store, open_store
     from photochrom.archive.worker import STOPPED, Work, Worker
 except ImportError as error:
     raise MissingExtra("coloring an archive", "archive") from error
@@ -67,7 +66,7 @@ def run_archive(work: Work, *, workers: int | None, address: str | None, retry: 
 
 def plan(work: Work, source: Store, destination: Store, retry: bool) -> tuple[list[Entry], Summary]:
     """The sources that are missing or have changed. Raises InputError."""
-    entries = [e for e in source.entries() if PurePosixPath(e.name).suffix.lower() in READABLE_SUFFIXES]
+    entries = [entry for entry in source.entries() if is_photograph(entry.name)]
     if not entries:
         raise InputError(f"no photographs in {work.source}")
     _check_outputs(work, entries)
@@ -82,12 +81,6 @@ def plan(work: Work, source: Store, destination: Store, retry: bool) -> tuple[li
 
     missing = [entry for entry in entries if not is_settled(entry)]
     return missing, Summary(total=len(entries), settled=len(entries) - len(missing))
-
-
-def model_digest(model: str) -> str:
-    """What the manifest calls a model: its name, and the beginning of its file's SHA-256."""
-    content = read_bundled(model) if model in BUNDLED_MODELS else Path(model).read_bytes()
-    return f"{PurePosixPath(model).name}-{hashlib.sha256(content).hexdigest()[:16]}"
 
 
 @contextmanager

@@ -5,8 +5,6 @@ pyarrow and fsspec do the work: a path, file://, s3://, gs://, or whatever else 
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,9 +12,9 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 from pyarrow import fs
 
-from photochrom.errors import InputError
+from photochrom.disk import UNFINISHED, replacing
+from photochrom.errors import InputError, reason_of
 
-UNFINISHED = ".photochrom-"  # how the names of files begin that are being written
 OWN_FOLDER = "_photochrom"  # below a destination: the manifest
 
 
@@ -64,26 +62,17 @@ class Store:
         A local file gets a temporary name first. Object stores show a file when it is complete.
         """
         path = self._path(name)
-        folder = path.rpartition("/")[0]
-        self.filesystem.create_dir(folder, recursive=True)
-        if not self.is_local:
-            self._write(path, content)
-            return
-        temporary = f"{folder}/{UNFINISHED}{secrets.token_hex(8)}"
-        try:
-            self._write(temporary, content)
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        self.filesystem.create_dir(path.rpartition("/")[0], recursive=True)
+        if self.is_local:
+            with replacing(Path(path)) as file:
+                file.write(content)
+        else:
+            with self.filesystem.open_output_stream(path, compression=None) as stream:
+                stream.write(content)
 
     def delete(self, name: str) -> None:
         """Remove a file. Raises OSError."""
         self.filesystem.delete_file(self._path(name))
-
-    def _write(self, path: str, content: bytes) -> None:
-        with self.filesystem.open_output_stream(path, compression=None) as stream:
-            stream.write(content)
 
     def _path(self, name: str) -> str:
         return f"{self.root.rstrip('/')}/{name}" if name else self.root
@@ -104,9 +93,3 @@ def open_store(url: str) -> Store:
         return Store(url, filesystem, root)
     except (OSError, ValueError, ImportError, pa.ArrowException) as error:
         raise InputError(f"cannot open {url}: {reason_of(error)}") from error
-
-
-def reason_of(error: BaseException) -> str:
-    """An exception as the end of a sentence, on one line."""
-    text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-    return text.splitlines()[0].rstrip(".")

@@ -20,12 +20,13 @@ from typing import Any
 
 import pebble
 
-from photochrom.album import Options
 from photochrom.archive.manifest import DONE, FAILED, QUARANTINED, Row
-from photochrom.archive.stores import open_store, reason_of
-from photochrom.errors import PhotochromError
+from photochrom.archive.stores import open_store
+from photochrom.coloring import Request, color
+from photochrom.errors import PhotochromError, reason_of
 from photochrom.inference.colorizer import Colorizer
-from photochrom.photo.files import FORMATS, decode_photograph, encode_photograph
+from photochrom.inference.weights import load_model
+from photochrom.settings import FORMATS, TRIES, TRY_SECONDS
 
 STOPPED = "stopped"  # the destination takes no more: the run ends, and the row goes into no manifest
 IN_FLIGHT = 3  # files of an actor at a time: one read, one colored, one written
@@ -42,32 +43,39 @@ class Work:
 
     source: str
     destination: str
-    options: Options
+    request: Request
     model: str
     model_digest: str
     working_size: int
-    tries: int
-    seconds: float
+    tries: int = TRIES
+    seconds: float = TRY_SECONDS
+
+    @classmethod
+    def of_model(
+        cls, model: str, working_size: int, source: str, destination: str, request: Request, tries: int, seconds: float
+    ) -> Work:
+        """Work with a model, which is opened once to see that it can be. Raises WeightsError."""
+        digest = f"{PurePosixPath(model).name}-{load_model(model, threads=1).info.digest[:16]}"
+        return cls(source, destination, request, model, digest, working_size, tries, seconds)
 
     @property
     def settings(self) -> str:
         """What decides an output beside the source and the model, as JSON."""
-        options = self.options
+        look, output = self.request.look, self.request.output
         return json.dumps(
             {
-                "format": options.format,
-                "quality": options.quality,
-                "seed": options.seed,
-                "strength": options.strength,
+                "format": output.format,
+                "quality": output.quality,
+                "seed": look.seed,
+                "strength": look.strength,
                 "working_size": self.working_size,
             }
         )
 
     def output_name(self, source: str) -> str:
         """Where a source's color version goes."""
-        if self.options.format is None:
-            return source
-        return str(PurePosixPath(source).with_suffix(FORMATS[self.options.format][0]))
+        format = self.request.output.format
+        return source if format is None else str(PurePosixPath(source).with_suffix(FORMATS[format].suffixes[0]))
 
 
 class Worker:
@@ -114,7 +122,7 @@ class Worker:
             row = replace(row, tries=tries)
             try:
                 colored = self.child.schedule(
-                    color, (data, name, self.work.options), timeout=self.work.seconds
+                    color_in_child, (data, name, self.work.request), timeout=self.work.seconds
                 ).result()
                 self.destination.write(row.output, colored)
             except PhotochromError as error:
@@ -140,14 +148,13 @@ _colorizer: Colorizer | None = None
 
 
 def start_child(model: str, working_size: int) -> None:
-    """Load the model, once a child."""
+    """Load the model, once per child."""
     global _colorizer
     _colorizer = Colorizer(model, working_size=working_size, threads=1)
 
 
-def color(data: bytes, name: str, options: Options) -> bytes:
+def color_in_child(data: bytes, name: str, request: Request) -> bytes:
     """The color version of an encoded photograph, encoded. Raises PhotochromError."""
     assert _colorizer is not None
-    photograph = decode_photograph(data, name, options.max_pixels)
-    pixels = _colorizer.colorize(photograph.pixels, strength=options.strength, seed=options.seed)
-    return encode_photograph(replace(photograph, pixels=pixels), options.format, options.quality)
+    (colored,) = color(data, name, request, _colorizer)
+    return colored.content

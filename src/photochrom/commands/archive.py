@@ -6,7 +6,14 @@ import sys
 
 import click
 
-from photochrom.commands.options import FORMAT_NAMES, max_pixels_option, model_option, working_size_option
+from photochrom.commands.options import (
+    look_options,
+    max_pixels_option,
+    model_option,
+    output_options,
+    working_size_option,
+)
+from photochrom.settings import TRIES, TRY_SECONDS
 
 ERRORS_SHOWN = 20
 
@@ -14,18 +21,26 @@ ERRORS_SHOWN = 20
 @click.command()
 @click.argument("source", metavar="SRC")
 @click.argument("destination", metavar="DST")
-@click.option("--workers", type=click.IntRange(1), help="Processes that color.  [default: one a CPU]")
-@click.option("--address", help="Of a running Ray cluster, or auto.  [default: one is started here]")
-@click.option("--strength", type=click.FloatRange(0, 10), default=1.0, show_default=True, help="Multiplies the colors.")
-@click.option("--seed", type=click.IntRange(0), help="Another plausible coloring.  [default: the likeliest]")
+@click.option("--workers", type=click.IntRange(1), help="Number of processes that color.  [default: one per CPU]")
+@click.option("--address", help="Address of a running Ray cluster, or auto.  [default: a cluster is started here]")
+@look_options
+@output_options
 @click.option(
-    "--format", "format_name", type=click.Choice(FORMAT_NAMES), help="Of the outputs.  [default: the input's]"
+    "--tries",
+    type=click.IntRange(1),
+    default=TRIES,
+    show_default=True,
+    help="Attempts per file before it is quarantined.",
 )
-@click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of JPEG, WebP and AVIF.")
-@click.option("--tries", type=click.IntRange(1), default=3, show_default=True, help="Before a file is quarantined.")
-@click.option("--timeout", type=click.FloatRange(0.1), default=300.0, show_default=True, help="Seconds a try may take.")
-@click.option("--retry", is_flag=True, help="Try again what failed or was quarantined.")
-@max_pixels_option
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.1),
+    default=TRY_SECONDS,
+    show_default=True,
+    help="Time limit per attempt, in seconds.",
+)
+@click.option("--retry", is_flag=True, help="Try again the files that failed or were quarantined.")
+@max_pixels_option()
 @model_option
 @working_size_option
 def archive(
@@ -46,21 +61,20 @@ def archive(
 ) -> None:
     """Color an archive of any size, on one machine or a cluster.
 
-    SRC and DST are folders or URLs of object stores (s3://, gs://, whatever fsspec knows). Run it again to go on
-    after a stop, or to color what is new or has changed. What became of every file stands in Parquet files below
-    DST/_photochrom/manifest. Needs the extra "archive".
+    SRC and DST are folders or URLs of object stores (s3://, gs:// and whatever else fsspec knows). Run the command
+    again to go on after a stop, or to color photographs that are new or have changed. Parquet files below
+    DST/_photochrom/manifest tell what became of every file. Needs the extra "archive".
 
     \b
       photochrom archive scans/ color/
       photochrom archive s3://museum/scans s3://museum/color --address auto
     """
-    from photochrom.album import Options
-    from photochrom.archive.run import model_digest, run_archive
+    from photochrom.archive.run import run_archive
     from photochrom.archive.worker import Work
+    from photochrom.coloring import Look, Output, Request
 
-    pixels = round(max_pixels * 1e6)
-    options = Options(strength=strength, seed=seed, format=format_name, quality=quality, max_pixels=pixels)
-    work = Work(source, destination, options, model, model_digest(model), working_size, tries, timeout)
+    request = Request(Look(strength, seed), Output(format_name, quality), round(max_pixels * 1e6))
+    work = Work.of_model(model, working_size, source, destination, request, tries, timeout)
     shown = sys.stderr.isatty()
     for summary in run_archive(work, workers=workers, address=address, retry=retry):
         done = sum(summary.states.values())

@@ -5,12 +5,26 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from photochrom.commands.options import ANY_PATH, FORMAT_NAMES, max_pixels_option, model_option, working_size_option
+from photochrom.commands.options import (
+    ANY_PATH,
+    look_options,
+    max_pixels_option,
+    model_option,
+    output_options,
+    whole,
+    working_size_option,
+)
 from photochrom.errors import InputError
+from photochrom.settings import JOBS, VARIANTS
+
+if TYPE_CHECKING:
+    from photochrom.album import Outcome
+    from photochrom.coloring import Request
+    from photochrom.inference.colorizer import Colorizer
 
 
 @click.command()
@@ -19,26 +33,34 @@ from photochrom.errors import InputError
     "-o",
     "--out",
     type=ANY_PATH,
-    help="A folder, or a file for a single input.  [default: NAME-color.EXT beside the input]",
+    help="Folder for outputs, or file for the output of a single input.  [default: NAME-color.EXT beside the input]",
 )
-@click.option("--strength", type=click.FloatRange(0, 10), default=1.0, show_default=True, help="Multiplies the colors.")
-@click.option("--seed", type=click.IntRange(0), help="Another plausible coloring.  [default: the likeliest]")
+@look_options
 @click.option(
     "--variants",
-    type=click.IntRange(1, 99),
-    default=1,
+    type=whole(VARIANTS),
+    default=int(VARIANTS.default),
     show_default=True,
-    help="Different colorings of each photograph, in numbered files.",
+    help="Number of different colorings of each photograph, in numbered files.",
 )
 @click.option(
-    "--hint", "hint_texts", multiple=True, metavar="X,Y,#rrggbb", help="The color at a place, in pixels; repeatable."
+    "--hint",
+    "hint_texts",
+    multiple=True,
+    metavar="X,Y,#rrggbb",
+    help="Color of the place at pixel X (from the left), Y (from the top). Repeatable.",
 )
-@click.option("--hints", "hints_path", type=ANY_PATH, help="A JSON file of hints.")
-@click.option("--format", "format_name", type=click.Choice(FORMAT_NAMES), help="Of the output.  [default: the input's]")
-@click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of JPEG, WebP and AVIF.")
-@click.option("--overwrite", is_flag=True, help="Make outputs again that exist; by default they are skipped.")
-@click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Photographs in work at a time.")
-@max_pixels_option
+@click.option("--hints", "hints_path", type=ANY_PATH, help="JSON file of hints.")
+@output_options
+@click.option("--overwrite", is_flag=True, help="Make existing outputs again. By default they are skipped.")
+@click.option(
+    "--jobs",
+    type=whole(JOBS),
+    default=int(JOBS.default),
+    show_default=True,
+    help="Number of photographs that are colored at the same time.",
+)
+@max_pixels_option()
 @model_option
 @working_size_option
 def colorize(
@@ -59,8 +81,8 @@ def colorize(
 ) -> None:
     """Color photographs.
 
-    INPUT is a photograph, a folder (with all below it), or - to read standard input and write standard
-    output. Size, format, bit depth and metadata stay as they are. What exists already is skipped, so that
+    INPUT is a photograph, a folder (with all folders below it), or - to read standard input and write standard
+    output. The output has the input's size, format, bit depth and metadata. Outputs that exist are skipped, so that
     a stopped run goes on where it was.
 
     \b
@@ -70,27 +92,23 @@ def colorize(
       photochrom colorize old.jpg --hint 120,80,#2244aa
       photochrom colorize - < old.jpg > new.jpg
     """
-    from photochrom.album import Options, plan, run
+    from photochrom.album import plan, run
+    from photochrom.coloring import Look, Output, Request
     from photochrom.inference.colorizer import Colorizer
     from photochrom.photo.hints import parse_hint, read_hints
 
-    options = Options(
-        strength=strength,
-        seed=seed,
-        variants=variants,
-        hints=tuple(parse_hint(text) for text in hint_texts),
-        hint_file=read_hints(hints_path) if hints_path else None,
-        format=format_name,
-        quality=quality,
-        overwrite=overwrite,
-        max_pixels=round(max_pixels * 1e6),
-    )
+    hints = tuple(parse_hint(text) for text in hint_texts)
+    look = Look(strength, seed, hints, read_hints(hints_path) if hints_path else None)
+    request = Request(look, Output(format_name, quality), round(max_pixels * 1e6))
     if inputs == (Path("-"),):
-        _colorize_stream(Colorizer(model, working_size=working_size), options, out)
+        if out is not None or variants > 1:
+            raise InputError("standard input goes to standard output: --out and --variants don't apply")
+        _colorize_stream(Colorizer(model, working_size=working_size), request)
         return
-    tasks = plan(inputs, out, options)
+    tasks = plan(inputs, out, format=format_name, variants=variants)
     threads = max(1, (os.cpu_count() or 1) // jobs)  # more would get in each other's way
-    outcomes = run(tasks, Colorizer(model, working_size=working_size, threads=threads), options, jobs)
+    colorizer = Colorizer(model, working_size=working_size, threads=threads)
+    outcomes = run(tasks, colorizer, request, overwrite=overwrite, jobs=jobs)
     is_terminal = sys.stderr.isatty()
     with click.progressbar(
         outcomes, length=len(tasks), label="Coloring", show_pos=True, file=sys.stderr, hidden=not is_terminal
@@ -102,22 +120,14 @@ def colorize(
         sys.exit(2 if len(tasks) == 1 else 1)
 
 
-def _colorize_stream(colorizer: Any, options: Any, out: Path | None) -> None:
-    from dataclasses import replace
+def _colorize_stream(colorizer: Colorizer, request: Request) -> None:
+    from photochrom.coloring import color
 
-    from photochrom.photo.files import decode_photograph, encode_photograph
-
-    if out is not None or options.variants > 1:
-        raise InputError("standard input goes to standard output: --out and --variants don't apply")
-    photograph = decode_photograph(sys.stdin.buffer.read(), "standard input", options.max_pixels)
-    pixels = colorizer.colorize(
-        photograph.pixels, strength=options.strength, seed=options.seed, hints=options.hints_for(photograph)
-    )
-    colored = replace(photograph, pixels=pixels)
-    sys.stdout.buffer.write(encode_photograph(colored, options.format, options.quality))
+    (colored,) = color(sys.stdin.buffer.read(), "standard input", request, colorizer)
+    sys.stdout.buffer.write(colored.content)
 
 
-def _report(outcomes: list[Any], is_terminal: bool) -> None:
+def _report(outcomes: list[Outcome], is_terminal: bool) -> None:
     """Name what failed, always; sum up on a terminal or if anything failed."""
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     skipped = sum(outcome.skipped for outcome in outcomes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -15,17 +16,19 @@ PROTOCOL_NAMES = ("default", "val5k", "val50k")  # as evaluation.protocols.PROTO
 @click.command(short_help="Measure colorizers on color photographs.")
 @click.argument("photographs", nargs=-1, required=True, type=EXISTING, metavar="PHOTOS...")
 @click.option(
-    "--model", "models", multiple=True, metavar="NAME|PATH", help="What to evaluate; repeatable.  [default: default]"
+    "--model", "models", multiple=True, metavar="NAME|PATH", help="A model to evaluate; repeatable.  [default: default]"
 )
 @click.option(
     "--outputs",
     multiple=True,
     metavar="NAME=FOLDER",
-    help="Another tool's finished pictures; repeatable. See --inputs.",
+    help="A name, and a folder of pictures that another tool colored; repeatable. See --inputs.",
 )
-@click.option("--out", type=ANY_PATH, metavar="REPORT", help="A folder for report.html, report.json, photographs.csv.")
 @click.option(
-    "--inputs", type=ANY_PATH, metavar="FOLDER", help="Write the gray photographs there, for other tools to color."
+    "--out", type=ANY_PATH, metavar="REPORT", help="Write report.html, report.json and photographs.csv to this folder."
+)
+@click.option(
+    "--inputs", type=ANY_PATH, metavar="FOLDER", help="Write the gray photographs to this folder, for other tools."
 )
 @click.option(
     "--protocol",
@@ -33,7 +36,7 @@ PROTOCOL_NAMES = ("default", "val5k", "val50k")  # as evaluation.protocols.PROTO
     type=click.Choice(PROTOCOL_NAMES),
     default="default",
     show_default=True,
-    help="Which photographs, and how they become squares of 256 pixels.",
+    help="Which photographs are used, and how they become squares of 256 pixels.",
 )
 @click.option("--limit", type=click.IntRange(1), help="Evaluate this many photographs, evenly spread.")
 @click.option(
@@ -41,11 +44,17 @@ PROTOCOL_NAMES = ("default", "val5k", "val50k")  # as evaluation.protocols.PROTO
     type=click.IntRange(0, 64),
     default=0,
     show_default=True,
-    help="Other colorings a photograph, for diversity and best-of-many.",
+    help="Number of other colorings per photograph, for diversity and best-of-many.",
 )
-@click.option("--hints", "hint_counts", default="", metavar="N,N,...", help="Also with this many true-color points.")
-@click.option("--historic", is_flag=True, help="Also on the photographs grown old: faded, grainy, sepia, scratched...")
-@click.option("--published", is_flag=True, help="Add FID and LPIPS, as in published tables; downloads their networks.")
+@click.option(
+    "--hints", "hint_counts", default="", metavar="N,N,...", help="Color again with these numbers of true-color points."
+)
+@click.option(
+    "--historic", is_flag=True, help="Color again with the photographs made old: faded, grainy, sepia, scratched..."
+)
+@click.option(
+    "--published", is_flag=True, help="Add FID and LPIPS, as in published tables; this downloads their networks."
+)
 @working_size_option
 def evaluate(
     photographs: tuple[Path, ...],
@@ -61,11 +70,11 @@ def evaluate(
     published: bool,
     working_size: int,
 ) -> None:
-    """Measure colorizers on color photographs: remove the color, put it back, compare.
+    """Measure colorizers on color photographs: remove the color, let them restore it, and compare.
 
-    PHOTOS are folders or ZIP archives of color photographs. Beside photochrom's models, any other tool can be
-    measured: color what --inputs writes, keep the file names, and name the folder with --outputs. Needs the
-    extra "evaluate".
+    PHOTOS are folders or ZIP archives of color photographs. Any other tool can be measured beside photochrom's
+    models: let it color the photographs that --inputs writes, keep the file names, and pass its folder with
+    --outputs. This command needs the extra "evaluate".
 
     \b
       photochrom evaluate val.zip
@@ -79,18 +88,14 @@ def evaluate(
     from photochrom.evaluation.protocols import PROTOCOLS
     from photochrom.evaluation.report import format_table, write_report
 
-    try:
-        counts = tuple(int(n) for n in hint_counts.split(",") if n)
-    except ValueError:
-        raise InputError(f"--hints takes numbers, as in 1,10,50, not {hint_counts!r}") from None
     evaluation = measure(
         list(photographs),
         list(models) or ([] if outputs else ["default"]),
-        outputs=dict(_parse_outputs(text) for text in outputs),
+        outputs=_parse_outputs(outputs),
         protocol=PROTOCOLS[protocol_name],
         limit=limit,
         samples=samples,
-        hint_counts=counts,
+        hint_counts=_parse_counts(hint_counts),
         historic=tuple(STRENGTHS) if historic else (),
         published=published,
         inputs=inputs,
@@ -102,8 +107,25 @@ def evaluate(
         click.echo(f"The report is {out / 'report.html'}")
 
 
-def _parse_outputs(text: str) -> tuple[str, Path]:
-    name, separator, folder = text.partition("=")
-    if not name or not separator or not Path(folder).exists():
-        raise InputError(f"--outputs takes NAME=FOLDER with an existing folder, not {text!r}")
-    return name, Path(folder)
+def _parse_outputs(texts: Sequence[str]) -> dict[str, Path]:
+    """Folders by name, from NAME=FOLDER."""
+    folders: dict[str, Path] = {}
+    for text in texts:
+        name, _, folder = text.partition("=")
+        if not name or not folder or not Path(folder).exists():
+            raise InputError(f"--outputs takes NAME=FOLDER with an existing folder, not {text!r}")
+        if name in folders:
+            raise InputError(f"--outputs has the name {name!r} twice: give each folder a name of its own")
+        folders[name] = Path(folder)
+    return folders
+
+
+def _parse_counts(text: str) -> tuple[int, ...]:
+    """Numbers of hints, from N,N,..."""
+    try:
+        counts = tuple(int(number) for number in text.split(",") if number)
+    except ValueError:
+        counts = (-1,)
+    if any(count < 0 for count in counts):
+        raise InputError(f"--hints takes numbers, as in 1,10,50, not {text!r}")
+    return counts

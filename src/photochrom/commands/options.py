@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options that several commands share, and the values that they stand for."""
 
 from __future__ import annotations
 
@@ -8,37 +8,88 @@ from typing import Any, TypeVar
 
 import click
 
-FORMAT_NAMES = ("jpeg", "png", "webp", "tiff", "bmp", "avif")  # as photo.files.FORMATS; a test holds them equal
+from photochrom.settings import (
+    DEFAULT_MODEL,
+    FORMATS,
+    MAX_PIXELS,
+    MEGAPIXEL_MEMORY,
+    QUALITY,
+    STRENGTH,
+    WORKING_SIZE,
+    Range,
+)
+
 EXISTING = click.Path(exists=True, path_type=Path)
 ANY_PATH = click.Path(path_type=Path)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def model_option(command: Command) -> Command:
-    return click.option(
-        "--model",
-        default="default",
+def whole(range: Range) -> click.IntRange:
+    """The type of an option that takes whole numbers of a range."""
+    return click.IntRange(int(range.low), None if range.high is None else int(range.high))
+
+
+def look_options(command: Command) -> Command:
+    """--strength and --seed."""
+    seed = click.option(
+        "--seed", type=click.IntRange(0), help="Number of another plausible coloring.  [default: the likeliest one]"
+    )
+    strength = click.option(
+        "--strength",
+        type=click.FloatRange(STRENGTH.low, STRENGTH.high),
+        default=STRENGTH.default,
         show_default=True,
-        metavar="NAME|PATH",
-        help="A bundled model, an exported .onnx file or a training run.",
-    )(command)
+        help="Multiplies the colors: 0 is gray.",
+    )
+    return strength(seed(command))
 
 
-def max_pixels_option(command: Command) -> Command:
+def output_options(command: Command) -> Command:
+    """--format (as format_name) and --quality."""
+    quality = click.option(
+        "--quality",
+        type=whole(QUALITY),
+        default=int(QUALITY.default),
+        show_default=True,
+        help="Quality, 1-100, for JPEG, WebP and AVIF.",
+    )
+    format = click.option(
+        "--format",
+        "format_name",
+        type=click.Choice(list(FORMATS)),
+        help="File format of the output.  [default: the input's]",
+    )
+    return format(quality(command))
+
+
+def max_pixels_option(default: int = MAX_PIXELS) -> Callable[[Command], Command]:
+    """--max-pixels, in millions."""
     return click.option(
         "--max-pixels",
         type=click.FloatRange(0.01),
-        default=250.0,
+        default=default / 1e6,
         show_default=True,
-        help="Millions, of a photograph; larger ones are refused. Coloring takes 14 MB a million.",
+        help=f"Largest photograph, in millions of pixels. Each million takes {MEGAPIXEL_MEMORY} MB of memory.",
+    )
+
+
+def model_option(command: Command) -> Command:
+    """--model."""
+    return click.option(
+        "--model",
+        default=DEFAULT_MODEL,
+        show_default=True,
+        metavar="NAME|PATH",
+        help="Name of a bundled model, or path of an exported .onnx file or a training run.",
     )(command)
 
 
 def working_size_option(command: Command) -> Command:
+    """--working-size."""
     return click.option(
         "--working-size",
-        type=click.IntRange(32, 1024),
-        default=256,
+        type=whole(WORKING_SIZE),
+        default=int(WORKING_SIZE.default),
         show_default=True,
         help="Short side, in pixels, of the picture that the network sees.",
     )(command)

@@ -4,35 +4,76 @@ from __future__ import annotations
 
 import click
 
-from photochrom.commands.options import model_option, working_size_option
+from photochrom.commands.options import max_pixels_option, model_option, whole, working_size_option
+from photochrom.settings import JOBS, PORT, VARIANTS, Limits
+
+LIMITS = Limits()
 
 
-@click.command(short_help="Open the darkroom: a web page and an HTTP API.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=7878, show_default=True, help="0 takes any free one.")
+@click.command(short_help="Serve a web page and an HTTP API.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=PORT,
+    show_default=True,
+    help="Port to listen on; 0 takes any free one.",
+)
 @click.option(
     "--token",
     envvar="PHOTOCHROM_TOKEN",
-    help="What requests must carry; better in the environment: PHOTOCHROM_TOKEN.",
+    help="Token that requests must carry. Better in the environment: PHOTOCHROM_TOKEN.",
 )
 @click.option("--insecure", is_flag=True, help="Listen on a public address without a token.")
-@click.option("--max-body", type=click.FloatRange(0.01), default=100.0, show_default=True, help="MB of a request.")
 @click.option(
-    "--max-pixels",
+    "--max-body",
     type=click.FloatRange(0.01),
-    default=100.0,
+    default=LIMITS.body / 1e6,
     show_default=True,
-    help="Millions, of a photograph.",
+    help="Largest request, in MB.",
 )
-@click.option("--queue", type=click.IntRange(1), default=64, show_default=True, help="Requests held; more are refused.")
+@max_pixels_option(LIMITS.pixels)
 @click.option(
-    "--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Photographs in work at a time."
+    "--queue",
+    type=click.IntRange(1),
+    default=LIMITS.queue,
+    show_default=True,
+    help="Number of requests that may wait or be in work; more are refused.",
 )
-@click.option("--timeout", type=click.FloatRange(0.1), default=120.0, show_default=True, help="Seconds of a request.")
-@click.option("--max-variants", type=click.IntRange(1, 99), default=8, show_default=True, help="Of a request.")
-@click.option("--max-jobs", type=click.IntRange(1), default=64, show_default=True, help="Kept, with their results.")
 @click.option(
-    "--keep", type=click.FloatRange(1), default=3600.0, show_default=True, help="Seconds a finished job is kept."
+    "--workers",
+    type=whole(JOBS),
+    default=LIMITS.workers,
+    show_default=True,
+    help="Number of photographs that are colored at the same time.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.1),
+    default=LIMITS.seconds,
+    show_default=True,
+    help="Time limit per request, in seconds.",
+)
+@click.option(
+    "--max-variants",
+    type=whole(VARIANTS),
+    default=LIMITS.variants,
+    show_default=True,
+    help="Largest number of variants in one request.",
+)
+@click.option(
+    "--max-jobs",
+    type=click.IntRange(1),
+    default=LIMITS.jobs,
+    show_default=True,
+    help="Number of jobs that are kept, with their results.",
+)
+@click.option(
+    "--keep",
+    type=click.FloatRange(1),
+    default=LIMITS.keep,
+    show_default=True,
+    help="Time for which a finished job is kept, in seconds.",
 )
 @model_option
 @working_size_option
@@ -52,10 +93,10 @@ def serve(
     model: str,
     working_size: int,
 ) -> None:
-    """Open the darkroom: a web page that colors photographs, and an HTTP API.
+    """Serve a web page that colors photographs, and an HTTP API.
 
-    The API's description is at /docs. Both stay on this machine unless --host says otherwise. Ctrl-C stops
-    the server, after the photographs in work are done. Needs the extra "app".
+    The page at / is called the darkroom; /docs describes the API. Both stay on this machine unless --host says
+    otherwise. Ctrl-C stops the server after the photographs in work are done. Needs the extra "app".
 
     \b
       photochrom serve
@@ -64,8 +105,7 @@ def serve(
       curl -F file=@old.jpg http://127.0.0.1:7878/v1/colorize -o new.jpg
     """
     from photochrom.inference.colorizer import Colorizer
-    from photochrom.serve import serve as open_darkroom
-    from photochrom.server.limits import Limits
+    from photochrom.serve import serve as run_server
 
     limits = Limits(
         body=round(max_body * 1e6),
@@ -78,4 +118,4 @@ def serve(
         keep=keep,
     )
     colorizer = Colorizer(model, working_size=working_size)
-    open_darkroom(colorizer, host, port, limits, token or None, insecure, tell=click.echo)
+    run_server(colorizer, host, port, limits, token or None, insecure, tell=click.echo)

@@ -7,25 +7,38 @@ from pathlib import Path
 
 import click
 
-from photochrom.commands.options import ANY_PATH, model_option, working_size_option
+from photochrom.commands.options import ANY_PATH, look_options, model_option, working_size_option
+from photochrom.video.encoding import CODECS, DEFAULT_CODEC, MAX_CRF, MIN_CRF, Encoding
 
-CODEC_NAMES = ("h264", "h265", "prores", "ffv1")  # as video.film.CODECS; a test holds them equal
+CRF_DEFAULTS = ", ".join(f"{codec.crf} for {name}" for name, codec in CODECS.items() if codec.crf is not None)
 
 
 @click.command()
 @click.argument("source", type=ANY_PATH, metavar="IN")
 @click.argument("target", type=ANY_PATH, metavar="OUT")
-@click.option("--codec", type=click.Choice(CODEC_NAMES), default="h264", show_default=True, help="Of the pictures.")
 @click.option(
-    "--crf", type=click.IntRange(0, 51), help="Less is better and larger.  [default: 16 for h264, 18 for h265]"
+    "--codec",
+    type=click.Choice(list(CODECS)),
+    default=DEFAULT_CODEC,
+    show_default=True,
+    help="Codec that the colored pictures are written with.",
 )
-@click.option("--from", "begin", type=click.FloatRange(0), default=0.0, help="Seconds: begin there.")
-@click.option("--to", "end", type=click.FloatRange(0, min_open=True), help="Seconds: end there.")
-@click.option("--strength", type=click.FloatRange(0, 10), default=1.0, show_default=True, help="Multiplies the colors.")
-@click.option("--seed", type=click.IntRange(0), help="Another plausible coloring.  [default: the likeliest]")
-@click.option("--hints", type=ANY_PATH, help="A JSON file of hints, which follow what they were put on.")
-@click.option("--flicker", is_flag=True, help="Color every frame by itself.")
-@click.option("--overwrite", is_flag=True, help="Make OUT again if it exists.")
+@click.option(
+    "--crf",
+    type=click.IntRange(MIN_CRF, MAX_CRF),
+    help="Constant rate factor of h264 and h265: a lower number gives better quality and a larger file.  "
+    f"[default: {CRF_DEFAULTS}]",
+)
+@click.option("--from", "begin", type=click.FloatRange(0), default=0.0, help="Time to begin at, in seconds.")
+@click.option("--to", "end", type=click.FloatRange(0, min_open=True), help="Time to end at, in seconds.")
+@look_options
+@click.option(
+    "--hints",
+    type=ANY_PATH,
+    help="JSON file of color hints, which follow what they were put on through its shot.",
+)
+@click.option("--flicker", is_flag=True, help="Color every frame by itself, without holding colors together.")
+@click.option("--overwrite", is_flag=True, help="Write OUT even if it exists.")
 @model_option
 @working_size_option
 def video(
@@ -45,32 +58,36 @@ def video(
 ) -> None:
     """Color a film.
 
-    Sound, subtitles, chapters, frame times, rotation and color tags stay. A stopped run goes on when it is started
-    again; what is unfinished waits in a folder beside OUT. Needs the extra "video".
+    Sound, subtitles, chapters, frame times, rotation and color tags stay as they are. A stopped run goes on when the
+    same command is started again; what is unfinished waits in a folder beside OUT. Needs the extra "video".
 
     \b
       photochrom video old.mp4 new.mp4
       photochrom video old.mkv part.mkv --from 60 --to 90 --codec h265 --crf 20
       photochrom video old.mp4 new.mp4 --hints film.json
     """
+    from photochrom.coloring import Look
     from photochrom.errors import InputError
     from photochrom.inference.colorizer import Colorizer
     from photochrom.video.colorize import FilmOptions, colorize_film
-    from photochrom.video.film import Encoding, read_film
+    from photochrom.video.film import read_film
     from photochrom.video.tracking import read_film_hints
 
     if target.exists() and not overwrite:
         raise InputError(f"{target} exists (--overwrite makes it again)")
-    film_hints = read_film_hints(hints, read_film(source)) if hints else ()
-    options = FilmOptions(Encoding(codec, crf), strength, seed, begin, end, film_hints, not flicker)
+    film = read_film(source)
+    film_hints = read_film_hints(hints, film) if hints else ()
+    options = FilmOptions(Encoding(codec, crf), Look(strength, seed), begin, end, film_hints, not flicker)
     colorizer = Colorizer(model, working_size=working_size)
-    shown = sys.stderr.isatty()
-    for progress in colorize_film(source, target, colorizer, options, model):
+    shown, told = sys.stderr.isatty(), False
+    for progress in colorize_film(film, target, colorizer, options):
+        if progress.left_out and not told:
+            click.echo(f"{target.suffix} films can't hold {', '.join(progress.left_out)}: left out", err=True)
+            told = True
         if shown:
             left = max(0, progress.total - progress.done) / progress.rate
-            line = (
-                f"\r{progress.done} of {progress.total} frames, {progress.rate:.1f} frames/s, {left / 60:.1f} min left "
-            )
+            line = f"\r{progress.done} of {progress.total} frames, {progress.rate:.1f} frames per second, "
+            line += f"{left / 60:.1f} minutes left "
             click.echo(line, err=True, nl=False)
     if shown:
         click.echo(err=True)

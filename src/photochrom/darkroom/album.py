@@ -5,10 +5,12 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from photochrom.coloring import Look, Request
 from photochrom.errors import PhotochromError
-from photochrom.server.studio import Delivery, Order, Studio
+from photochrom.service.service import Result, Service, Upload
 
 
 @dataclass(frozen=True)
@@ -21,19 +23,20 @@ class Progress:
     archive: Path | None = None
 
 
-def color_album(studio: Studio, sources: Sequence[Path], folder: Path, strength: float) -> Iterator[Progress]:
+def color_album(service: Service, sources: Sequence[Path], folder: Path, strength: float) -> Iterator[Progress]:
     """Color photographs one after the other into a ZIP in a folder, telling after each."""
     archive = folder / "photochrom-album.zip"
     failures: tuple[tuple[str, str], ...] = ()
     taken: set[str] = set()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as file:
         for number, source in enumerate(sources, 1):
-            order = Order(source.read_bytes, source.name, strength)
+            request = Request(Look(strength), max_pixels=service.limits.pixels)
+            upload = Upload(source.read_bytes, source.name, request)
             try:
-                with studio.place():
-                    delivery: Delivery = studio.pool.submit(studio.fill, order, folder).result()
-                file.write(delivery.path, unused_name(delivery.name, taken))
-                delivery.path.unlink()
+                with service.slot():
+                    result: Result = service.submit(partial(service.color, upload, folder)).result()
+                file.write(result.path, unused_name(result.name, taken))
+                result.path.unlink()
             except PhotochromError as error:
                 failures += ((source.name, str(error)),)
             yield Progress(number, len(sources), failures)

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from photochrom.darkroom.sitting import Sitting
+from photochrom.darkroom.session import Session
 from photochrom.photo.color import PixelArray
-from photochrom.photo.files import Photograph, write_photograph
+from photochrom.photo.photograph import Photograph
 
 MARK = 0.011  # of the preview's long side: a hint's mark, its radius
 THUMBNAIL_SIDE = 360  # pixels
@@ -17,25 +17,25 @@ THUMBNAIL_SIDE = 360  # pixels
 
 def write_preview(pixels: PixelArray, path: Path) -> str:
     """Write a picture for the page; returns its path."""
-    write_photograph(Photograph(np.ascontiguousarray(pixels)), path, "jpeg", quality=92)
+    Photograph(np.ascontiguousarray(pixels)).save(path, format="jpeg", quality=92)
     return str(path)
 
 
-def with_marks(picture: PixelArray, sitting: Sitting) -> PixelArray:
+def with_marks(picture: PixelArray, session: Session) -> PixelArray:
     """A preview with a ring at every hint and a cross at the chosen place."""
     image = Image.fromarray(picture)
     draw = ImageDraw.Draw(image)
     radius = max(5.0, MARK * max(image.size))
-    for number, hint in enumerate(sitting.edit.hints):
-        x, y = sitting.to_preview((hint.x, hint.y))
-        width = 4 if number == sitting.chosen else 2
+    for number, hint in enumerate(session.look.hints):
+        x, y = session.to_preview((hint.x, hint.y))
+        width = 4 if number == session.chosen else 2
         for extra, color in ((2, "black"), (0, "white")):
             r = radius + extra
             draw.ellipse((x - r, y - r, x + r, y + r), outline=color, width=width)
         r = radius - width - 1
         draw.ellipse((x - r, y - r, x + r, y + r), fill=hint.color)
-    if sitting.place is not None and sitting.chosen is None:
-        x, y = sitting.to_preview(sitting.place)
+    if session.place is not None and session.chosen is None:
+        x, y = session.to_preview(session.place)
         for width, color in ((5, "black"), (2, "white")):
             draw.line((x - radius, y, x + radius, y), fill=color, width=width)
             draw.line((x, y - radius, x, y + radius), fill=color, width=width)

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 from collections.abc import Callable, Iterator
-from functools import wraps
+from dataclasses import replace
+from functools import partial, wraps
 from html import escape
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-# Before Gradio is imported: nothing is reported to anybody, nothing is kept of what was done.
-os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_RUN_HISTORY": "False", "HF_HUB_OFFLINE": "1"}
 import gradio as gr
 
+from photochrom.coloring import Output, Request
 from photochrom.darkroom.album import color_album
 from photochrom.darkroom.drawing import thumbnail, with_marks, write_preview
-from photochrom.darkroom.shelf import Shelf
-from photochrom.darkroom.sitting import SEEDS, Sitting, open_sitting
+from photochrom.darkroom.session import SEEDS, Session, open_session
+from photochrom.darkroom.store import SessionStore
 from photochrom.errors import PhotochromError
-from photochrom.photo.files import FORMATS, READABLE_SUFFIXES
 from photochrom.photo.hints import HintFile, format_hint_file
-from photochrom.server.studio import Order, Studio, safe_stem
+from photochrom.service.service import Service, Upload, safe_stem
+from photochrom.settings import FORMATS, READABLE_SUFFIXES
 
 HERE = Path(__file__).parent
 EXAMPLES = sorted((HERE / "examples").glob("*.jpg"))
@@ -38,23 +37,23 @@ SAVE_BY_ITSELF = "() => document.querySelector('#saved a[download]')?.click()"
 
 
 class Page:
-    """The darkroom over a studio; `folder` holds what is open, and is removed by whoever made it."""
+    """The page over a service; `folder` holds what is open, and is removed by whoever made it."""
 
-    def __init__(self, studio: Studio, folder: Path):
-        self.studio = studio
-        self.shelf = Shelf(folder / "shelf", studio.limits.keep)
+    def __init__(self, service: Service, folder: Path):
+        self.service = service
+        self.store = SessionStore(folder / "sessions", service.limits.keep)
         self._numbers = count()
         with gr.Blocks(title="photochrom", analytics_enabled=False, delete_cache=(600, 3600)) as self.blocks:
             self._lay_out()
             self._wire_photograph()
             self._wire_colors()
             self._wire_album()
-        self.blocks.queue(max_size=studio.limits.queue, default_concurrency_limit=2 * studio.limits.workers)
+        self.blocks.queue(max_size=service.limits.queue, default_concurrency_limit=2 * service.limits.workers)
 
     # What stands where
 
     def _lay_out(self) -> None:
-        self.name = gr.State()  # of the sitting on the shelf
+        self.name = gr.State()  # of the session in the store
         gr.Markdown("# photochrom\nColors black-and-white photographs. They stay on this machine.", elem_id="title")
         with gr.Tab("One photograph"):
             self.status = gr.HTML(told("Open a photograph, or take an example."), elem_id="status")
@@ -144,14 +143,14 @@ class Page:
         self.photograph.upload(self._told(self._open), [self.photograph, self.name], shown)
         self.examples.select(self._told(self._open_example), [self.name], shown)
         self.strength.input(
-            self._deciding(lambda sitting, strength: sitting.with_strength(strength)),
+            self._deciding(lambda session, strength: session.with_strength(strength)),
             [self.name, self.strength],
             self._views,
             trigger_mode="always_last",
             show_progress="hidden",
         )
-        self.undo.click(self._deciding(lambda s: s.undone(self.studio)), [self.name], self._views)
-        self.redo.click(self._deciding(lambda s: s.redone(self.studio)), [self.name], self._views)
+        self.undo.click(self._deciding(lambda s: s.undone(self.service)), [self.name], self._views)
+        self.redo.click(self._deciding(lambda s: s.redone(self.service)), [self.name], self._views)
         self.colorings.select(self._told(self._pick_coloring), [self.name], self._views)
         saved = self.save.click(self._told(self._save), [self.name, self.format], [self.saved, self.status])
         saved.success(None, js=SAVE_BY_ITSELF)
@@ -159,15 +158,15 @@ class Page:
     def _wire_colors(self) -> None:
         self.canvas.select(self._told(self._click), [self.name, self.moving], [*self._views, self.moving])
         self.point.click(
-            self._deciding(lambda sitting, x, y: sitting.point_at(self._inside(sitting, x, y))),
+            self._deciding(lambda session, x, y: session.point_at(self._inside(session, x, y))),
             [self.name, self.x, self.y],
             self._views,
         )
-        give = self._deciding(lambda sitting, color: self._give(sitting, color))
+        give = self._deciding(lambda session, color: self._give(session, color))
         gr.on([self.apply.click, self.picker.submit], give, [self.name, self.picker], self._views)
         self.suggestions.select(self._told(self._take_suggestion), [self.name], self._views)
         self.hints.input(self._told(self._choose_hint), [self.name, self.hints], self._views)
-        self.remove.click(self._deciding(lambda s: s.without_hint(self.studio)), [self.name], self._views)
+        self.remove.click(self._deciding(lambda s: s.without_hint(self.service)), [self.name], self._views)
 
     def _wire_album(self) -> None:
         views = [self.album_status, self.zip]
@@ -183,24 +182,24 @@ class Page:
         return self._open_file(EXAMPLES[event.index], former)
 
     def _open_file(self, upload: Path, former: str | None) -> Outputs:
-        name, folder = self.shelf.take()
+        name, folder = self.store.create()
         source = folder / "original" / upload.name
         source.parent.mkdir()
         shutil.copyfile(upload, source)
         try:
-            with self.studio.place():
-                sitting = self.studio.pool.submit(open_sitting, source, self.studio).result()
+            with self.service.slot():
+                session = self.service.submit(partial(open_session, source, self.service)).result()
+            self.store.put(name, session)
         except PhotochromError:
-            self.shelf.put_away(name)
+            self.store.remove(name)
             raise
-        self.shelf.seat(name, sitting)
-        self.shelf.put_away(former)
+        self.store.remove(former)
         colorings = [
-            write_preview(thumbnail(self.studio.colorizer.apply(sitting.preview, sample)), folder / f"sample-{i}.jpg")
-            for i, sample in enumerate(sitting.samples)
+            write_preview(thumbnail(self.service.colorizer.apply(session.preview, sample)), folder / f"sample-{i}.jpg")
+            for i, sample in enumerate(session.samples)
         ]
         labels = ["likeliest", *(f"seed {seed}" for seed in SEEDS[1:])]
-        return self._show(sitting, f"{upload.name}, {sitting.size[0]} × {sitting.size[1]} pixels.") | {
+        return self._show(session, f"{upload.name}, {session.size[0]} × {session.size[1]} pixels.") | {
             self.name: name,
             self.photograph: None,
             self.examples: gr.Gallery(selected_index=None),
@@ -209,58 +208,59 @@ class Page:
         }
 
     def _pick_coloring(self, name: str | None, event: gr.SelectData) -> Outputs:
-        return self._decide(name, lambda sitting: sitting.with_seed(SEEDS[event.index], self.studio))
+        return self._decide(name, lambda session: session.with_seed(SEEDS[event.index], self.service))
 
     def _click(self, name: str | None, moving: bool, event: gr.SelectData) -> Outputs:
-        def decide(sitting: Sitting) -> Sitting:
-            place = self._inside(sitting, *sitting.from_preview(*event.index))
-            return sitting.with_hint_moved(place, self.studio) if moving else sitting.point_at(place)
+        def decide(session: Session) -> Session:
+            place = self._inside(session, *session.from_preview(*event.index))
+            return session.with_hint_moved(place, self.service) if moving else session.point_at(place)
 
         return self._decide(name, decide) | {self.moving: False}
 
     def _take_suggestion(self, name: str | None, event: gr.SelectData) -> Outputs:
-        def decide(sitting: Sitting) -> Sitting:
-            return self._give(sitting, sitting.colors_at(sitting.place)[event.index]) if sitting.place else sitting
+        def decide(session: Session) -> Session:
+            return self._give(session, session.colors_at(session.place)[event.index]) if session.place else session
 
         return self._decide(name, decide)
 
     def _choose_hint(self, name: str | None, number: int) -> Outputs:
-        return self._decide(name, lambda s: s.point_at((s.edit.hints[number].x, s.edit.hints[number].y)))
+        return self._decide(name, lambda s: s.point_at((s.look.hints[number].x, s.look.hints[number].y)))
 
-    def _give(self, sitting: Sitting, color: str) -> Sitting:
-        if sitting.place is None:
+    def _give(self, session: Session, color: str) -> Session:
+        if session.place is None:
             raise PhotochromError("Click a place on the picture first, under “Choose colors”.")
-        return sitting.with_color(as_hex(color), self.studio)
+        return session.with_color(as_hex(color), self.service)
 
-    def _inside(self, sitting: Sitting, x: float, y: float) -> tuple[float, float]:
-        width, height = sitting.size
+    def _inside(self, session: Session, x: float, y: float) -> tuple[float, float]:
+        width, height = session.size
         return min(max(x, 0), width - 1), min(max(y, 0), height - 1)
 
     def _save(self, name: str | None, format_name: str) -> Outputs:
-        sitting = self._change(name, lambda sitting: sitting)
-        edit, source = sitting.edit, sitting.source
-        hints = HintFile(edit.hints, sitting.size)
+        session = self._change(name, lambda session: session)
+        source, chosen_hints = session.source, session.look.hints
+        hints = HintFile(chosen_hints, session.size)
         chosen = None if format_name == AS_IT_IS else format_name
-        order = Order(source.read_bytes, source.name, edit.strength, edit.seed, hints=hints, format=chosen)
+        look = replace(session.look, hints=(), hint_file=hints)
+        upload = Upload(source.read_bytes, source.name, Request(look, Output(chosen), self.service.limits.pixels))
         folder = source.parent.parent / f"saved-{next(self._numbers)}"
         folder.mkdir()
-        with self.studio.place():
-            delivery = self.studio.pool.submit(self.studio.fill, order, folder).result()
-        files = [delivery.path.rename(folder / delivery.name)]
-        if edit.hints:
-            files.append(folder / hints_name(sitting))
-            files[1].write_text(format_hint_file(edit.hints, *sitting.size), "utf-8")
+        with self.service.slot():
+            result = self.service.submit(partial(self.service.color, upload, folder)).result()
+        files = [result.path.rename(folder / result.name)]
+        if chosen_hints:
+            files.append(folder / hints_name(session))
+            files[1].write_text(format_hint_file(chosen_hints, *session.size), "utf-8")
         shown = gr.File([str(path) for path in files], visible=True)
-        return {self.saved: shown, self.status: told(f"Saved as {delivery.name}.")}
+        return {self.saved: shown, self.status: told(f"Saved as {result.name}.")}
 
     def _color_all(self, uploads: list[str] | None, strength: float) -> Iterator[Outputs]:
         if not uploads:
             yield {self.album_status: told("Drop some photographs first.", problem=True)}
             return
-        name, folder = self.shelf.take()
+        name, folder = self.store.create()
         yield {self.album_status: told(f"0 of {len(uploads)} done"), self.zip: None}
-        for progress in color_album(self.studio, [Path(upload) for upload in uploads], folder, strength):
-            self.shelf.touch(name)
+        for progress in color_album(self.service, [Path(upload) for upload in uploads], folder, strength):
+            self.store.touch(name)
             colored = progress.done - len(progress.failures)
             text = f"{progress.done} of {progress.total} done: {colored} colored, {len(progress.failures)} failed"
             outputs = {self.album_status: told(text, [why for _, why in progress.failures])}
@@ -283,41 +283,41 @@ class Page:
             self.status,
         ]
 
-    def _show(self, sitting: Sitting, message: str = "") -> Outputs:
-        message = message or place_in_words(sitting)
-        folder, picture = sitting.source.parent.parent, sitting.picture(self.studio)
-        number, edit = next(self._numbers), sitting.edit
+    def _show(self, session: Session, message: str = "") -> Outputs:
+        message = message or place_in_words(session)
+        folder, picture = session.source.parent.parent, session.picture(self.service)
+        number, look = next(self._numbers), session.look
         before = folder / "before.jpg"
         if not before.exists():
-            write_preview(sitting.preview, before)
+            write_preview(session.preview, before)
         after = write_preview(picture, folder / f"after-{number}.jpg")
-        marked = write_preview(with_marks(picture, sitting), folder / f"marked-{number}.jpg")
-        colors = sitting.colors_at(sitting.place) if sitting.place else []
-        choices = [(f"{h.color} at {h.x:.0f}, {h.y:.0f}", number) for number, h in enumerate(edit.hints)]
+        marked = write_preview(with_marks(picture, session), folder / f"marked-{number}.jpg")
+        colors = session.colors_at(session.place) if session.place else []
+        choices = [(f"{h.color} at {h.x:.0f}, {h.y:.0f}", number) for number, h in enumerate(look.hints)]
         return {
             self.slider: (str(before), after),
             self.canvas: marked,
-            self.strength: edit.strength,
-            self.undo: gr.Button(interactive=sitting.can_undo),
-            self.redo: gr.Button(interactive=sitting.can_redo),
-            self.hints: gr.Radio(choices, value=sitting.chosen, visible=bool(choices)),
+            self.strength: look.strength,
+            self.undo: gr.Button(interactive=session.can_undo),
+            self.redo: gr.Button(interactive=session.can_redo),
+            self.hints: gr.Radio(choices, value=session.chosen, visible=bool(choices)),
             self.picker: colors[0] if colors else gr.skip(),
             self.suggestions: [(swatch(color, folder), color) for color in colors],
-            self.recipe: recipe(sitting),
+            self.recipe: recipe(session),
             self.status: told(message) if message else gr.skip(),
         }
 
-    def _decide(self, name: str | None, decide: Callable[[Sitting], Sitting]) -> Outputs:
+    def _decide(self, name: str | None, decide: Callable[[Session], Session]) -> Outputs:
         return self._show(self._change(name, decide))
 
-    def _change(self, name: str | None, decide: Callable[[Sitting], Sitting]) -> Sitting:
+    def _change(self, name: str | None, decide: Callable[[Session], Session]) -> Session:
         if name is None:
             raise PhotochromError("Open a photograph first.")
-        return self.shelf.change(name, decide)
+        return self.store.change(name, decide)
 
-    def _deciding(self, decide: Callable[..., Sitting]) -> Callable[..., Outputs]:
-        """A handler that takes the sitting's name and a control's values, and shows what comes of them."""
-        return self._told(lambda name, *values: self._decide(name, lambda sitting: decide(sitting, *values)))
+    def _deciding(self, decide: Callable[..., Session]) -> Callable[..., Outputs]:
+        """A handler that takes the session's name and a control's values, and shows what comes of them."""
+        return self._told(lambda name, *values: self._decide(name, lambda session: decide(session, *values)))
 
     def _told(self, handler: Callable[..., Outputs]) -> Callable[..., Outputs]:
         """The same handler, but what can't be done becomes a sentence on the page."""
@@ -354,14 +354,14 @@ def told(message: str, more: list[str] | None = None, problem: bool = False) -> 
     return f'<div role="status" class="{kind}">{escape(message)}{f"<ul>{items}</ul>" if items else ""}</div>'
 
 
-def place_in_words(sitting: Sitting) -> str:
+def place_in_words(session: Session) -> str:
     """Which place is chosen, and its color if it has one: for who can't see the mark."""
-    if sitting.place is None:
+    if session.place is None:
         return ""
-    place = "{:.0f}, {:.0f}".format(*sitting.place)
-    if sitting.chosen is None:
+    place = "{:.0f}, {:.0f}".format(*session.place)
+    if session.chosen is None:
         return f"The place at {place} is chosen: give it a color."
-    return f"The place at {place} is {sitting.edit.hints[sitting.chosen].color}."
+    return f"The place at {place} is {session.look.hints[session.chosen].color}."
 
 
 def as_hex(color: str) -> str:
@@ -383,16 +383,16 @@ def swatch(color: str, folder: Path) -> str:
     return str(path)
 
 
-def hints_name(sitting: Sitting) -> str:
-    """The name of the file of a sitting's hints."""
-    return f"{safe_stem(sitting.source.name)}-hints.json"
+def hints_name(session: Session) -> str:
+    """The name of the file of a session's hints."""
+    return f"{safe_stem(session.source.name)}-hints.json"
 
 
-def recipe(sitting: Sitting) -> str:
+def recipe(session: Session) -> str:
     """The command that colors the photograph in the same way."""
-    edit = sitting.edit
-    words = ["photochrom", "colorize", sitting.source.name]
-    words += ["--seed", str(edit.seed)] if edit.seed is not None else []
-    words += ["--strength", f"{edit.strength:g}"] if edit.strength != 1 else []
-    words += ["--hints", hints_name(sitting)] if edit.hints else []
+    look = session.look
+    words = ["photochrom", "colorize", session.source.name]
+    words += ["--seed", str(look.seed)] if look.seed is not None else []
+    words += ["--strength", f"{look.strength:g}"] if look.strength != 1 else []
+    words += ["--hints", hints_name(session)] if look.hints else []
     return shlex.join(words)

@@ -1,7 +1,8 @@
-"""Who is compared: the chroma that models, other tools and baselines give to every photograph."""
+"""The contestants: the chroma that models, other tools and baselines give to every photograph."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -10,20 +11,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from photochrom.errors import InputError
 from photochrom.evaluation.metrics import colorfulness
 from photochrom.evaluation.protocols import Truths, read_outputs
 from photochrom.inference.colorizer import Colorizer
 from photochrom.photo.color import FloatArray, join, rgb_to_lab
 from photochrom.photo.hints import Hint
 
-BATCH = 16  # photographs a prediction
+BATCH = 16  # photographs per prediction
 SCALES = (0.5, 1.5)  # strengths of the copies that are compared beside every contestant
+RESERVED_NAMES = ("truth", "gray", "mean ab")  # rows of every report
+UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}  # Unicode categories: control characters, broken ones, ends of lines
 MATCH_ROUNDS = 12  # halvings of a strength between 0 and MATCH_LIMIT
 MATCH_LIMIT = 10.0
 MATCH_PHOTOGRAPHS = 256  # enough to find one number
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contestant:
     """A coloring of every photograph.
 
@@ -43,6 +47,27 @@ class Contestant:
         return Contestant(name, self.chromas, strength)
 
 
+def check_names(names: Sequence[str]) -> None:
+    """Every contestant needs a name of its own that can stand in a table. Raises InputError."""
+    for number, name in enumerate(names):
+        if not name.strip():
+            raise InputError(f"a contestant's name is empty: {name!r}")
+        if any(unicodedata.category(character) in UNPRINTABLE for character in name):
+            raise InputError(f"a contestant's name has characters that can't be printed: {name!r}")
+        if name in RESERVED_NAMES:
+            raise InputError(f"a contestant can't be named {name!r}, like a row of every report: choose another name")
+        if name in names[:number]:
+            raise InputError(f"two contestants are named {name!r}: give each a name of its own")
+        for other in names:
+            if name in scaled_names(other) or name.startswith(f"{other}, matched ("):
+                raise InputError(f"a contestant can't be named {name!r}, like a copy of {other!r}: choose another name")
+
+
+def scaled_names(name: str) -> list[str]:
+    """Names of a contestant's copies at SCALES."""
+    return [f"{name}, {scale:g} x" for scale in SCALES]
+
+
 def baselines(truths: Truths) -> list[Contestant]:
     """Gray, and the truths' mean a and b everywhere."""
     shape = (len(truths), 2, truths.side, truths.side)
@@ -54,15 +79,15 @@ def baselines(truths: Truths) -> list[Contestant]:
 
 
 def model_contestant(name: str, colorizer: Colorizer, truths: Truths, scratch: Path, **options: object) -> Contestant:
-    """What a model makes of the photographs; the chromas go to a file in folder `scratch`.
+    """The coloring of a model; the chromas go to a file in folder `scratch`.
 
-    options: as for `predictions`.
+    options: those of `predictions`.
     """
     return _keep(name, predictions(colorizer, truths, **options), truths, scratch)  # type: ignore[arg-type]
 
 
 def outputs_contestant(name: str, folder: Path, truths: Truths, scratch: Path) -> Contestant:
-    """The chroma of another tool's finished pictures. Raises InputError if any is missing."""
+    """The coloring of another tool, from its finished pictures. Raises InputError if any is missing."""
     pictures = read_outputs(folder, truths)
     chromas = (np.moveaxis(rgb_to_lab(p.astype(np.float32) / 255)[..., 1:], -1, 0) for p in pictures)
     return _keep(name, chromas, truths, scratch)
@@ -78,7 +103,7 @@ def predictions(
 ) -> Iterator[FloatArray]:
     """Chroma (2, S, S) of each photograph, before it is fitted into the gamut.
 
-    pictures: what the Colorizer sees instead of the photographs themselves.
+    pictures: what the Colorizer gets instead of the photographs themselves.
     """
     waiting = iter(range(len(truths)))
     seen = truths.rgb8 if pictures is None else pictures
@@ -90,8 +115,14 @@ def predictions(
             yield coloring.guided().rows(truths.lab(i)[..., 0], 0, truths.side)
 
 
+def copies_of(contestant: Contestant, truths: Truths) -> list[Contestant]:
+    """The contestant's copies that are measured beside it: at the truth's mean colorfulness, and at SCALES."""
+    scaled = [contestant.scaled(n, k) for n, k in zip(scaled_names(contestant.name), SCALES, strict=True)]
+    return [match_colorfulness(contestant, truths), *scaled]
+
+
 def match_colorfulness(contestant: Contestant, truths: Truths) -> Contestant:
-    """The same coloring, all chroma scaled alike so that the mean colorfulness is the truth's: by bisection."""
+    """The same coloring with all chroma times one number, found by bisection: mean colorfulness becomes the truth's."""
     some = range(0, len(truths), max(1, len(truths) // MATCH_PHOTOGRAPHS))
     luminances = [truths.lab(i)[..., 0] for i in some]
     chromas = [contestant.chroma(i) for i in some]
@@ -107,7 +138,7 @@ def match_colorfulness(contestant: Contestant, truths: Truths) -> Contestant:
 
 
 def _keep(name: str, chromas: Iterator[FloatArray], truths: Truths, scratch: Path) -> Contestant:
-    """Half precision tells chroma apart to 0.03 Lab units where it is strongest, and holds thousands of pictures."""
+    """Keep chromas on disk, in half precision: at worst 0.03 Lab units off, and small for thousands of pictures."""
     shape = (len(truths), 2, truths.side, truths.side)
     number = len(list(scratch.iterdir()))
     kept = np.memmap(scratch / f"{number}.f16", np.float16, "w+", shape=shape)

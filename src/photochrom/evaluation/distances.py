@@ -6,18 +6,18 @@ import numpy as np
 
 from photochrom.photo.color import FloatArray
 
-KERNEL_SUBSETS = 50  # drawn to tell how sure a kernel distance is
+KERNEL_SUBSETS = 50  # drawn to estimate how certain a kernel distance is
 KERNEL_SUBSET_SHARE = 0.5
 
 
 def frechet_distance(features: FloatArray, real_features: FloatArray) -> float:
     """Distance of two Gaussians with the sets' means and covariances (Heusel et al. 2017, arXiv 1706.08500).
 
-    |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^1/2). It depends on N: compare equal numbers of pictures only.
+    |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^1/2). It depends on N: compare only equal numbers of pictures.
     """
     difference = features.mean(axis=0, dtype=np.float64) - real_features.mean(axis=0, dtype=np.float64)
     centered = [(x - x.mean(axis=0)).astype(np.float64) / np.sqrt(len(x) - 1) for x in (features, real_features)]
-    # The root's trace is the nuclear norm of A B^T, as C1 = A^T A and C2 = B^T B.
+    # The trace of the root is the nuclear norm of A B^T, because C1 = A^T A and C2 = B^T B.
     cross = np.linalg.svd(centered[0] @ centered[1].T, compute_uv=False).sum()
     spread = sum(np.square(x).sum() for x in centered)
     return float(difference @ difference + spread - 2 * cross)
@@ -27,8 +27,8 @@ def kernel_distance(features: FloatArray, real_features: FloatArray) -> tuple[fl
     """Unbiased squared maximum mean discrepancy of paired sets, and its standard deviation over random halves.
 
     Binkowski et al. 2018 (arXiv 1801.01401), with their kernel (x . y / D + 1)^3; times 1000, as is customary.
-    Row i of both sets is of the same photograph, so pairs (i, i) are left out everywhere: else the sets look
-    closer than they are, the more so the fewer they are. May fall a little under 0 for equal sets.
+    Row i of both sets belongs to the same photograph, so pairs (i, i) are left out everywhere. Otherwise the sets
+    would seem closer than they are, most of all small ones. Equal sets may give a value slightly under 0.
     """
     kernels = _kernel(features, features) + _kernel(real_features, real_features) - 2 * _kernel(features, real_features)
     source = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""The comparison: remove the color of photographs, let every contestant put it back, and measure."""
+"""The comparison: remove the color of photographs, let every contestant restore it, and measure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import platform
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from itertools import combinations
 from pathlib import Path
@@ -17,68 +16,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photochrom import __version__
-from photochrom.errors import MissingExtra
+from photochrom.errors import InputError, MissingExtra
 from photochrom.evaluation.contestants import (
-    SCALES,
     Contestant,
     baselines,
-    match_colorfulness,
+    check_names,
+    copies_of,
     model_contestant,
     outputs_contestant,
     predictions,
 )
 from photochrom.evaluation.distances import frechet_distance, kernel_distance
 from photochrom.evaluation.historic import WAYS, make_historic
-from photochrom.evaluation.metrics import colorfulness, delta_e, psnr, skin_difference, skin_mask, ssim
+from photochrom.evaluation.metrics import (
+    colorful_pixels,
+    colorfulness,
+    delta_e,
+    left_gray,
+    psnr,
+    skin_difference,
+    skin_mask,
+    ssim,
+)
+from photochrom.evaluation.patchiness import one_color_regions, region_spread
 from photochrom.evaluation.protocols import PROTOCOLS, Protocol, Truths, read_truths, write_inputs
+from photochrom.evaluation.results import MEASURES, Evaluation, Scores, TrueMeasures
 from photochrom.inference.colorizer import DEFAULT_WORKING_SIZE, Colorizer
 from photochrom.inference.weights import BUNDLED_MODELS, read_bundled
 from photochrom.photo.color import FloatArray, join, rgb_to_lab
 from photochrom.photo.hints import Hint
 
-MEASURES = ("delta_e", "colorfulness", "psnr", "ssim", "skin_hue", "skin_chroma")
+HIGH_PERCENTILE = 95
+NO_COLOR = 0.1  # mean colorfulness: photographs below are black and white
 FEATURE_BATCH = 32
-SHEET_ROWS = 20  # best, median and worst photographs of a contestant, so many of each
+SHEET_ROWS = 20  # how many of a contestant's best, median and worst photographs are shown
 VERSIONED = ("numpy", "onnxruntime", "torch", "scikit-image", "pyvips-binary")
-
-
-@dataclass(frozen=True)
-class Scores:
-    """One contestant's numbers: each measure's value for every photograph, (N,), and distances of the whole."""
-
-    name: str
-    measures: dict[str, FloatArray]
-    distances: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass
-class Evaluation:
-    """What `evaluate` found."""
-
-    photographs: list[str]
-    true_colorfulness: FloatArray  # (N,)
-    scores: list[Scores]  # gray first
-    diversity: dict[str, dict[str, float]] = field(default_factory=dict)  # by model
-    hint_curves: dict[str, dict[int, FloatArray]] = field(default_factory=dict)  # by model, by count: delta E (N,)
-    historic: list[dict[str, object]] = field(default_factory=list)  # a row a model, way and strength
-    strips: dict[int, NDArray[np.uint8]] = field(default_factory=dict)  # gray | each contestant | truth
-    chosen: dict[str, dict[str, list[int]]] = field(default_factory=dict)  # by contestant: best, median, worst
-    settings: dict[str, object] = field(default_factory=dict)
-
-    @property
-    def contestants(self) -> list[str]:
-        """The names of those compared, without baselines and scaled copies."""
-        return list(self.chosen)
-
-    def __getitem__(self, name: str) -> Scores:
-        return next(s for s in self.scores if s.name == name)
-
-    def ratio(self, name: str) -> tuple[float, float]:
-        """Mean delta E over gray's, and mean colorfulness over the truth's."""
-        return (
-            _mean(self[name], "delta_e") / _mean(self["gray"], "delta_e"),
-            _mean(self[name], "colorfulness") / float(self.true_colorfulness.mean()),
-        )
 
 
 def evaluate(
@@ -97,42 +69,40 @@ def evaluate(
 ) -> Evaluation:
     """Measure models (names or paths) and other tools' outputs on color photographs in folders or ZIP archives.
 
-    Models color through the Colorizer that users run. outputs: by name, folders of pictures colored by other
-    tools. limit: only so many photographs, evenly spread. samples: colorings with seeds 1, 2, ... for
-    diversity and best-of-many. hint_counts: also color with so many true-color points. historic: also color
-    the photographs grown old, at these STRENGTHS. published: add FID and LPIPS. inputs: write the gray
-    photographs to that folder.
+    Models color through the Colorizer that users run. outputs: by name, folders of pictures that other tools colored.
+    limit: the number of photographs, evenly spread. samples: the number of colorings, with seeds 1, 2, ..., for
+    diversity and best-of-many. hint_counts: color again with these numbers of true-color points. historic: color
+    again with the photographs made old, at these STRENGTHS. published: add FID and LPIPS. inputs: write the gray
+    photographs to this folder.
     Raises InputError, WeightsError, MissingExtra.
     """
+    check_names([*models, *(outputs or {})])
     colorizers = {name: Colorizer(name, working_size=working_size) for name in models}
     features = _feature_network()
+    if published:
+        from photochrom.evaluation.fid_lpips import check_installed, published_distances
+
+        check_installed()
     truths = read_truths(sources, protocol, limit)
     if inputs is not None:
         write_inputs(truths, inputs)
+    true, regions = _measure_truths(truths)
     evaluation = Evaluation(
-        truths.names,
-        np.array([colorfulness(rgb8 / np.float32(255)) for rgb8 in truths.rgb8]),
-        [],
-        settings=_settings(protocol, models, outputs or {}, working_size, len(truths)),
+        truths.names, true, [], settings=_settings(protocol, models, outputs or {}, working_size, len(truths))
     )
     true_features = _read_features(features, truths.rgb8)
     with tempfile.TemporaryDirectory(prefix="photochrom-evaluate-") as scratch:
         contestants = [model_contestant(name, c, truths, Path(scratch)) for name, c in colorizers.items()]
         contestants += [outputs_contestant(n, f, truths, Path(scratch)) for n, f in (outputs or {}).items()]
-        for one in [*baselines(truths), *contestants]:
-            copies = [one]
-            if one in contestants:
-                copies += [match_colorfulness(one, truths), *(one.scaled(f"{one.name}, {k:g} x", k) for k in SCALES)]
-            for copy in copies:
-                pictures, measures = _measure(copy, truths)
-                distances = _distances(_read_features(features, pictures), true_features)
-                if published:
-                    from photochrom.evaluation.fid_lpips import published_distances
-
-                    distances |= published_distances(pictures, truths.rgb8)
-                evaluation.scores.append(Scores(copy.name, measures, distances))
+        with_copies = [coloring for one in contestants for coloring in (one, *copies_of(one, truths))]
+        for coloring in [*baselines(truths), *with_copies]:
+            pictures, measures = _measure(coloring, truths, regions)
+            distances = _distances(_read_features(features, pictures), true_features)
+            if published:
+                distances |= published_distances(pictures, truths.rgb8)
+            evaluation.scores.append(Scores(coloring.name, measures, distances))
         for one in contestants:
-            # Relative to gray: else photographs that are nearly gray would be the best of every contestant.
+            # Relative to gray, because otherwise nearly gray photographs would be the best of every contestant.
             order = np.argsort(evaluation[one.name].measures["delta_e"] / (evaluation["gray"].measures["delta_e"] + 1))
             evaluation.chosen[one.name] = _choose([int(i) for i in order])
         shown = {i for kinds in evaluation.chosen.values() for numbers in kinds.values() for i in numbers}
@@ -140,7 +110,7 @@ def evaluate(
         for name, colorizer in colorizers.items():
             if samples:
                 figures = _measure_diversity(colorizer, truths, samples)
-                figures["best_over_noise_0"] = figures["best_sample_delta_e"] / _mean(evaluation[name], "delta_e")
+                figures["best_over_noise_0"] = figures["best_sample_delta_e"] / evaluation[name].mean("delta_e")
                 evaluation.diversity[name] = figures
             if hint_counts:
                 evaluation.hint_curves[name] = _measure_hints(colorizer, truths, hint_counts)
@@ -150,7 +120,7 @@ def evaluate(
 
 
 def random_true_hints(rgb8: NDArray[np.uint8], count: int, seed: int) -> list[Hint]:
-    """True colors at random points of a photograph (S, S, 3), each the mean over 3 x 3 pixels."""
+    """True colors at random points of a photograph (S, S, 3); each is the mean over 3 x 3 pixels."""
     source = np.random.default_rng(seed)
     hints = []
     for y, x in source.integers(1, len(rgb8) - 1, (count, 2)):
@@ -160,9 +130,9 @@ def random_true_hints(rgb8: NDArray[np.uint8], count: int, seed: int) -> list[Hi
 
 
 def _measure_diversity(colorizer: Colorizer, truths: Truths, samples: int) -> dict[str, float]:
-    """How far samples are from each other (on every second pixel each way), and what the best of them gains."""
+    """How far samples are from each other, measured on every second row and column, and what the best of them gains."""
     errors, spreads = [], []
-    # All seeds side by side, photograph by photograph: only a batch of each is held at a time.
+    # All seeds advance together, photograph by photograph, so that only one batch of each is in memory.
     drawn = zip(*(predictions(colorizer, truths, seed=seed) for seed in range(1, samples + 1)), strict=True)
     for number, chromas in enumerate(drawn):
         lab = truths.lab(number)
@@ -193,7 +163,7 @@ def _measure_hints(colorizer: Colorizer, truths: Truths, counts: Sequence[int]) 
 def _measure_historic(
     name: str, colorizer: Colorizer, truths: Truths, clean: Scores, strengths: Sequence[str]
 ) -> list[dict[str, object]]:
-    """How delta E rises and colorfulness falls when the photographs are old; colors on the truth's luminance."""
+    """How delta E rises and colorfulness falls when the photographs are old; the luminance stays the truth's."""
     rows: list[dict[str, object]] = []
     for way in WAYS:
         for strength in strengths:
@@ -207,42 +177,86 @@ def _measure_historic(
                     "way": way,
                     "strength": strength,
                     "delta_e": float(error),
-                    "delta_e_rise": float(error / _mean(clean, "delta_e") - 1),
+                    "delta_e_rise": float(error / clean.mean("delta_e") - 1),
                     "colorfulness": float(color),
-                    "colorfulness_fall": float(1 - color / _mean(clean, "colorfulness")),
+                    "colorfulness_fall": float(1 - color / clean.mean("colorfulness")),
                 }
             )
     return rows
 
 
-def _measure(contestant: Contestant, truths: Truths) -> tuple[NDArray[np.uint8], dict[str, FloatArray]]:
+def _measure_truths(truths: Truths) -> tuple[TrueMeasures, list[NDArray[np.int64]]]:
+    """What is measured on the photographs, and each one's regions of one color. Raises InputError if all are gray."""
+
+    def measure(number: int) -> tuple[tuple[float, ...], NDArray[np.int64]]:
+        rgb8, chroma = truths.rgb8[number], _chroma_of(truths.lab(number))
+        regions = one_color_regions(chroma)
+        colorful = float(colorful_pixels(chroma).mean())
+        return (colorfulness(rgb8 / np.float32(255)), colorful, *region_spread(chroma, regions)), regions
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        rows, regions = zip(*pool.map(measure, range(len(truths))), strict=True)
+    true = TrueMeasures(*np.array(rows).T)
+    if true.colorfulness.mean() < NO_COLOR:
+        raise InputError("the photographs are all gray: the comparison needs photographs in color")
+    return true, list(regions)
+
+
+def _measure(
+    contestant: Contestant, truths: Truths, regions: list[NDArray[np.int64]]
+) -> tuple[NDArray[np.uint8], dict[str, FloatArray]]:
     """The finished pictures (N, S, S, 3), and each of MEASURES for every photograph (N,)."""
     pictures = np.empty_like(truths.rgb8)
 
-    def measure(number: int) -> tuple[float, ...]:
-        lab, chroma = truths.lab(number), contestant.chroma(number)
-        error, color = _color_error(chroma, lab)
-        pictures[number] = np.rint(join(lab[..., 0], chroma) * 255)
-        true_rgb8 = truths.rgb8[number]
-        skin = skin_difference(chroma, np.moveaxis(lab[..., 1:], -1, 0), skin_mask(true_rgb8))
-        return error, color, psnr(pictures[number], true_rgb8), ssim(pictures[number], true_rgb8), *skin
+    def measure(number: int) -> dict[str, float]:
+        true_rgb8, lab, chroma = truths.rgb8[number], truths.lab(number), contestant.chroma(number)
+        rgb, shown = _show(chroma, lab)
+        errors = delta_e(shown, lab)
+        picture = np.rint(rgb * 255).astype(np.uint8)
+        pictures[number] = picture
+        true_chroma, shown_chroma = _chroma_of(lab), _chroma_of(shown)
+        skin_hue, skin_chroma = skin_difference(chroma, true_chroma, skin_mask(true_rgb8))
+        spread, region_chroma = region_spread(shown_chroma, regions[number])
+        return {
+            "delta_e": float(errors.mean()),
+            "colorfulness": colorfulness(rgb),
+            "psnr": psnr(picture, true_rgb8),
+            "ssim": ssim(picture, true_rgb8),
+            "skin_hue": skin_hue,
+            "skin_chroma": skin_chroma,
+            "delta_e_95": float(np.percentile(errors, HIGH_PERCENTILE)),
+            "left_gray": left_gray(shown_chroma, true_chroma),
+            "region_spread": spread,
+            "region_chroma": region_chroma,
+        }
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         rows = list(pool.map(measure, range(len(truths))))
-    return pictures, dict(zip(MEASURES, np.array(rows, np.float64).T, strict=True))
+    return pictures, {measure: np.array([row[measure] for row in rows]) for measure in MEASURES}
 
 
-def _color_error(chroma: FloatArray, lab: FloatArray) -> tuple[float, float]:
-    """Mean color-only delta E and colorfulness of chroma (2, S, S), as it is shown, on the truth's luminance."""
+def _show(chroma: FloatArray, lab: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """sRGB of chroma (2, S, S) on the truth's luminance, and its CIELAB with exactly that luminance: both (S, S, 3)."""
     rgb = join(lab[..., 0], chroma)
     shown = rgb_to_lab(rgb)
     shown[..., 0] = lab[..., 0]
+    return rgb, shown
+
+
+def _color_error(chroma: FloatArray, lab: FloatArray) -> tuple[float, float]:
+    """Mean color-only delta E and colorfulness of chroma (2, S, S) on the truth's luminance."""
+    rgb, shown = _show(chroma, lab)
     return float(delta_e(shown, lab).mean()), colorfulness(rgb)
+
+
+def _chroma_of(lab: FloatArray) -> FloatArray:
+    """a and b (2, S, S) of CIELAB (S, S, 3)."""
+    return np.moveaxis(lab[..., 1:], -1, 0)
 
 
 def _feature_network():  # type: ignore[no-untyped-def]  # PyTorch is an extra; its types are not known here
     try:
-        import skimage.metrics  # noqa: F401  # for SSIM: better missed now than after an hour
+        import skimage.metrics  # noqa: F401  # SSIM needs it: fail now and not after an hour
 
         from photochrom.evaluation.features import FeatureNetwork
     except ImportError as error:
@@ -256,18 +270,14 @@ def _read_features(network, pictures: NDArray[np.uint8]) -> FloatArray:  # type:
 
 
 def _distances(features: FloatArray, true_features: FloatArray) -> dict[str, float]:
-    if len(features) < 4:  # nothing can be said of so few
+    if len(features) < 4:  # too few to compare sets
         return {}
     kernel, spread = kernel_distance(features, true_features)
     return {"fd_lite": frechet_distance(features, true_features), "kid_lite": kernel, "kid_lite_std": spread}
 
 
-def _mean(scores: Scores, measure: str) -> float:
-    return float(scores.measures[measure].mean())
-
-
 def _choose(order: list[int]) -> dict[str, list[int]]:
-    """From the best to the worst: the photographs that a report shows."""
+    """The photographs that a report shows, of an order from the best to the worst."""
     rows = min(SHEET_ROWS, len(order))
     middle = (len(order) - rows) // 2
     return {"best": order[:rows], "median": order[middle : middle + rows], "worst": order[::-1][:rows]}
@@ -300,7 +310,7 @@ def _settings(
 
 
 def _checksum(model: str) -> str | None:
-    """SHA-256 of a model's file; a training run's changes, so it has none."""
+    """SHA-256 of a model's file; None for a training run, which changes."""
     if model in BUNDLED_MODELS:
         return hashlib.sha256(read_bundled(model)).hexdigest()
     return hashlib.sha256(Path(model).read_bytes()).hexdigest() if Path(model).is_file() else None

@@ -17,13 +17,21 @@ from PIL import Image
 from photochrom.errors import MissingExtra
 
 
-def published_distances(pictures: NDArray[np.uint8], true_pictures: NDArray[np.uint8]) -> dict[str, float]:
-    """FID of 8-bit sRGB pictures (N, S, S, 3) to the true ones, and their mean LPIPS. Raises MissingExtra."""
+def check_installed() -> None:
+    """Raises MissingExtra."""
     try:
-        import lpips
-        import torch_fidelity
+        import lpips  # noqa: F401
+        import torch_fidelity  # noqa: F401
     except ImportError as error:
         raise MissingExtra("FID and LPIPS", "published") from error
+
+
+def published_distances(pictures: NDArray[np.uint8], true_pictures: NDArray[np.uint8]) -> dict[str, float]:
+    """FID of 8-bit sRGB pictures (N, S, S, 3) to the true ones, and their mean LPIPS. Raises MissingExtra."""
+    check_installed()
+    import lpips
+    import torch_fidelity
+
     with tempfile.TemporaryDirectory(prefix="photochrom-published-") as scratch:
         folders = [_write_folder(Path(scratch, name), p) for name, p in (("a", pictures), ("b", true_pictures))]
         fid = torch_fidelity.calculate_metrics(

@@ -1,7 +1,7 @@
-"""What time does to photographs, at three strengths: a stress set made of photographs whose colors are known.
+"""The damages of old photographs, at three strengths, made on photographs whose colors are known.
 
-Each way takes a picture in [0, 1], gray (S, S) or sRGB (S, S, 3), and gives the same one grown old. Training has
-its own random degradations (training/augmentation.py); these here are fixed, so that numbers can be compared.
+Each function takes a picture in [0, 1], gray (S, S) or sRGB (S, S, 3), and returns the same picture made old. Training
+has its own random degradations (training/augmentation.py); these are fixed, so that numbers can be compared.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def faded(gray: FloatArray, strength: int, source: RANDOM) -> FloatArray:
     """Blacks rise and whites fall until 75, 50 or 30 % of the contrast is left, unevenly over the picture."""
     left = {1: 0.75, 2: 0.5, 3: 0.3}[strength]
     side = len(gray)
-    slope = np.linspace(-0.1, 0.1, side)[:, None] * strength / 3  # one edge saw more light
+    slope = np.linspace(-0.1, 0.1, side)[:, None] * strength / 3  # one edge got more light
     return 0.58 + (gray - 0.5) * left + slope
 
 
@@ -41,7 +41,7 @@ def scratched(gray: FloatArray, strength: int, source: RANDOM) -> FloatArray:
     side = len(gray)
     count = {1: 8, 2: 20, 3: 45}[strength]
     for _ in range(count):
-        y, x, angle = *source.uniform(0, side, 2), source.normal(np.pi / 2, 0.3)  # mostly upright, as in film
+        y, x, angle = *source.uniform(0, side, 2), source.normal(np.pi / 2, 0.3)  # mostly upright, as on film
         along = np.arange(source.uniform(0.1, 0.6) * side)
         rows, columns = (y + along * np.sin(angle)).astype(int), (x + along * np.cos(angle)).astype(int)
         inside = (rows >= 0) & (rows < side) & (columns >= 0) & (columns < side)
@@ -53,7 +53,7 @@ def scratched(gray: FloatArray, strength: int, source: RANDOM) -> FloatArray:
 
 
 def soft(gray: FloatArray, strength: int, source: RANDOM) -> FloatArray:
-    """As if the lens resolved a half, a quarter or an eighth of the pixels each way."""
+    """As if the lens resolved a half, a quarter or an eighth of the pixels in each direction."""
     side = len(gray)
     shrink = resize_matrix(side, side // 2**strength)
     grow = resize_matrix(side // 2**strength, side)
@@ -68,7 +68,7 @@ def sepia(gray: FloatArray, strength: int, source: RANDOM) -> FloatArray:
 
 
 def orthochromatic(rgb: FloatArray, strength: int) -> FloatArray:
-    """Film that is less and less sensitive to red, up to blind: lips and bricks dark, blue skies white."""
+    """Film that is less sensitive to red, at last not at all: lips and bricks become dark, blue skies white."""
     red, blue = {1: (0.15, 0.25), 2: (0.07, 0.40), 3: (0.0, 0.5)}[strength]
     return rgb @ np.array([red, 1 - red - blue, blue])
 
@@ -84,7 +84,7 @@ WAYS = (*GRAY_WAYS, "orthochromatic")
 
 
 def make_historic(rgb8: NDArray[np.uint8], way: str, strength: str, seed: int) -> NDArray[np.uint8]:
-    """The photograph (S, S, 3) as one of WAYS would have it, at a strength of STRENGTHS; seed: of its damages."""
+    """The photograph (S, S, 3) damaged in one of WAYS, at one of STRENGTHS; seed: selects the random damages."""
     if way in GRAY_WAYS:
         gray = gray_of(rgb8)[..., 0].astype(np.float32) / 255
         old = GRAY_WAYS[way](gray, STRENGTHS[strength], np.random.default_rng(seed))

@@ -1,11 +1,13 @@
-"""An evaluation as one static page: the tables, and the best, median and worst photographs of each contestant."""
+"""The page of an evaluation: its tables, and the best, median and worst photographs of each contestant."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from html import escape
 
-from photochrom.evaluation.evaluate import Evaluation
+from photochrom.evaluation.results import Evaluation
+from photochrom.evaluation.table import Block, blocks_to_html
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem; padding: 0 1rem; }
@@ -17,13 +19,13 @@ figure { margin: 0 0 1rem; } figure img { max-width: 100%; } figcaption { font-s
 """
 
 
-def format_html(evaluation: Evaluation, markdown: str) -> str:
-    """The page; its pictures lie beside it in strips/. markdown: what `format_table` makes."""
+def format_html(evaluation: Evaluation, blocks: Sequence[Block]) -> str:
+    """The page; its pictures are in the folder strips/ beside it. blocks: its tables and paragraphs."""
     columns = " | ".join(["gray", *evaluation.contestants, "truth"])
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8><title>photochrom evaluation</title>",
         f"<meta name=viewport content='width=device-width'><style>{STYLE}</style><h1>Evaluation</h1>",
-        *_blocks(markdown),
+        blocks_to_html(blocks),
     ]
     for name, kinds in evaluation.chosen.items():
         errors = evaluation[name].measures["delta_e"]
@@ -38,18 +40,3 @@ def format_html(evaluation: Evaluation, markdown: str) -> str:
                 )
     parts.append(f"<h2>Settings</h2><pre>{escape(json.dumps(evaluation.settings, indent=1))}</pre></html>")
     return "\n".join(parts) + "\n"
-
-
-def _blocks(markdown: str) -> list[str]:
-    """Paragraphs and simple tables of Markdown as HTML; no other kind occurs."""
-    blocks = []
-    for block in markdown.split("\n\n"):
-        lines = block.splitlines()
-        if not lines[0].startswith("|"):
-            blocks.append(f"<p>{escape(block)}</p>")
-            continue
-        head, _, *rows = ([escape(cell.strip()) for cell in line.strip("|").split("|")] for line in lines)
-        cells = ["".join(f"<td>{cell}</td>" for cell in row) for row in rows]
-        body = "".join(f"<tr>{row}</tr>" for row in cells)
-        blocks.append(f"<table><tr>{''.join(f'<th>{cell}</th>' for cell in head)}</tr>{body}</table>")
-    return blocks

@@ -1,10 +1,13 @@
-"""How far a coloring is from the truth, how colorful it is, and how sure one can be of a mean.
+"""How far a coloring is from the truth, how colorful it is, and how certain a mean is.
 
-Every function takes one photograph's arrays and returns one number, except `delta_e` (one a pixel) and
-the bootstrap.
+Every function takes the arrays of one photograph and returns one number, except `delta_e` (one number per pixel)
+and the bootstrap.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,16 +15,19 @@ from numpy.typing import NDArray
 from photochrom.errors import MissingExtra
 from photochrom.photo.color import FloatArray
 
-MAX_PSNR = 100.0  # dB: what two equal pictures count as
-MIN_SKIN_SHARE = 0.02  # of a photograph's pixels; fewer say nothing of people
+MAX_PSNR = 100.0  # dB: the value of two equal pictures
+MIN_SKIN_SHARE = 0.02  # of a photograph's pixels; fewer don't show people
+WRONG_SKIN_HUE = 40.0  # degrees; skin that is off by more is green or purple
+COLORFUL_CHROMA = 20.0  # Lab units: a true color that must not become gray
+GRAY_CHROMA = 5.0  # Lab units: a predicted color that looks gray
 BOOTSTRAP_DRAWS = 2000
 
 
 def delta_e(lab1: FloatArray, lab2: FloatArray) -> FloatArray:
     """CIEDE2000 color difference of CIELAB (..., 3) and (..., 3): (...).
 
-    Sharma, Wu & Dalal 2005, "The CIEDE2000 color-difference formula", with kL = kC = kH = 1. Give both the
-    same L, and it is the color-only difference.
+    Sharma, Wu & Dalal 2005, "The CIEDE2000 color-difference formula", with kL = kC = kH = 1. With the
+    same L on both sides it is the color-only difference.
     """
     l1, a1, b1 = np.moveaxis(lab1.astype(np.float64), -1, 0)
     l2, a2, b2 = np.moveaxis(lab2.astype(np.float64), -1, 0)
@@ -31,7 +37,7 @@ def delta_e(lab1: FloatArray, lab2: FloatArray) -> FloatArray:
     c1, c2 = np.hypot(a1, b1), np.hypot(a2, b2)
     h1, h2 = np.arctan2(b1, a1), np.arctan2(b2, a2)  # radians
 
-    # Hue difference and mean hue go the shorter way round; without chroma there is no hue.
+    # Hue difference and mean hue are taken along the shorter arc; without chroma there is no hue.
     no_hue = c1 * c2 == 0
     turn = h2 - h1
     turn = np.where(turn > np.pi, turn - 2 * np.pi, np.where(turn < -np.pi, turn + 2 * np.pi, turn))
@@ -109,8 +115,8 @@ def skin_mask(rgb8: NDArray[np.uint8]) -> NDArray[np.bool_]:
 def skin_difference(chroma: FloatArray, true_chroma: FloatArray, skin: NDArray[np.bool_]) -> tuple[float, float]:
     """Hue difference in degrees (-180..180, positive towards yellow) and chroma ratio on skin.
 
-    Of the mean chroma over the skin's pixels: chroma and true_chroma (2, H, W), skin (H, W). Both are NaN
-    where less than 2 % of the pixels are skin; the hue also where the coloring is gray.
+    chroma, true_chroma: a and b (2, H, W), whose means over the pixels of skin (H, W) are compared. Both results are
+    NaN where less than 2 % of the pixels are skin; the hue difference also where the coloring is gray.
     """
     if skin.mean() < MIN_SKIN_SHARE:
         return np.nan, np.nan
@@ -123,19 +129,65 @@ def skin_difference(chroma: FloatArray, true_chroma: FloatArray, skin: NDArray[n
     return float((turn + 180) % 360 - 180), float(size / true_size)
 
 
-def bootstrap_interval(values: FloatArray, over: FloatArray | None = None, seed: int = 0) -> tuple[float, float]:
-    """95 % bootstrap interval of mean(values), or of mean(values) / mean(over); both (N,).
+def colorful_pixels(true_chroma: FloatArray) -> NDArray[np.bool_]:
+    """Pixels (H, W) whose true chroma is over 20, from a and b (2, H, W)."""
+    return np.hypot(*true_chroma) > COLORFUL_CHROMA
 
-    Efron & Tibshirani 1993, percentile method; numerator and denominator are drawn together, photograph by
-    photograph. NaN values are left out.
+
+def left_gray(chroma: FloatArray, true_chroma: FloatArray) -> float:
+    """Share of the colorful pixels that a coloring left gray: chroma under 5 where the truth's is over 20.
+
+    chroma, true_chroma: a and b (2, H, W). NaN where no pixel is colorful.
     """
-    kept = ~np.isnan(values)
-    values, over = values[kept], over[kept] if over is not None else None
-    if len(values) == 0:
-        return np.nan, np.nan
-    chosen = np.random.default_rng(seed).integers(0, len(values), (BOOTSTRAP_DRAWS, len(values)))
-    means = values[chosen].mean(axis=1)
-    if over is not None:
-        means = means / over[chosen].mean(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
+    colorful = colorful_pixels(true_chroma)
+    return float((np.hypot(*chroma)[colorful] < GRAY_CHROMA).mean()) if colorful.any() else np.nan
+
+
+def wrong_skin(hue_difference: FloatArray, chroma_ratio: FloatArray) -> FloatArray:
+    """1 for every photograph (N,) whose skin is green or purple, 0 for the others, NaN for those without skin.
+
+    hue_difference, chroma_ratio: what `skin_difference` returns. Skin is green or purple where its hue is off by more
+    than 40 degrees; gray skin is not.
+    """
+    wrong = np.abs(np.nan_to_num(hue_difference)) > WRONG_SKIN_HUE
+    return np.where(np.isnan(chroma_ratio), np.nan, wrong.astype(np.float64))
+
+
+class Estimate(NamedTuple):
+    """A number and its 95 % bootstrap interval; all NaN if there is nothing to measure."""
+
+    value: float
+    low: float
+    high: float
+
+
+NOTHING = Estimate(np.nan, np.nan, np.nan)
+
+
+def estimate(numerators: Sequence[FloatArray], denominators: Sequence[FloatArray] = (), seed: int = 0) -> Estimate:
+    """The product of the numerators' means over the product of the denominators' means, and its interval.
+
+    All arrays are (N,), of the same photographs. The interval is the bootstrap's, by percentiles (Efron & Tibshirani
+    1993): each draw takes the same photographs from every array. Photographs with a NaN are left out, and so are
+    draws whose denominator is 0.
+    """
+    arrays = np.stack([*numerators, *denominators])
+    arrays = arrays[:, ~np.isnan(arrays).any(axis=0)]
+    count = arrays.shape[1]
+    if count == 0:
+        return NOTHING
+    above, below = arrays[: len(numerators)], arrays[len(numerators) :]
+    divisor = np.prod(below.mean(axis=1))
+    if divisor == 0:
+        return NOTHING
+    chosen = np.random.default_rng(seed).integers(0, count, (BOOTSTRAP_DRAWS, count))
+    products = np.prod([values[chosen].mean(axis=1) for values in above], axis=0)
+    divisors = np.prod([values[chosen].mean(axis=1) for values in below], axis=0) * np.ones(BOOTSTRAP_DRAWS)
+    low, high = np.percentile(products[divisors != 0] / divisors[divisors != 0], [2.5, 97.5])
+    return Estimate(float(np.prod(above.mean(axis=1)) / divisor), float(low), float(high))
+
+
+def bootstrap_interval(values: FloatArray, over: FloatArray | None = None) -> tuple[float, float]:
+    """95 % bootstrap interval of mean(values), or of mean(values) / mean(over); both (N,)."""
+    found = estimate([values], [] if over is None else [over])
+    return found.low, found.high

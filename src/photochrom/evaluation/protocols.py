@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from photochrom.errors import InputError, OutputError
+from photochrom.errors import InputError, OutputError, reason_of
 from photochrom.photo.collections import decode_squares, find_photographs
 from photochrom.photo.color import FloatArray, join, luminance_of, rgb_to_lab
-from photochrom.photo.files import Photograph, write_photograph
+from photochrom.photo.photograph import Photograph
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class Protocol:
 
     description: str
     side: int = 256  # pixels
-    crop: bool = True  # the central square; else the whole photograph is squashed into one
-    first: int | None = None  # only so many, the first by name
+    crop: bool = True  # the central square; otherwise the whole photograph is squeezed into a square
+    first: int | None = None  # use only this many photographs, the first by name
 
 
 PROTOCOLS = {
@@ -51,9 +51,9 @@ class Truths:
 
 
 def read_truths(sources: list[Path], protocol: Protocol, limit: int | None = None) -> Truths:
-    """Read the photographs of folders and ZIP archives; limit: only so many, evenly spread.
+    """Read the photographs of folders and ZIP archives. limit: read only this many, evenly spread.
 
-    Damaged ones are left out. Raises InputError if there are none to read.
+    Damaged photographs are left out. Raises InputError if none can be read.
     """
     members = find_photographs(sources)[: protocol.first]
     if limit is not None and limit < len(members):
@@ -70,17 +70,17 @@ def read_truths(sources: list[Path], protocol: Protocol, limit: int | None = Non
 
 
 def write_inputs(truths: Truths, folder: Path) -> None:
-    """Write every photograph in gray, NAME.png: what another tool is to color. Raises OutputError."""
+    """Write every photograph in gray as NAME.png, for another tool to color. Raises OutputError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot make the folder {folder}: {(error.strerror or str(error)).lower()}") from error
+        raise OutputError(f"cannot make the folder {folder}: {reason_of(error)}") from error
     for name, rgb8 in zip(truths.names, truths.rgb8, strict=True):
-        write_photograph(Photograph(gray_of(rgb8)), folder / f"{name}.png")
+        Photograph(gray_of(rgb8)).save(folder / f"{name}.png")
 
 
 def gray_of(rgb8: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The gray picture (S, S, 3) of the same luminance L."""
+    """The gray picture (S, S, 3) with the same luminance L."""
     luminance = luminance_of(rgb8)
     gray = join(luminance, np.zeros((2, *luminance.shape), np.float32))[..., :1]
     return np.rint(gray * 255).astype(np.uint8).repeat(3, axis=-1)
@@ -103,6 +103,6 @@ def read_outputs(folder: Path, truths: Truths) -> list[NDArray[np.uint8]]:
 
 
 def _flat_name(path: Path, taken: list[str]) -> str:
-    """A name without folders and suffix; with the suffix where that tells two photographs apart."""
+    """A name without folders and suffix; with the suffix if another photograph has the same name already."""
     name = "_".join(path.with_suffix("").parts)
     return f"{name}_{path.suffix[1:]}" if name in taken else name

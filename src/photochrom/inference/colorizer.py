@@ -10,16 +10,16 @@ from os import cpu_count
 import numpy as np
 
 from photochrom.errors import InputError
-from photochrom.inference.backends import Backend
-from photochrom.inference.weights import DEFAULT_MODEL, load_model
+from photochrom.inference.model import Backend
+from photochrom.inference.weights import load_model
 from photochrom.photo.color import FloatArray, PixelArray, join, luminance_of
 from photochrom.photo.freshening import freshen
 from photochrom.photo.hints import Hint, correct_chroma, rasterize
 from photochrom.photo.resize import resize_matrix
 from photochrom.photo.upsampling import GuidedChroma, enlarge_along_edges, guide_chroma
+from photochrom.settings import DEFAULT_MODEL, STRENGTH, WORKING_SIZE
 
-DEFAULT_WORKING_SIZE = 256
-MIN_WORKING_SIZE, MAX_WORKING_SIZE = 32, 1024
+DEFAULT_WORKING_SIZE = int(WORKING_SIZE.default)
 MAX_WORKING_ASPECT = 4.0  # longer pictures are seen smaller, so that the network's cost stays bounded
 STRIP_PIXELS = 1 << 18  # pixels joined at a time: small enough for the processor's cache, large for NumPy
 
@@ -50,8 +50,9 @@ class Colorizer:
         working_size: int = DEFAULT_WORKING_SIZE,
         threads: int = 0,
     ):
-        if not MIN_WORKING_SIZE <= working_size <= MAX_WORKING_SIZE:
-            raise InputError(f"the working size is {MIN_WORKING_SIZE} to {MAX_WORKING_SIZE} pixels, not {working_size}")
+        if working_size not in WORKING_SIZE:
+            low, high = WORKING_SIZE.low, WORKING_SIZE.high
+            raise InputError(f"the working size is {low} to {high} pixels, not {working_size}")
         self.backend = load_model(model, threads) if isinstance(model, str) else model
         self.working_size = working_size
         self.threads = threads or cpu_count() or 1
@@ -71,14 +72,20 @@ class Colorizer:
         plausible one. hints: colors at places, in pixels. Returns (H, W, 3) of the same type, whose L is the
         input's. Raises InputError.
         """
-        return self.apply(pixels, self.predict([pixels], seed=seed, hints=[hints])[0], strength)
+        check_strength(strength)
+        return self.apply(pixels, self.predict_one(pixels, seed, hints), strength)
 
     def colorize_batch(
         self, photographs: Sequence[PixelArray], *, strength: float = 1.0, seed: int | None = None
     ) -> list[PixelArray]:
         """Color several photographs; those of one shape go through the network together."""
+        check_strength(strength)
         colorings = self.predict(photographs, seed=seed)
         return [self.apply(p, c, strength) for p, c in zip(photographs, colorings, strict=True)]
+
+    def predict_one(self, pixels: PixelArray, seed: int | None = None, hints: Sequence[Hint] = ()) -> Coloring:
+        """The network's part alone, for one photograph."""
+        return self.predict([pixels], seed=seed, hints=[hints])[0]
 
     def predict(
         self,
@@ -87,8 +94,9 @@ class Colorizer:
         seed: int | None = None,
         hints: Sequence[Sequence[Hint]] | None = None,
     ) -> list[Coloring]:
-        """The network's part alone, one Coloring a photograph; `apply` does the rest at full size."""
+        """The network's part alone: one Coloring per photograph. `apply` does the rest at full size."""
         hints = hints or [()] * len(photographs)
+        noise = noise_vector(seed, self.backend.info.noise_channels)
         for pixels in photographs:
             _check_pixels(pixels)
         smalls = [self.small_luminance(pixels) for pixels in photographs]
@@ -98,7 +106,7 @@ class Colorizer:
         for shape in {s.shape for s in smalls}:
             members = [i for i, s in enumerate(smalls) if s.shape == shape]
             fresh = [freshen(smalls[i]) for i in members]
-            predicted = self._run(fresh, [rasters[i] for i in members], seed)
+            predicted = self._run(fresh, [rasters[i] for i in members], noise)
             for i, chroma in zip(members, predicted, strict=True):
                 corrected = correct_chroma(chroma, smalls[i], tuple(hints[i]), sizes[i])
                 colorings[i] = Coloring(corrected, smalls[i])
@@ -106,8 +114,7 @@ class Colorizer:
 
     def apply(self, pixels: PixelArray, coloring: Coloring, strength: float = 1.0) -> PixelArray:
         """Join a photograph's luminance with a coloring at full size; cheap enough to try strengths."""
-        if not 0 <= strength <= 10:
-            raise InputError(f"the strength is 0 to 10, not {strength:g}")
+        check_strength(strength)
         guided = coloring.guided(strength)
         result = np.empty((*pixels.shape[:2], 3), pixels.dtype)
         with ThreadPoolExecutor(self.threads) as pool:
@@ -127,20 +134,26 @@ class Colorizer:
             small[reached] += vertical[reached][:, rows] @ narrow
         return np.clip(small, 0, 100)
 
-    def _run(self, luminances: list[FloatArray], rasters: list[FloatArray], seed: int | None) -> list[FloatArray]:
+    def _run(self, luminances: list[FloatArray], rasters: list[FloatArray], noise: FloatArray) -> list[FloatArray]:
         """Predict chroma (2, h, w) for luminances (h, w) of one shape, padded by reflection as needed."""
         height, width = luminances[0].shape
         multiple = self.backend.info.size_multiple
         pad_y, pad_x = -height % multiple, -width % multiple
         padded = np.pad(np.stack(luminances)[:, None], ((0, 0), (0, 0), (0, pad_y), (0, pad_x)), "symmetric")
         hints = np.pad(np.stack(rasters), ((0, 0), (0, 0), (0, pad_y), (0, pad_x)))
-        noise = np.repeat(noise_vector(seed, self.backend.info.noise_channels)[None], len(luminances), axis=0)
+        noise = np.repeat(noise[None], len(luminances), axis=0)
         # A picture and its mirror image have the same colors: the mean of both predictions is the better guess.
         chroma = self.backend.predict(padded, hints, noise)
         mirrored = self.backend.predict(_mirror(padded), _mirror(hints), noise)
         chroma = (chroma + mirrored[..., ::-1]) / 2
         enlarged = (enlarge_along_edges(c, p[0]) for c, p in zip(chroma, padded, strict=True))
         return [c[:, :height, :width] for c in enlarged]
+
+
+def check_strength(strength: float) -> None:
+    """Raises InputError for a strength out of range."""
+    if strength not in STRENGTH:
+        raise InputError(f"the strength is {STRENGTH.low:g} to {STRENGTH.high:g}, not {strength:g}")
 
 
 def working_shape(height: int, width: int, working_size: int) -> tuple[int, int]:

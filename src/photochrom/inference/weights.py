@@ -1,4 +1,4 @@
-"""The weights that come with the package."""
+"""The weights that come with the package, and any others by their path."""
 
 from __future__ import annotations
 
@@ -6,36 +6,51 @@ import hashlib
 from importlib.resources import files
 from pathlib import Path
 
-from photochrom.errors import WeightsError
-from photochrom.inference.backends import Backend, OnnxBackend, open_backend
+from photochrom.errors import WeightsError, reason_of
+from photochrom.inference.model import Backend
+from photochrom.inference.onnx_backend import OnnxBackend
+from photochrom.settings import DEFAULT_MODEL
 
-DEFAULT_MODEL = "default"
 BUNDLED_MODELS = {
     "default": "U-Net with an EfficientNet-Lite2 encoder, trained on 18,000 photographs (see MODEL_CARD.md)",
 }
 
 
 def load_model(name: str = DEFAULT_MODEL, threads: int = 0) -> Backend:
-    """A bundled model by its name, or any weights file by its path. Raises WeightsError."""
+    """A model by its name or path: a bundled one, an .onnx file, or a training's run or checkpoint (on PyTorch).
+
+    Raises WeightsError, or MissingExtra for a checkpoint without PyTorch.
+    """
     if name in BUNDLED_MODELS:
-        return OnnxBackend(read_bundled(name), f"the bundled model {name!r}", threads)
+        content = read_bundled(name)
+        return OnnxBackend(content, f"the bundled model {name!r}", threads, bundled_digest(name))
     path = Path(name)
     if not path.exists():
         names = ", ".join(BUNDLED_MODELS)
         raise WeightsError(f"no model {name!r}: name a bundled one ({names}), an exported .onnx file or a training run")
-    return open_backend(path, threads)
+    if path.is_dir() or path.suffix == ".pt":
+        from photochrom.inference.torch_backend import TorchBackend
+
+        return TorchBackend(path)
+    try:
+        model = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"cannot read the model {path}: {reason_of(error)}") from error
+    return OnnxBackend(model, str(path), threads)
 
 
 def read_bundled(name: str) -> bytes:
     """A bundled model's file. Raises WeightsError if it isn't the one that SHA256SUMS names."""
-    folder = files("photochrom.weights")
-    lines = folder.joinpath("SHA256SUMS").read_text().splitlines()
-    sums = {file: digest for digest, file in map(str.split, lines)}
-    file = f"{name}.onnx"
     try:
-        content = folder.joinpath(file).read_bytes()
+        content = files("photochrom.weights").joinpath(f"{name}.onnx").read_bytes()
     except OSError as error:
         raise WeightsError(f"the bundled model {name!r} is missing: reinstall photochrom") from error
-    if hashlib.sha256(content).hexdigest() != sums[file]:
+    if hashlib.sha256(content).hexdigest() != bundled_digest(name):
         raise WeightsError(f"the bundled model {name!r} was altered or damaged: reinstall photochrom")
     return content
+
+
+def bundled_digest(name: str) -> str:
+    """The SHA-256 that a bundled model's file must have."""
+    lines = files("photochrom.weights").joinpath("SHA256SUMS").read_text().splitlines()
+    return {file: digest for digest, file in map(str.split, lines)}[f"{name}.onnx"]

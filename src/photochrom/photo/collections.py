@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyvips
 from numpy.typing import NDArray
 
 from photochrom.errors import InputError
-from photochrom.photo.files import READABLE_SUFFIXES
+from photochrom.photo.vips import pyvips
+from photochrom.settings import is_photograph
 
 DECODE_THREADS = os.cpu_count() or 1
 CHUNK = 256  # photographs decoded at a time
@@ -45,7 +45,7 @@ def find_photographs(sources: list[Path]) -> list[Member]:
             raise InputError(f"{source} is neither a folder nor a ZIP archive of photographs")
         else:
             raise InputError(f"{source} does not exist")
-        names = sorted(n for n in names if Path(n).suffix.lower() in READABLE_SUFFIXES)
+        names = sorted(filter(is_photograph, names))
         if not names:
             raise InputError(f"{source} holds no photographs")
         found += [Member(source, name) for name in names]

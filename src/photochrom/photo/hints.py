@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from photochrom.errors import InputError
+from photochrom.errors import InputError, reason_of
 from photochrom.photo.color import FloatArray, rgb_to_lab
 
 MARK_RADIUS = 1  # pixels of the small picture: a hint marks 3 x 3
@@ -65,11 +65,17 @@ def parse_hint(text: str) -> Hint:
 
 def read_hints(path: Path) -> HintFile:
     """Read a hints file, as `parse_hint_file` takes it. Raises InputError."""
+    return parse_hint_file(read_hint_text(path), str(path))
+
+
+def read_hint_text(path: Path) -> str:
+    """The text of a hints file. Raises InputError."""
     try:
-        text = path.read_text("utf-8", errors="replace")
+        return path.read_text("utf-8-sig")
     except OSError as error:
-        raise InputError(f"cannot read the hints file {path}: {error.strerror}") from error
-    return parse_hint_file(text, str(path))
+        raise InputError(f"cannot read the hints file {path}: {reason_of(error)}") from error
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not a hints file: it is not UTF-8 text, save it as UTF-8") from None
 
 
 def parse_hint_file(text: str, name: str) -> HintFile:

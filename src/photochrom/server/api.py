@@ -1,8 +1,10 @@
 """The HTTP API: its routes, and what they take and give."""
 
+import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -14,16 +16,17 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from photochrom import __version__
-from photochrom.photo.files import DEFAULT_QUALITY, FORMATS
+from photochrom.coloring import Look, Output, Request
 from photochrom.photo.hints import parse_hint_file
-from photochrom.server.gate import Gate, Guard
-from photochrom.server.jobs import Job, Jobs
-from photochrom.server.limits import Limits
-from photochrom.server.metrics import Measure, Metrics
+from photochrom.server.auth import Authorization
+from photochrom.server.limits import RequestLimits
+from photochrom.server.metrics import Measurement, Metrics
 from photochrom.server.problems import Refusal, add_handlers, documented
-from photochrom.server.studio import NO_HINTS, Order, Studio
+from photochrom.service.jobs import Job, Jobs
+from photochrom.service.service import Service, Upload
+from photochrom.settings import FORMATS, QUALITY, STRENGTH, VARIANTS, Limits
 
-FormatName = Literal["jpeg", "png", "webp", "tiff", "bmp", "avif"]  # as photo.files.FORMATS; a test holds them equal
+FormatName = Enum("FormatName", {name: name for name in FORMATS})  # type: ignore[misc]  # mypy reads literals only
 Seed = Annotated[int, Field(ge=0, lt=2**53)]  # what JSON's numbers hold exactly
 Absent: TypeAlias = SkipJsonSchema[None]  # a form has no null: a field is there or not
 BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -45,23 +48,24 @@ class JobState(BaseModel):
     result: str | None = None
 
 
-def create_app(studio: Studio, token: str | None = None, hosts: frozenset[str] = frozenset()) -> FastAPI:
-    """The API over a studio, which it closes at its end. token, hosts: as Guard takes them."""
-    metrics, jobs = Metrics(studio), Jobs(studio)
+def create_app(service: Service, token: str | None = None, hosts: frozenset[str] = frozenset()) -> FastAPI:
+    """The API over a service, which it closes at its end. token, hosts: as Authorization takes them."""
+    metrics, jobs = Metrics(service), Jobs(service)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
-        studio.close()
-        jobs.close()
+        service.closing = True
+        await asyncio.to_thread(jobs.close)
+        await asyncio.to_thread(service.close)
 
     app = FastAPIOffline(title="photochrom", version=__version__, description=DESCRIPTION, lifespan=lifespan)
-    app.add_middleware(Gate, studio=studio)
-    app.add_middleware(Measure, metrics=metrics)
-    app.add_middleware(Guard, token=token, hosts=hosts)
+    app.add_middleware(RequestLimits, service=service)
+    app.add_middleware(Measurement, metrics=metrics, routes=app.routes)
+    app.add_middleware(Authorization, token=token, hosts=hosts)
     add_handlers(app)
-    add_watching(app, studio, metrics)
-    read_order = order_reader(studio.limits)
+    add_monitoring(app, service, metrics)
+    read_upload = upload_reader(service.limits)
     guarded = [Security(HTTPBearer(auto_error=False))] if token else []
     refusals = (401, 403) if token else (403,)
 
@@ -72,11 +76,12 @@ def create_app(studio: Studio, token: str | None = None, hosts: frozenset[str] =
         dependencies=guarded,
     )
     async def colorize(
-        order: Annotated[Order, Depends(read_order)], folder: Annotated[Path, Depends(passing_folder)]
+        upload: Annotated[Upload, Depends(read_upload)], folder: Annotated[Path, Depends(temporary_folder)]
     ) -> FileResponse:
         """Color a photograph; with several variants, a ZIP of them."""
-        delivery = await studio.do(lambda: studio.fill(order, folder))
-        return FileResponse(delivery.path, media_type=delivery.media_type, filename=delivery.name)
+        # What waits for a worker is dropped if its request is.
+        result = await asyncio.wrap_future(service.submit(lambda: service.color(upload, folder)))
+        return FileResponse(result.path, media_type=result.media_type, filename=result.name)
 
     @app.post(
         "/v1/jobs",
@@ -86,10 +91,10 @@ def create_app(studio: Studio, token: str | None = None, hosts: frozenset[str] =
         dependencies=guarded,
     )
     def start_job(
-        order: Annotated[Order, Depends(read_order)], file: Annotated[UploadFile, File()], response: Response
+        upload: Annotated[Upload, Depends(read_upload)], file: Annotated[UploadFile, File()], response: Response
     ) -> JobState:
         """Take a photograph now, to be fetched in color later."""
-        job = jobs.start(order, file.file)
+        job = jobs.start(upload, file.file)
         response.headers["Location"] = f"/v1/jobs/{job.id}"
         return state_of(job)
 
@@ -107,9 +112,9 @@ def create_app(studio: Studio, token: str | None = None, hosts: frozenset[str] =
     async def fetch_result(id: str) -> FileResponse:
         """What came of a job."""
         job = jobs.find(id)
-        if job.state != "done" or job.delivery is None:
+        if job.state != "done" or job.result is None:
             raise Refusal(409, f"the job is {job.state}" + (f": {job.detail}" if job.detail else ""))
-        return FileResponse(job.delivery.path, media_type=job.delivery.media_type, filename=job.delivery.name)
+        return FileResponse(job.result.path, media_type=job.result.media_type, filename=job.result.name)
 
     @app.delete("/v1/jobs/{id}", status_code=204, responses=documented(404, 422, *refusals), dependencies=guarded)
     async def forget_job(id: str) -> None:
@@ -119,8 +124,8 @@ def create_app(studio: Studio, token: str | None = None, hosts: frozenset[str] =
     return app
 
 
-def add_watching(app: FastAPI, studio: Studio, metrics: Metrics) -> None:
-    """The routes for whoever watches over the server."""
+def add_monitoring(app: FastAPI, service: Service, metrics: Metrics) -> None:
+    """The routes for whoever monitors the server."""
 
     @app.get("/healthz", response_class=PlainTextResponse)
     async def healthz() -> str:
@@ -130,7 +135,7 @@ def add_watching(app: FastAPI, studio: Studio, metrics: Metrics) -> None:
     @app.get("/readyz", response_class=PlainTextResponse, responses=documented(503))
     async def readyz() -> str:
         """Whether it takes photographs now."""
-        if studio.closing or studio.held >= studio.limits.queue:
+        if service.closing or service.held >= service.limits.queue:
             raise Refusal(503, "the server takes no photographs now", retry_after=5)
         return "ok"
 
@@ -140,26 +145,34 @@ def add_watching(app: FastAPI, studio: Studio, metrics: Metrics) -> None:
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-def order_reader(limits: Limits) -> Callable[..., Awaitable[Order]]:
-    """A dependency that reads the multipart form of both ways to order."""
+def upload_reader(limits: Limits) -> Callable[..., Awaitable[Upload]]:
+    """A dependency that reads the multipart form of both ways to bring a photograph."""
+    low, high = STRENGTH.low, STRENGTH.high
 
-    async def read_order(
+    async def read_upload(
         file: Annotated[UploadFile, File(description="The photograph")],
-        strength: Annotated[float, Form(ge=0, le=10, description="Multiplies the colors")] = 1.0,
-        seed: Annotated[Seed | Absent, Form(description="Another plausible coloring")] = None,
-        variants: Annotated[int, Form(ge=1, le=limits.variants, description="Different colorings, in a ZIP")] = 1,
+        strength: Annotated[float, Form(ge=low, le=high, description="Multiplies the colors")] = STRENGTH.default,
+        seed: Annotated[Seed | Absent, Form(description="Number of another plausible coloring")] = None,
+        variants: Annotated[
+            int, Form(ge=VARIANTS.low, le=limits.variants, description="Number of different colorings, in a ZIP")
+        ] = int(VARIANTS.default),
         hints: Annotated[str | Absent, Form(description="A hints file: JSON")] = None,
-        format: Annotated[FormatName | Absent, Form(description="Of the result; else the photograph's own")] = None,
-        quality: Annotated[int, Form(ge=1, le=100, description="Of JPEG, WebP and AVIF")] = DEFAULT_QUALITY,
-    ) -> Order:
-        hint_file = parse_hint_file(hints, "the field hints") if hints else NO_HINTS
-        name = file.filename or "photograph"
-        return Order(file.file.read, name, strength, seed, variants, hint_file, format, quality)
+        format: Annotated[
+            FormatName | Absent, Form(description="Format of the result.  [default: the photograph's own]")
+        ] = None,
+        quality: Annotated[
+            int, Form(ge=QUALITY.low, le=QUALITY.high, description="Quality, 1-100, for JPEG, WebP and AVIF")
+        ] = int(QUALITY.default),
+    ) -> Upload:
+        look = Look(strength, seed, hint_file=parse_hint_file(hints, "the field hints") if hints else None)
+        output = Output(format.value if format else None, quality)
+        request = Request(look, output, limits.pixels)
+        return Upload(file.file.read, file.filename or "photograph", request, variants)
 
-    return read_order
+    return read_upload
 
 
-def passing_folder() -> Iterator[Path]:
+def temporary_folder() -> Iterator[Path]:
     """A folder that is gone when the response is sent."""
     with tempfile.TemporaryDirectory(prefix="photochrom-") as folder:
         yield Path(folder)

@@ -1,23 +1,80 @@
-"""What a server lends to strangers."""
+"""How much a request may bring, and how long it may take: ASGI middleware."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from photochrom.errors import Busy, Stopping
+from photochrom.server.problems import STATUSES, problem
+from photochrom.service.service import Service
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Everything that bounds a server's memory and time; each is a flag of `photochrom serve`.
+class RequestLimits:
+    """Bounds every request that brings a photograph to the API: slots, bytes and seconds."""
 
-    A photograph in work takes up to about 14 bytes a pixel, so memory is about workers x pixels x 14 bytes, plus
-    the model; what waits is on disk.
-    """
+    def __init__(self, app: ASGIApp, service: Service):
+        self.app, self.service, self.limits = app, service, service.limits
 
-    body: int = 100_000_000  # bytes of a request
-    pixels: int = 100_000_000  # of a photograph
-    queue: int = 64  # requests waiting or in work; more are refused
-    workers: int = 2  # photographs in work at a time: each is in memory, decoded
-    seconds: float = 120.0  # a request may upload, wait and work
-    variants: int = 8  # colorings a request
-    jobs: int = 64  # waiting or finished jobs that are kept
-    keep: float = 3600.0  # seconds a finished job or an untouched page is kept
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].startswith("/v1/"):
+            await self.app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "0")
+        if declared.isdigit() and int(declared) > self.limits.body:
+            await problem(413, self.too_large)(scope, receive, send)
+            return
+        try:
+            self.service.take_slot()
+        except Busy as busy:
+            status = STATUSES[Stopping if isinstance(busy, Stopping) else Busy]
+            await problem(status, str(busy), busy.retry_after)(scope, receive, send)
+            return
+        exchange = Exchange(self, receive, send)
+        try:
+            await asyncio.wait_for(self.app(scope, exchange.receive, exchange.send), self.limits.seconds)
+        except asyncio.TimeoutError:
+            if exchange.answered:
+                raise  # too late for another answer: the connection breaks
+            text = f"this took longer than {self.limits.seconds:g} seconds: try a smaller photograph, or a job"
+            await problem(503, text, retry_after=5)(scope, receive, exchange.send)
+        finally:
+            exchange.free_slot()
+
+    @property
+    def too_large(self) -> str:
+        """Why a request is refused."""
+        return f"the request is larger than {self.limits.body / 1e6:g} MB, the most this server takes"
+
+
+class Exchange:
+    """One request and its answer: bytes are counted, and the slot is free before the answer has ended."""
+
+    def __init__(self, bounds: RequestLimits, receive: Receive, send: Send):
+        self.bounds, self._receive, self._send = bounds, receive, send
+        self.answered = False
+        self._bytes, self._freed = 0, False
+
+    async def receive(self) -> Message:
+        """The next piece of the request. Raises HTTPException when there are too many bytes."""
+        message = await self._receive()
+        self._bytes += len(message.get("body", b""))
+        if self._bytes > self.bounds.limits.body:
+            raise HTTPException(413, self.bounds.too_large)
+        return message
+
+    async def send(self, message: Message) -> None:
+        """The next piece of the answer."""
+        self.answered = True
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self.free_slot()  # whoever has the answer may ask again at once, and must find room
+        await self._send(message)
+
+    def free_slot(self) -> None:
+        """Free the slot, once."""
+        if not self._freed:
+            self._freed = True
+            self.bounds.service.free_slot()

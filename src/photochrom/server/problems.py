@@ -12,10 +12,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from photochrom.errors import InputError, PhotochromError, TooLargeError
+from photochrom.errors import OUR_FAULT, Busy, InputError, PhotochromError, Stopping, TooLargeError, UnknownJob
 
 log = logging.getLogger(__name__)
-OUR_FAULT = "the server failed at this; its log says why"
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -36,6 +35,14 @@ class Problem(BaseModel):
     detail: str
 
 
+# The first kind that fits counts.
+STATUSES: dict[type[PhotochromError], int] = {
+    TooLargeError: 413,
+    InputError: 400,
+    UnknownJob: 404,
+    Stopping: 503,
+    Busy: 429,
+}
 DESCRIPTIONS = {
     400: "The photograph or an option can't be used",
     401: "The token is missing or wrong",
@@ -67,10 +74,11 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(PhotochromError)
     async def refuse(request: Request, error: PhotochromError) -> JSONResponse:
+        status = next((status for kind, status in STATUSES.items() if isinstance(error, kind)), None)
         if isinstance(error, Refusal):
-            return problem(error.status, str(error), error.retry_after)
-        if isinstance(error, InputError):
-            return problem(413 if isinstance(error, TooLargeError) else 400, str(error))
+            status = error.status
+        if status is not None:
+            return problem(status, str(error), getattr(error, "retry_after", None))
         log.error("%s", error)
         return problem(500, OUR_FAULT)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from photochrom.disk import write_whole
-from photochrom.errors import OutputError
+from photochrom.errors import OutputError, reason_of
 from photochrom.networks.build import CHECKPOINT_NAME, read_checkpoint
 
 
@@ -30,7 +30,7 @@ def write_portable(run: Path, path: Path) -> None:
     try:
         _save({"config": state["config"], "step": state["step"], **networks}, path)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
+        raise OutputError(f"cannot write {path}: {reason_of(error)}") from error
 
 
 def _halved(tensor: Tensor) -> Tensor:

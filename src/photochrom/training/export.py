@@ -16,8 +16,9 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from photochrom.disk import write_whole
-from photochrom.errors import InputError, OutputError
-from photochrom.inference.backends import FORMAT_VERSION, METADATA_KEY, OnnxBackend, seal
+from photochrom.errors import InputError, OutputError, reason_of
+from photochrom.inference.onnx_backend import OnnxBackend
+from photochrom.inference.onnx_file import FORMAT_VERSION, METADATA_KEY, seal
 from photochrom.networks.build import AnyGenerator, load_ema
 from photochrom.networks.generator import Generator
 
@@ -68,7 +69,7 @@ def export(
     try:
         write_whole(path, content)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
+        raise OutputError(f"cannot write {path}: {reason_of(error)}") from error
     return measure_parity(generator, OnnxBackend(content, str(path)))
 
 

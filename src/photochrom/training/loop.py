@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from photochrom.disk import claimed
-from photochrom.errors import OutputError, TrainingError
+from photochrom.errors import OutputError, TrainingError, reason_of
 from photochrom.networks.build import CHECKPOINT_NAME, AnyGenerator, build_generator, read_checkpoint
 from photochrom.networks.ciede2000 import color_difference
 from photochrom.networks.discriminator import PatchGAN
@@ -93,7 +93,7 @@ def train(
                 run.start_from(read_checkpoint(start))
             run.go()
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = reason_of(error)
         raise OutputError(f"cannot write {out}: {reason}; --resume goes on from the last checkpoint, if any") from error
 
 
@@ -270,7 +270,7 @@ class Run:
         return losses, Judged(batch.luminance, batch.real_chroma, fake_chroma) if adversarial else None
 
     def supervised_losses(self, predicted: Prediction, real: Tensor) -> dict[str, Tensor]:
-        """The losses that have a weight, unweighted; real is the true chroma, or what teachers predict."""
+        """The unweighted losses between prediction and truth, or the teachers' prediction: those with a weight only."""
         fake = predicted.chroma
         config, losses = self.config, {}
         if config.pixel_weight > 0:

@@ -22,13 +22,12 @@ class Coherence:
     """The running average of a shot."""
 
     def __init__(self) -> None:
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOpticalFlow_PRESET_FAST)
         self._chroma: FloatArray | None = None  # (h, w, 2)
         self._luminance: FloatArray | None = None  # (h, w)
         self._frames: FloatArray | None = None  # (h, w): how many frames the average is made of
 
     def begin_shot(self) -> None:
-        """Forget everything."""
+        """Forget what was before."""
         self._chroma = self._luminance = self._frames = None
 
     def follow(self, coloring: Coloring) -> Coloring:
@@ -50,7 +49,9 @@ class Coherence:
     def _where_from(self, luminance: FloatArray) -> FloatArray:
         """Where each pixel was in the frame before, (h, w, 2) as x, y."""
         assert self._luminance is not None
-        flow = self._flow.calc(_to_8_bits(luminance), _to_8_bits(self._luminance), None)
+        # A new one per frame: its buffers keep something of earlier frames, and a resumed run would end differently.
+        method = cv2.DISOpticalFlow.create(cv2.DISOpticalFlow_PRESET_FAST)
+        flow = method.calc(_to_8_bits(luminance), _to_8_bits(self._luminance), None)
         rows, columns = np.mgrid[: luminance.shape[0], : luminance.shape[1]].astype(np.float32)
         return np.dstack([columns + flow[..., 0], rows + flow[..., 1]])
 

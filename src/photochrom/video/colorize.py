@@ -5,26 +5,31 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from bisect import bisect_right
 from collections.abc import Generator, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
+import photochrom
+from photochrom.coloring import Look
 from photochrom.disk import claimed, write_whole
-from photochrom.errors import InputError, MissingExtra, OutputError
+from photochrom.errors import InputError, MissingExtra, OutputError, reason_of
 from photochrom.inference.colorizer import Colorizer
 from photochrom.photo.hints import Hint
+from photochrom.video.encoding import Encoding
 
 try:
     import av
 
+    from photochrom.video.assembly import assemble, find_tracks
     from photochrom.video.coherence import Coherence
-    from photochrom.video.film import Encoding, Film, Frame, Segment, assemble, read_film, read_frames, segment_writer
+    from photochrom.video.film import Film, Frame, read_frames
+    from photochrom.video.segments import Segment, segment_writer
     from photochrom.video.shots import find_shots
-    from photochrom.video.tracking import FilmHint, track
+    from photochrom.video.tracking import FilmHint, shot_at, with_hints
 except ImportError as error:
     raise MissingExtra("coloring a film", "video") from error
 
@@ -34,11 +39,14 @@ SEGMENT_FRAMES = 200  # what is done again after a stop, at most
 
 @dataclass(frozen=True)
 class FilmOptions:
-    """How a film is colored. begin, end: seconds; steady: whether colors are held together within shots."""
+    """How a film is colored.
 
-    encoding: Encoding = Encoding()  # noqa: RUF009 - frozen
-    strength: float = 1.0
-    seed: int | None = None
+    look: strength and seed; its hints are of photographs and stay unused. begin, end: seconds. hints: follow what they
+    were put on. steady: whether colors are held together within shots.
+    """
+
+    encoding: Encoding = field(default_factory=Encoding)
+    look: Look = field(default_factory=Look)
     begin: float = 0.0
     end: float | None = None
     hints: tuple[FilmHint, ...] = ()
@@ -47,112 +55,161 @@ class FilmOptions:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a film is: frames done of about so many, and how many a second this run does."""
+    """How far a film is.
+
+    done, total: frames, and about how many there are. rate: frames per second of this run. left_out: names of the
+    source's tracks that the output can't hold.
+    """
 
     done: int
     total: int
     rate: float
+    left_out: tuple[str, ...] = ()
 
 
-def colorize_film(
-    source: Path, target: Path, colorizer: Colorizer, options: FilmOptions, model: str
-) -> Iterator[Progress]:
+def colorize_film(film: Film, target: Path, colorizer: Colorizer, options: FilmOptions) -> Iterator[Progress]:
     """Color a film, yielding after every frame. What is unfinished waits in a folder beside the target.
 
-    model: names the model, so that a run with another one begins anew. Raises InputError or OutputError.
+    Raises InputError or OutputError.
     """
-    film = read_film(source)
     _check(film, target, options)
+    kept, left_out = find_tracks(film, target, options.encoding)
     parts = target.with_name(f".{target.name}.parts")
     try:
         parts.mkdir(exist_ok=True)
         with claimed(parts / LOCK, target):
-            plan = _read_plan(film, parts, options, _settings_of(film, colorizer, options, model))
-            segments = yield from _color_segments(film, parts, plan, colorizer, options)
+            shots = _read_plan(film, parts, options, _record_of(film, colorizer, options))
+            segments = yield from _color_segments(film, parts, shots, colorizer, options, tuple(left_out))
             if not segments:
-                raise InputError(f"{source} has no frames between {options.begin:g} and {options.end} seconds")
+                raise InputError(f"{film.path} has no frames between {options.begin:g} and {options.end} seconds")
             last = None if options.end is None else film.pts_at(options.end)
-            assemble(film, segments, target, segments[0].first if options.begin else 0, last)
+            assemble(film, segments, target, kept, segments[0].first if options.begin else None, last)
             shutil.rmtree(parts)
     except (OSError, av.FFmpegError) as error:
-        raise OutputError(f"cannot write beside {target}: {error.strerror or error}") from error
+        raise OutputError(f"cannot write beside {target}: {reason_of(error)}") from error
 
 
 def color_frames(
-    film: Film, frames: Iterator[Frame], shots: list[int], hints: dict[int, tuple[Hint, ...]],
-    colorizer: Colorizer, coherence: Coherence, options: FilmOptions, shot: int,
+    frames: Iterator[tuple[Frame, tuple[Hint, ...]]], shots: list[int], colorizer: Colorizer, coherence: Coherence,
+    options: FilmOptions, shot: int,
 ) -> Iterator[tuple[Frame, np.ndarray, int]]:  # fmt: skip
-    """Frames with their colored pixels (H, W, 3) and the number of their shot; `shot` is the one before the first."""
-    for frame in frames:
-        present = bisect_right(shots, frame.pts) - 1
+    """Frames with their colored pixels (H, W, 3) and the number of their shot.
+
+    frames: each with its hints. shots: the first tick of each. shot: the number of the one before the first frame.
+    """
+    for frame, hints in frames:
+        present = shot_at(shots, frame.pts)
         if present != shot:
             coherence.begin_shot()
             shot = present
-        (coloring,) = colorizer.predict([frame.pixels], seed=options.seed, hints=[hints.get(frame.pts, ())])
+        coloring = colorizer.predict_one(frame.pixels, options.look.seed, hints)
         if options.steady:
             coloring = coherence.follow(coloring)
-        yield frame, colorizer.apply(frame.pixels, coloring, options.strength), shot
+        yield frame, colorizer.apply(frame.pixels, coloring, options.look.strength), shot
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What is written down of a finished segment.
+
+    first, pts: the ticks of its first and last frame. frames: how many are done with it. shot: the last one's number.
+    """
+
+    first: int
+    pts: int
+    frames: int
+    shot: int
 
 
 def _color_segments(
-    film: Film, parts: Path, plan: dict[str, Any], colorizer: Colorizer, options: FilmOptions
+    film: Film, parts: Path, shots: list[int], colorizer: Colorizer, options: FilmOptions, left_out: tuple[str, ...]
 ) -> Generator[Progress, None, list[Segment]]:
     """Color what is missing; yields progress and returns the segments, in order."""
-    done = sorted(parts.glob("*.json"))
-    after: dict[str, Any] = json.loads(done[-1].read_text()) if done else {"pts": None, "frames": 0, "shot": -1}
-    coherence = Coherence()
-    if done:
-        with np.load(done[-1].with_suffix(".npz")) as state:
-            coherence.restore(dict(state))
-    first = film.pts_at(options.begin) if after["pts"] is None else after["pts"] + 1
+    finished, coherence = _read_finished(parts)
+    before = finished[-1] if finished else None
+    first = before.pts + 1 if before else film.pts_at(options.begin)
     last = None if options.end is None else film.pts_at(options.end)
-    seconds = (options.end if options.end is not None else film.duration) - options.begin
-    total, began, count = max(1, round(seconds * film.rate)), time.monotonic(), 0
-    hints = track(film, plan["shots"], options.hints)
-    colored = color_frames(
-        film, read_frames(film, first, last), plan["shots"], hints, colorizer, coherence, options, after["shot"]
-    )
+    ends = [seconds for seconds in (options.end, film.duration) if seconds]
+    total, began, count = max(1, round((min(ends, default=0.0) - options.begin) * film.rate)), time.monotonic(), 0
+    done_before = before.frames if before else 0
+    frames = with_hints(film, read_frames(film, first, last), shots, options.hints)
+    colored = color_frames(frames, shots, colorizer, coherence, options, before.shot if before else -1)
     item = next(colored, None)
-    number = len(done)
     while item is not None:
-        path, in_segment = parts / f"{number:06}.segment", 0
+        path, in_segment = _segment_path(parts, len(finished)), 0
         with segment_writer(film, path, options.encoding) as writer:
             while item is not None and in_segment < SEGMENT_FRAMES:
                 frame, pixels, shot = item
                 writer.write(pixels, frame)
                 in_segment, count = in_segment + 1, count + 1
                 state = coherence.state()
-                yield Progress(after["frames"] + count, total, count / (time.monotonic() - began))
+                yield Progress(done_before + count, total, count / (time.monotonic() - began), left_out)
                 item = next(colored, None)
-        np.savez(path.with_suffix(".npz"), **state)
-        facts = {"first": writer.first, "pts": frame.pts, "frames": after["frames"] + count, "shot": shot}
-        write_whole(path.with_suffix(".json"), json.dumps(facts).encode())  # the segment counts from here on
-        number += 1
-    return [
-        Segment(path.with_suffix(".segment"), json.loads(path.read_text())["first"])
-        for path in sorted(parts.glob("*.json"))
-    ]
+        np.savez(path.with_suffix(".npz"), **state)  # type: ignore[arg-type] # its stub takes them for allow_pickle
+        assert writer.first is not None
+        finished.append(Finished(writer.first, frame.pts, done_before + count, shot))
+        facts = json.dumps(asdict(finished[-1])).encode()
+        write_whole(path.with_suffix(".json"), facts)  # the segment counts from here on
+    return [Segment(_segment_path(parts, number), each.first) for number, each in enumerate(finished)]
 
 
-def _read_plan(film: Film, parts: Path, options: FilmOptions, settings: str) -> dict[str, Any]:
-    """The plan of an unfinished run with the same settings, or a new one."""
+def _segment_path(parts: Path, number: int) -> Path:
+    return parts / f"{number:06}.segment"
+
+
+def _read_finished(parts: Path) -> tuple[list[Finished], Coherence]:
+    """What is finished of the segments, in order, and the colors to go on from; a damaged one ends the list."""
+    finished: list[Finished] = []
+    for path in sorted(parts.glob("*.json")):
+        segment = _segment_path(parts, len(finished))
+        if path != segment.with_suffix(".json") or not segment.exists():
+            break
+        try:
+            finished.append(Finished(**json.loads(path.read_bytes())))
+        except (ValueError, TypeError):
+            break
+    coherence = Coherence()
+    while finished:
+        try:
+            with np.load(_segment_path(parts, len(finished) - 1).with_suffix(".npz")) as state:
+                coherence.restore(dict(state))
+            break
+        except (OSError, ValueError, EOFError, BadZipFile):
+            finished.pop()
+    for path in parts.glob("*.json"):
+        if path >= _segment_path(parts, len(finished)).with_suffix(".json"):
+            path.unlink()
+    return finished, coherence
+
+
+def _read_plan(film: Film, parts: Path, options: FilmOptions, record: dict[str, Any]) -> list[int]:
+    """The shots, by an unfinished run with the same record, or found anew."""
     path = parts / "plan"
-    if path.exists():
-        plan: dict[str, Any] = json.loads(path.read_text())
-        if plan["settings"] == settings:
-            return plan
+    try:
+        plan = json.loads(path.read_bytes())
+        if plan["record"] == record:
+            return list(plan["shots"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # there is none that can be used
     for stale in parts.iterdir():
         if stale.name != LOCK:
             stale.unlink()
-    plan = {"settings": settings, "shots": find_shots(film)}
-    write_whole(path, json.dumps(plan).encode())
-    return plan
+    shots = find_shots(film, None if options.end is None else film.pts_at(options.end))
+    write_whole(path, json.dumps({"record": record, "shots": shots}).encode())
+    return shots
 
 
-def _settings_of(film: Film, colorizer: Colorizer, options: FilmOptions, model: str) -> str:
+def _record_of(film: Film, colorizer: Colorizer, options: FilmOptions) -> dict[str, Any]:
+    """Everything that decides the output: an unfinished run goes on only if all of it is as it was."""
     stat = film.path.stat()
-    facts = [str(film.path.resolve()), stat.st_size, stat.st_mtime_ns, model, colorizer.working_size]
-    return json.dumps([*facts, asdict(options)], default=str)
+    record = {
+        "source": [str(film.path.resolve()), stat.st_size, stat.st_mtime_ns],
+        "model": colorizer.backend.info.digest,
+        "working size": colorizer.working_size,
+        "options": asdict(options),
+        "versions": [photochrom.__version__, av.__version__],  # segments of two encoders don't fit together
+    }
+    return json.loads(json.dumps(record))
 
 
 def _check(film: Film, target: Path, options: FilmOptions) -> None:
@@ -167,6 +224,8 @@ def _check(film: Film, target: Path, options: FilmOptions) -> None:
             raise InputError(f"no film format is called {target.suffix or 'nothing'}: try .mp4, .mkv or .mov") from None
     if options.end is not None and options.end <= options.begin:
         raise InputError(f"--to {options.end:g} is not after --from {options.begin:g}")
+    if film.duration and options.begin >= film.duration:
+        raise InputError(f"{film.path} has no frames from {options.begin:g} seconds on: it ends at {film.duration:g}")
     for each in options.hints:
         if not (0 <= each.hint.x < film.size[0] and 0 <= each.hint.y < film.size[1]):
             size = f"{film.size[0]} x {film.size[1]} pixels"

@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
-from scenedetect import ContentDetector, SceneManager, open_video
+import cv2
+import numpy as np
+from av import VideoFrame
+from scenedetect import ContentDetector, FrameTimecode
+from scenedetect.common import Timecode
+from scenedetect.scene_manager import compute_downscale_factor
 
-from photochrom.errors import InputError
-from photochrom.video.film import Film
+from photochrom.video.film import Film, check_whole, read_pictures
 
 THRESHOLD = 22.0  # mean change of luma at a cut; PySceneDetect's 27 is for color, and misses cuts between gray shots
 SHORTEST = "0.3s"
 
 
-def find_shots(film: Film) -> list[int]:
-    """The first tick of every shot, the film's first one included. Raises InputError."""
-    manager = SceneManager()
-    manager.add_detector(ContentDetector(threshold=THRESHOLD, min_scene_len=SHORTEST, luma_only=True))
-    try:
-        manager.detect_scenes(open_video(str(film.path), backend="pyav"))
-    except Exception as error:  # of many kinds, some of them FFmpeg's
-        raise InputError(f"{film.path} is damaged: its shots can't be found ({error})") from error
-    begins = {film.pts_at(scene[0].seconds) for scene in manager.get_scene_list()}
-    return sorted(begins | {film.start})
+def find_shots(film: Film, last: int | None = None) -> list[int]:
+    """The first tick of every shot that begins before `last`, the film's first one included.
+
+    Raises InputError for a film that is damaged or breaks off before `last`.
+    """
+    detector = ContentDetector(threshold=THRESHOLD, min_scene_len=SHORTEST, luma_only=True)
+    begins, tick = {film.start}, film.start
+    for tick, picture in read_pictures(film, last=last):
+        at = FrameTimecode(Timecode(max(0, tick - film.start), film.time_base), fps=film.rate)
+        begins |= {film.pts_at(cut.seconds) for cut in detector.process_frame(at, _small(picture))}
+    if last is None:
+        check_whole(film, tick)
+    return sorted(begins)
+
+
+def _small(picture: VideoFrame) -> np.ndarray:
+    """A frame as PySceneDetect takes it: BGR, made as small as its own reader makes it."""
+    pixels = picture.to_ndarray(format="bgr24")
+    factor = compute_downscale_factor(max(pixels.shape[:2]))
+    if factor <= 1:
+        return pixels
+    size = (max(1, round(pixels.shape[1] / factor)), max(1, round(pixels.shape[0] / factor)))
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR)

@@ -1,0 +1,106 @@
+"""The one road: an encoded photograph in, its color version out.
+
+    decode  ->  predict  ->  apply  ->  encode
+
+The command line, standard input, `photochrom.colorize`, archives, the HTTP API and the page all take it. Only three
+functions look at all pixels: the reduction to the size that the network sees (Colorizer.small_luminance), the join at
+full size (Colorizer.apply) and the encoder (photo/encoding.py). The first two go through a photograph in strips of
+rows already; docs/design.md says how all three will, so that a large photograph need not be in memory as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Protocol
+
+from photochrom.inference.colorizer import Coloring, check_strength
+from photochrom.photo.color import PixelArray
+from photochrom.photo.decoding import decode_photograph
+from photochrom.photo.hints import Hint, HintFile
+from photochrom.photo.photograph import DEFAULT_QUALITY, Photograph
+from photochrom.settings import MAX_PIXELS, STRENGTH
+
+
+@dataclass(frozen=True)
+class Look:
+    """Which of its plausible colors a photograph gets.
+
+    strength multiplies the chroma. seed: None for the likeliest coloring, else the number of another one. hints: in
+    the photograph's own pixels; hint_file: hints that may have been made on a picture of another size.
+    """
+
+    strength: float = STRENGTH.default
+    seed: int | None = None
+    hints: tuple[Hint, ...] = ()
+    hint_file: HintFile | None = None
+
+    def __post_init__(self) -> None:
+        check_strength(self.strength)
+
+    def hints_for(self, pixels: PixelArray) -> tuple[Hint, ...]:
+        """All hints, in the pixels of a picture (H, W) or (H, W, 3)."""
+        height, width = pixels.shape[:2]
+        return self.hints + (self.hint_file.for_size(width, height) if self.hint_file else ())
+
+    def variant(self, number: int) -> Look:
+        """The look of variant `number`, from 0: the first is this one, the next have other seeds."""
+        return replace(self, seed=(self.seed or 0) + number) if number else self
+
+
+@dataclass(frozen=True)
+class Output:
+    """How a color version is written. format: None for the photograph's own; quality: of lossy formats, 1..100."""
+
+    format: str | None = None
+    quality: int = DEFAULT_QUALITY
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything that decides what comes of a photograph, beside the model."""
+
+    look: Look = field(default_factory=Look)
+    output: Output = field(default_factory=Output)
+    max_pixels: int = MAX_PIXELS
+
+
+class Colored(NamedTuple):
+    """The content of a color version's file, and its format."""
+
+    content: bytes
+    format: str
+
+
+class Predictor(Protocol):
+    """What colors: a Colorizer, or a service that lets several requests share one."""
+
+    def predict_one(self, pixels: PixelArray, seed: int | None = None, hints: Sequence[Hint] = ()) -> Coloring:
+        """What the network says of a photograph."""
+        ...
+
+    def apply(self, pixels: PixelArray, coloring: Coloring, strength: float = 1.0) -> PixelArray:
+        """The photograph joined with its coloring, at full size."""
+        ...
+
+
+def color(
+    encoded: bytes, name: str, request: Request, predictor: Predictor, variants: Iterable[int] = (0,)
+) -> Iterator[Colored]:
+    """Decode a photograph once; color and encode each variant that is asked for.
+
+    name: for messages. variants: their numbers, 0 being the look that the request names. Raises InputError, or
+    OutputError if the format can't hold it.
+    """
+    photograph = decode_photograph(encoded, name, request.max_pixels)
+    format = request.output.format or photograph.format
+    for number in variants:
+        colored = color_photograph(photograph, request.look.variant(number), predictor)
+        yield Colored(colored.encode(format, request.output.quality), format)
+
+
+def color_photograph(photograph: Photograph, look: Look, predictor: Predictor) -> Photograph:
+    """The same photograph in color: same size, bit depth and metadata. Raises InputError."""
+    pixels = photograph.pixels
+    coloring = predictor.predict_one(pixels, look.seed, look.hints_for(pixels))
+    return replace(photograph, pixels=predictor.apply(pixels, coloring, look.strength))

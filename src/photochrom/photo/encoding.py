@@ -1,0 +1,80 @@
+"""From pixels to the content of a file.
+
+To add a format: a line in settings.FORMATS, and its options in OPTIONS here (or a writer beside `_encode_bmp`).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photochrom.errors import OutputError
+from photochrom.photo.color import PixelArray
+from photochrom.photo.vips import pyvips
+from photochrom.settings import FORMATS
+
+# What libvips is told for each format; those that lose something get the quality as "Q", too.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "jpeg": {"subsample_mode": "off", "optimize_coding": True},
+    "png": {},
+    "webp": {"smart_subsample": True},
+    "tiff": {"compression": "deflate", "predictor": "horizontal"},
+    "avif": {"compression": "av1", "subsample_mode": "off"},
+}
+LOSSY = {"jpeg", "webp", "avif"}
+
+
+def encode(
+    pixels: PixelArray,
+    alpha: PixelArray | None,
+    metadata: Mapping[str, tuple[int, Any]],
+    resolution: tuple[float, float],
+    format: str,
+    quality: int,
+) -> bytes:
+    """A file's content, for a photograph's parts as `Photograph` holds them. Raises OutputError.
+
+    16 bits become 8, and transparency is left out, where the format can't hold them.
+    """
+    if not FORMATS[format].deep and pixels.dtype == np.uint16:
+        pixels, alpha = _to_8_bits(pixels), None if alpha is None else _to_8_bits(alpha)
+    if format == "bmp":
+        return _encode_bmp(pixels)
+    deep = pixels.dtype == np.uint16
+    if alpha is not None and FORMATS[format].alpha:
+        channels = pixels if pixels.ndim == 3 else pixels[..., None]
+        pixels = np.concatenate([channels, alpha[..., None]], axis=2)
+    color = pixels.ndim == 3 and pixels.shape[2] >= 3
+    interpretation = ("rgb16" if deep else "srgb") if color else ("grey16" if deep else "b-w")
+    options = OPTIONS[format] | ({"profile": "srgb"} if color else {}) | ({"Q": quality} if format in LOSSY else {})
+    try:
+        image = pyvips.Image.new_from_array(np.ascontiguousarray(pixels), interpretation=interpretation)
+        image = image.copy(xres=resolution[0], yres=resolution[1])
+        for key, (kind, value) in metadata.items():
+            image.set_type(kind, key, value)
+        image.set_type(pyvips.GValue.gint_type, "orientation", 1)  # reading has turned it upright
+        return bytes(image.write_to_buffer(FORMATS[format].suffixes[0], **options))
+    except pyvips.Error as error:
+        raise OutputError(f"the photograph can't be encoded as {format}: {first_line(error)}") from error
+
+
+def _encode_bmp(pixels: PixelArray) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "BMP")
+    return buffer.getvalue()
+
+
+def _to_8_bits(values: PixelArray) -> NDArray[np.uint8]:
+    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def first_line(error: Exception) -> str:
+    """What libvips says first; its own first line only names the operation."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[1] if len(lines) > 1 else lines[0] if lines else "unknown reason"

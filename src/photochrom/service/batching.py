@@ -1,0 +1,95 @@
+"""Micro-batching: requests that arrive together go through the network together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from threading import Thread
+
+from photochrom.inference.colorizer import Coloring, Colorizer
+from photochrom.photo.color import PixelArray
+from photochrom.photo.hints import Hint
+
+LARGEST = 8  # pictures of a batch: more gain nothing on a CPU
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A prediction that a thread waits for."""
+
+    pixels: PixelArray
+    seed: int | None
+    hints: tuple[Hint, ...]
+    result: Future[Coloring] = field(default_factory=Future)
+
+
+class Batcher:
+    """One thread that runs the network for all others, on whatever waits when it is free.
+
+    A lone request is never delayed; under load batches form by themselves.
+    """
+
+    def __init__(self, colorizer: Colorizer):
+        self.colorizer = colorizer
+        self.observe: Callable[[int], None] = lambda size: None  # told the size of every batch
+        self._waiting: SimpleQueue[Pending | None] = SimpleQueue()
+        self._thread = Thread(target=self._work, name="network", daemon=True)
+        self._thread.start()
+
+    def predict_one(self, pixels: PixelArray, seed: int | None = None, hints: Sequence[Hint] = ()) -> Coloring:
+        """What the network says of a photograph; waits for its turn. Raises what the Colorizer raises."""
+        pending = Pending(pixels, seed, tuple(hints))
+        self._waiting.put(pending)
+        return pending.result.result()
+
+    def apply(self, pixels: PixelArray, coloring: Coloring, strength: float = 1.0) -> PixelArray:
+        """The photograph joined with its coloring, in the calling thread."""
+        return self.colorizer.apply(pixels, coloring, strength)
+
+    def close(self) -> None:
+        """Finish what waits, then stop."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            batch, last = [first], False
+            while len(batch) < LARGEST and not last:
+                try:
+                    pending = self._waiting.get_nowait()
+                except Empty:
+                    break
+                last = pending is None
+                if pending is not None:
+                    batch.append(pending)
+            self._predict(batch)
+            if last:
+                return
+
+    def _predict(self, batch: list[Pending]) -> None:
+        by_seed: dict[int | None, list[Pending]] = defaultdict(list)
+        for pending in batch:
+            by_seed[pending.seed].append(pending)
+        for seed, group in by_seed.items():
+            self.observe(len(group))
+            try:
+                colorings = self.colorizer.predict([q.pixels for q in group], seed=seed, hints=[q.hints for q in group])
+            except Exception as error:  # one bad photograph must not spoil its neighbors' results
+                self._predict_one_by_one(group, error)
+                continue
+            for pending, coloring in zip(group, colorings, strict=True):
+                pending.result.set_result(coloring)
+
+    def _predict_one_by_one(self, group: list[Pending], error: Exception) -> None:
+        for pending in group:
+            if len(group) == 1:
+                pending.result.set_exception(error)
+                continue
+            try:
+                (coloring,) = self.colorizer.predict([pending.pixels], seed=pending.seed, hints=[pending.hints])
+                pending.result.set_result(coloring)
+            except Exception as own:
+                pending.result.set_exception(own)

@@ -1,0 +1,120 @@
+"""The service: colors what it is given, a few photographs at a time, and refuses what it can't hold.
+
+It knows nothing of HTTP; the API and the page stand on it.
+"""
+
+from __future__ import annotations
+
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from photochrom.coloring import Request, color
+from photochrom.errors import Busy, Stopping
+from photochrom.inference.colorizer import Colorizer
+from photochrom.service.batching import Batcher
+from photochrom.settings import COLOR_SUFFIX, FORMATS, Limits
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A photograph that was given to color. read: gives its encoded content, when its turn comes."""
+
+    read: Callable[[], bytes]
+    name: str
+    request: Request = field(default_factory=Request)
+    variants: int = 1
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of an upload: a file, what to call it, and its media type."""
+
+    path: Path
+    name: str
+    media_type: str
+
+
+class Abandoned(Exception):
+    """Nobody waits for the rest of the work any more."""
+
+
+class Service:
+    """One model, a few workers, and a count of the requests that are held."""
+
+    def __init__(self, colorizer: Colorizer, limits: Limits):
+        self.colorizer, self.limits = colorizer, limits
+        self.batcher = Batcher(colorizer)
+        self.held = 0
+        self.closing = False
+        self._pool = ThreadPoolExecutor(limits.workers, thread_name_prefix="service")
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Count one more request as held while this lasts. Raises Busy or Stopping."""
+        self.take_slot()
+        try:
+            yield
+        finally:
+            self.free_slot()
+
+    def take_slot(self) -> None:
+        """Count one more request as held. Raises Busy or Stopping."""
+        with self._lock:
+            if self.closing:
+                raise Stopping("the server is stopping: try again in a minute", retry_after=60)
+            if self.held >= self.limits.queue:
+                raise Busy(f"{self.held} photographs are waiting already: try again soon", retry_after=5)
+            self.held += 1
+
+    def free_slot(self) -> None:
+        """Count one request less as held."""
+        with self._lock:
+            self.held -= 1
+
+    def submit(self, work: Callable[[], Value]) -> Future[Value]:
+        """Do some work when a worker is free."""
+        return self._pool.submit(work)
+
+    def color(self, upload: Upload, folder: Path, is_abandoned: Callable[[], bool] = lambda: False) -> Result:
+        """Color a photograph into a file in a folder; several variants come as a ZIP archive.
+
+        is_abandoned: asked between variants; Abandoned is raised if it says so. Raises PhotochromError.
+        """
+        stem = safe_stem(upload.name) + COLOR_SUFFIX
+        paths = []
+        colored = color(upload.read(), upload.name, upload.request, self.batcher, range(upload.variants))
+        for number, (content, format) in enumerate(colored, 1):
+            if is_abandoned():
+                raise Abandoned
+            suffix = FORMATS[format].suffixes[0]
+            paths.append(folder / f"{number}{suffix}")
+            paths[-1].write_bytes(content)
+        if upload.variants == 1:
+            return Result(paths[0], stem + suffix, f"image/{format}")
+        archive = folder / "variants.zip"
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as file:
+            for number, path in enumerate(paths, 1):
+                file.write(path, f"{stem}-{number}{suffix}")
+                path.unlink()
+        return Result(archive, f"{stem}.zip", "application/zip")
+
+    def close(self) -> None:
+        """Take nothing new; finish what is held."""
+        with self._lock:
+            self.closing = True
+        self._pool.shutdown(wait=True)
+        self.batcher.close()
+
+
+def safe_stem(name: str) -> str:
+    """A file name's stem without any folder, whatever system it comes from."""
+    return PurePosixPath(name.replace("\\", "/").replace("\0", "")).stem or "photograph"

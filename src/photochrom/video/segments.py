@@ -1,0 +1,77 @@
+"""Segments: encoded stretches of a film, each in a file of its own, so that a stopped run keeps what it has done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.container import OutputContainer
+
+from photochrom.photo.color import PixelArray
+from photochrom.video.encoding import Encoding
+from photochrom.video.film import Film, Frame
+
+
+@dataclass(frozen=True)
+class Segment:
+    """An encoded stretch of a film: its file, whose time begins at 0, and the film's tick that this is."""
+
+    path: Path
+    first: int
+
+
+@contextmanager
+def segment_writer(film: Film, path: Path, encoding: Encoding) -> Iterator[SegmentWriter]:
+    """Writes frames to a segment's file; the file gets its name when all of it is there."""
+    temporary = path.with_suffix(".unfinished")
+    with av.open(str(temporary), "w", format=encoding.segment_format) as container:
+        writer = SegmentWriter(film, container, encoding)
+        yield writer
+        writer.finish()
+    os.replace(temporary, path)
+
+
+class SegmentWriter:
+    """Encodes one segment; every segment begins with a key frame of its own."""
+
+    def __init__(self, film: Film, container: OutputContainer, encoding: Encoding):
+        self.film, self.container, self.encoding = film, container, encoding
+        self.stream: Any = container.add_stream(encoding.encoder, rate=film.rate, options=encoding.options)
+        self.first: int | None = None  # tick of the film
+
+    def write(self, pixels: PixelArray, source: Frame) -> None:
+        """Add a frame's colored pixels."""
+        raw = source.raw
+        if self.first is None:
+            self.first = source.pts
+            self._begin(raw)
+        stored = np.ascontiguousarray(np.rot90(pixels, -self.film.turns))
+        rgb = av.VideoFrame.from_ndarray(stored, format="rgb48le" if self.film.deep else "rgb24")
+        frame = rgb.reformat(
+            format=self.encoding.pixel_format(self.film.size, self.film.deep),
+            dst_colorspace=raw.colorspace,
+            dst_color_range=raw.color_range,
+        )
+        frame.pts, frame.time_base = source.pts - self.first, self.film.time_base
+        self.container.mux(self.stream.encode(frame))
+
+    def finish(self) -> None:
+        """Write what the encoder still holds."""
+        self.container.mux(self.stream.encode(None))
+
+    def _begin(self, raw: av.VideoFrame) -> None:
+        context = self.stream.codec_context
+        context.thread_type = "FRAME"  # PyAV's default, slices, makes x264's files larger
+        context.width, context.height = raw.width, raw.height
+        context.pix_fmt = self.encoding.pixel_format(self.film.size, self.film.deep)
+        context.time_base = self.film.time_base
+        context.colorspace, context.color_range = raw.colorspace, raw.color_range
+        context.color_primaries, context.color_trc = raw.color_primaries, raw.color_trc
+        if self.film.aspect:
+            context.sample_aspect_ratio = self.film.aspect  # Matroska has it from the encoder alone
