@@ -257,7 +257,7 @@ def test_train_and_export_from_the_command_line(training_folder, tmp_path):
         (["{photographs}", "--out", "{out}", "--preset", "nope"], "default, pix2pix"),
         (["{photographs}", "--out", "{out}", "--set", "nonsense=1"], "nonsense"),
         (["{photographs}", "--out", "{out}", "--steps", "9", "--minutes", "9"], "give one of them"),
-        (["{photographs}", "--out", "{out}", "--set", "minutes=-1"], "more than 0"),
+        (["{photographs}", "--out", "{out}", "--set", "minutes=-1"], "at least 0"),
         (["--out", "{out}"], "photographs to train on"),
         (["{photographs}", "--out", "{out}", "--resume"], "nothing was saved"),
     ],

@@ -13,7 +13,7 @@ from photochrom.networks.losses import pixel_distance
 
 
 class Prediction(NamedTuple):
-    """A generator's answer: chroma (N, 2, h, w); log-probabilities of palette colors (N, h, w, Q) if it has any."""
+    """A generator's output: chroma (N, 2, h, w); log-probabilities of palette colors (N, h, w, Q) if it has any."""
 
     chroma: Tensor
     log_probabilities: Tensor | None
@@ -22,10 +22,10 @@ class Prediction(NamedTuple):
 class BestOfMany(nn.Module):
     """A generator, trained on the best of several noise vectors.
 
-    Plain noise is ignored: a generator punished for every guess learns one safe answer. Here each picture
-    is colored with K noise vectors, and only the one nearest the truth learns (Guzman-Rivera et al. 2012,
-    "Multiple choice learning"; Li & Malik 2018, arXiv 1809.09087): different noise is free to mean
-    different colors. The encoder runs once, the K trials of the decoder without gradients.
+    A generator that is punished for every guess learns one safe prediction and ignores its noise. Here each picture
+    is colored with K noise vectors, and only the one nearest to the truth is learned from (Guzman-Rivera et al. 2012,
+    "Multiple choice learning"; Li & Malik 2018, arXiv 1809.09087), so that different noise can mean different
+    colors. The encoder runs once, and the K trials of the decoder run without gradients.
     """
 
     def __init__(self, generator: nn.Module):

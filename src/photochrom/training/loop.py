@@ -318,9 +318,7 @@ class Run:
         """Take only the networks of a checkpoint; optimizers and steps start from the beginning."""
         try:
             self.ema.load_state_dict(state["ema"])
-            self.raw_generator.load_state_dict(
-                state.get("generator", state["ema"])
-            )  # small checkpoints hold only the average
+            self.raw_generator.load_state_dict(state.get("generator", state["ema"]))  # small ones have no other
             self.raw_discriminator.load_state_dict(state["discriminator"])
         except (KeyError, RuntimeError) as error:
             raise TrainingError(f"the checkpoint is of another network: {str(error).splitlines()[0]}") from error
@@ -355,10 +353,9 @@ class Run:
 
         Looking changes nothing in the discriminator, so that a training does not depend on how often it is logged.
         """
-        discriminator = self.raw_discriminator.eval()  # while it trains, spectral normalization moves at every look
-        with self.fabric.autocast():
-            real = discriminator.score(judged.luminance, judged.real_chroma)
-            fake = discriminator.score(judged.luminance, judged.fake_chroma)
+        discriminator = self.raw_discriminator.eval()  # in training mode spectral normalization changes at every call
+        real = discriminator.score(judged.luminance, judged.real_chroma)
+        fake = discriminator.score(judged.luminance, judged.fake_chroma.float())
         discriminator.train()
         return {"real_score": round(real.mean().item(), 5), "fake_score": round(fake.mean().item(), 5)}
 

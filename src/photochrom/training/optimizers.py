@@ -40,9 +40,7 @@ def update_ema(ema: nn.Module, generator: nn.Module, decay: float) -> None:
     pairs = list(zip(ema.state_dict().values(), generator.state_dict().values(), strict=True))
     averaged = [a for a, _ in pairs if a.is_floating_point()]
     current = [c for _, c in pairs if c.is_floating_point()]
-    get_ema_multi_avg_fn(decay)(
-        averaged, current, None
-    )  # in one call, because a launch per tensor would keep a GPU waiting
+    get_ema_multi_avg_fn(decay)(averaged, current, None)  # all at once: a GPU launch per tensor is slow
     for counter, counted in pairs:
         if not counter.is_floating_point():
             counter.copy_(counted)
