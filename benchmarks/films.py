@@ -29,7 +29,8 @@ from photochrom.inference.colorizer import Colorizer
 from photochrom.photo.color import linear_to_rgb, rgb_to_lab, rgb_to_linear
 from photochrom.video.coherence import Coherence
 from photochrom.video.colorize import FilmOptions, colorize_film
-from photochrom.video.film import Encoding, read_film, read_frames
+from photochrom.video.encoding import Encoding
+from photochrom.video.film import read_film, read_frames
 
 RESULTS = Path(__file__).with_name("FILMS.md")
 SIZE = (640, 480)
@@ -41,8 +42,10 @@ OCCLUDED = 4.0  # L units: a pixel whose luminance was carried this far off is n
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", nargs="*", type=Path)
-    parser.add_argument("--photographs", type=Path, required=True, help="a folder; the first of them are used")
-    parser.add_argument("--frames", type=int, default=72, help="of each clip")
+    parser.add_argument(
+        "--photographs", type=Path, required=True, help="folder of photographs, of which the first four are used"
+    )
+    parser.add_argument("--frames", type=int, default=72, help="frames of each clip that are used")
     options = parser.parse_args()
     colorizer = Colorizer()
     clips = {clip.stem: first_frames(clip, options.frames) for clip in options.clips}
@@ -178,7 +181,7 @@ def write_gray(frames: list[np.ndarray], path: Path, codec: str = "ffv1") -> Non
 
 def color(source: Path, target: Path, colorizer: Colorizer, steady: bool) -> list[np.ndarray]:
     options = FilmOptions(Encoding("ffv1"), steady=steady)
-    for _ in colorize_film(source, target, colorizer, options):
+    for _ in colorize_film(read_film(source), target, colorizer, options):
         pass
     return [frame.pixels for frame in read_frames(read_film(target))]
 
