@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/archive.py PHOTOS [--limit 2000] [--rows 1000000] [--thumbnails 100000]
 
-PHOTOS is a folder of photographs. On a quiet machine; needs the dev extra.
+PHOTOS is a folder of photographs. Nothing else should run on the machine. Needs the dev extra.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photographs", type=Path)
     parser.add_argument("--limit", type=int, default=2000)
-    parser.add_argument("--rows", type=int, default=1_000_000, help="of the manifest whose planning is measured")
-    parser.add_argument("--thumbnails", type=int, default=100_000, help="of the run that measures the engine alone")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the manifest for planning")
+    parser.add_argument("--thumbnails", type=int, default=100_000, help="thumbnails to measure Ray's own cost")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         sources = gather(options.photographs, Path(folder) / "sources", options.limit)
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def gather(photographs: Path, folder: Path, limit: int) -> Path:
-    """A folder of `limit` photographs, some of them twice if there are fewer."""
+    """Make a folder of `limit` photographs; if there are fewer, some of them are there twice."""
     found = sorted(path for path in photographs.rglob("*") if path.suffix.lower() in READABLE_SUFFIXES)
     folder.mkdir()
     for number in range(limit):
@@ -139,7 +139,7 @@ def proportional_size(process: int) -> float:
 
 
 def planning(folder: Path, rows: int) -> str:
-    """What the driver needs to plan a rerun of an archive of `rows` photographs, a tenth of them new."""
+    """Time and memory that the driver needs to plan a rerun of `rows` photographs, a tenth of them new."""
     destination = open_store(str(folder))
     folder.mkdir()
     work = Work.of_model("default", 256, "", str(folder), Request(), 3, 300.0)
@@ -165,10 +165,9 @@ def planning(folder: Path, rows: int) -> str:
 
 
 def engine_alone(folder: Path, count: int) -> str:
-    """What the engine costs a photograph, and whether that stays so in an archive of `count`.
+    """What Ray costs per photograph, in an archive of `count` photographs and in one of a tenth of that.
 
-    The photographs are thumbnails and the model answers gray at once, so that little else is left; with a tenth of
-    them first.
+    The photographs are thumbnails, and the model answers gray at once, so that nearly all of the cost is Ray's.
     """
     model = folder / "gray.onnx"
     model.write_bytes(gray_model())
@@ -196,7 +195,7 @@ def engine_alone(folder: Path, count: int) -> str:
 
 
 def gray_model() -> bytes:
-    """A model that `photochrom` takes, and that answers no color to everything."""
+    """A model that `photochrom` accepts, and that predicts no color for everything."""
     planes = {"luminance": ["N", 1, "H", "W"], "hints": ["N", 3, "H", "W"], "noise": ["N", 1]}
     inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in planes.items()]
     output = helper.make_tensor_value_info("chroma", TensorProto.FLOAT, ["N", 2, "h", "w"])
@@ -213,7 +212,7 @@ def gray_model() -> bytes:
 
 
 class Listing(Store):
-    """A store that lists names which need not exist, and reads the manifest of a real one."""
+    """A store that lists names whose files need not exist. Its manifest is a real one."""
 
     def __init__(self, names: list[str], real: Store | None = None):
         object.__setattr__(self, "names", names)

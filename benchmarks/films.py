@@ -103,7 +103,7 @@ def steadiness(clips: dict[str, list[np.ndarray]], colorizer: Colorizer) -> str:
 
 
 def speed(frames: list[np.ndarray], colorizer: Colorizer) -> str:
-    """Frames a second of the whole process at 480p, and of its parts."""
+    """Frames per second of the whole process at 480p, and the time of its parts."""
     frames = [cv2.resize(frame, SIZE, interpolation=cv2.INTER_AREA) for frame in frames] * 3
     with tempfile.TemporaryDirectory() as folder:
         gray = Path(folder) / "gray.mp4"

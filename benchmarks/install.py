@@ -2,9 +2,10 @@
 
 Usage: python benchmarks/install.py PYTHON...      (interpreters; needs network to a package registry, build and uv)
 
-Every Python with every extra alone, without a compiler (wheels only, but for pyvips, which is Python alone and comes
-as source); then, on the oldest Python, the lowest versions that pyproject.toml allows. Where PyTorch would come as
-gigabytes of CUDA its extras are only resolved, not installed; --torch names the one Python with a CPU build at hand.
+Each extra is installed alone, on every Python, without a compiler: only wheels are used, except for pyvips, which is
+pure Python and comes as source. Then the lowest versions that pyproject.toml allows are installed on the oldest Python.
+Extras with PyTorch would download gigabytes of CUDA, so they are only resolved, except on the Python that --torch
+names, for which there is a CPU build.
 """
 
 from __future__ import annotations
@@ -58,9 +59,9 @@ HUB = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pythons", nargs="+", help="the oldest one first")
+    parser.add_argument("pythons", nargs="+", help="interpreters, the oldest one first")
     parser.add_argument(
-        "--torch", help="the Python on which PyTorch's extras are installed, and how: PYTHON=REQUIREMENT"
+        "--torch", help="the Python on which extras with PyTorch are installed, and its requirement: PYTHON=REQUIREMENT"
     )
     options = parser.parse_args()
     torch_python, _, torch = (options.torch or "").partition("=")
@@ -133,7 +134,7 @@ def install_and_use(
 
 
 def uses(extra: str, binaries: Path) -> list[list[str | Path]]:
-    """What is tried with an extra; a first word that is a path is a program of its own."""
+    """The commands that are tried with an extra. If the first word is a path, it is another program."""
     python = binaries / "python"
     return {
         "": [],

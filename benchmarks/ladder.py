@@ -1,4 +1,4 @@
-"""The ladder: what each part of the method gains, at one equal budget of training, on the same photographs.
+"""The ladder: what each part of the method gains, with the same budget of training and the same photographs.
 
 Usage: python benchmarks/ladder.py TRAIN... --validation PHOTOS --out FOLDER [--minutes 3] [--limit 150]
 
@@ -44,7 +44,7 @@ BARE = (  # the default network with nothing but its U-Net and L1
 
 @dataclass(frozen=True)
 class Rung:
-    """One training: the rung it goes on from, what is new in it, its preset, the weight of its adversarial loss."""
+    """One training: the rung it starts from, its changes, its preset, and the weight of its adversarial loss."""
 
     name: str
     title: str
@@ -103,9 +103,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photographs", nargs="+", type=Path)
     parser.add_argument("--validation", required=True, type=Path)
-    parser.add_argument("--out", required=True, type=Path, help="for the trainings: large, not kept")
+    parser.add_argument("--out", required=True, type=Path, help="folder for the trainings: large, not kept")
     parser.add_argument("--minutes", type=float, default=3.0)
-    parser.add_argument("--limit", type=int, default=150, help="validation photographs")
+    parser.add_argument("--limit", type=int, default=150, help="number of validation photographs")
     options = parser.parse_args()
     LOGS.mkdir(exist_ok=True)
     for rung in LADDER:
@@ -117,14 +117,14 @@ def main() -> None:
 
 
 def below(rung: Rung) -> list[Rung]:
-    """A rung and all of its preset that it stands on, from the ground up."""
+    """A rung and all rungs of its preset that it builds on, the lowest one first."""
     base = RUNGS.get(rung.base)
     return [*below(base), rung] if base and base.preset == rung.preset else [rung]
 
 
 def climb(rung: Rung, options: argparse.Namespace, log: Path) -> None:
     """Train and measure one rung, and write its log."""
-    changes = [change for step in below(rung) for change in step.changes]  # a later change of the same value wins
+    changes = [change for step in below(rung) for change in step.changes]  # a later change of the same value counts
     adversarial = max(step.adversarial for step in below(rung))
     views = int(RATES[rung.preset] * options.minutes * 60)
     batch, size, rate = (BATCH, SIZE, 1e-3) if rung.preset == "default" else (1, 256, 2e-4)
@@ -138,7 +138,7 @@ def climb(rung: Rung, options: argparse.Namespace, log: Path) -> None:
     for change in settings:
         command += ["--set", change]
     share_photographs(run, options.out / f"photographs-{rung.preset}")
-    subprocess.run([*command, "--steps", "1"], check=True)  # decodes the photographs, outside the budget
+    subprocess.run([*command, "--steps", "1"], check=True)  # decodes the photographs, before the time is measured
     (run / "checkpoint.pt").unlink()
     began = time.perf_counter()
     subprocess.run(command, check=True)
@@ -156,7 +156,7 @@ def climb(rung: Rung, options: argparse.Namespace, log: Path) -> None:
 
 
 def share_photographs(run: Path, photographs: Path) -> None:
-    """Let all runs of a preset use the same decoded photographs."""
+    """Make all runs of a preset use the same decoded photographs."""
     for folder in (run, photographs):
         folder.mkdir(parents=True, exist_ok=True)
     (run / "photographs").unlink(missing_ok=True)
@@ -164,7 +164,7 @@ def share_photographs(run: Path, photographs: Path) -> None:
 
 
 def summary(rung: Rung, found: Evaluation, model: str, views: int, minutes: float, settings: list[str]) -> dict:
-    """What a rung's log keeps."""
+    """The content of a rung's log."""
     gray, scores = found["gray"], found[model]
     matched = next(s for s in found.scores if "matched" in s.name)
     return {
@@ -188,7 +188,7 @@ def summary(rung: Rung, found: Evaluation, model: str, views: int, minutes: floa
 
 
 def format_table() -> str:
-    """The table of all rungs climbed so far; differences to the rung each goes on from with paired intervals."""
+    """The table of all finished rungs, with paired intervals of the change from the rung each starts from."""
     paths = {name: LOGS / f"{name}.json" for name in RUNGS}
     logs = {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists()}
     first = next(iter(logs.values()))

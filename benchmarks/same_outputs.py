@@ -1,11 +1,11 @@
-"""Show that two builds make the same bytes: forty photographs of all formats, colored in every way there is.
+"""Show that two builds make the same bytes: they color forty photographs of all formats in all ways.
 
     python benchmarks/same_outputs.py BEFORE AFTER
 
-BEFORE and AFTER are folders that hold the package `photochrom` (a checkout's src/). The photographs are made of
-scikit-image's. Each build colors them on the command line with and without hints, variants, strength and seed, into
-every format, from standard input, in Python, as an archive and over HTTP. Prints what differs; exit status 1 if
-anything does. Takes two or three minutes per build.
+BEFORE and AFTER are folders with the package `photochrom` (a checkout's src/). The photographs are made from those of
+scikit-image. Each build colors them on the command line with and without hints, variants, strength and seed, into
+every format, from standard input, in Python, as an archive and over HTTP. Prints what differs, and exits
+with 1 if anything does. Takes two or three minutes per build.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def color_all(source: Path, photographs: Path, out: Path) -> dict[str, str]:
 
 
 def over_http(environment: dict[str, str], photographs: Path, out: Path) -> None:
-    """Color through a server of its own; two variants come as a ZIP, whose dates are zero."""
+    """Color through a server that is started for this; two variants come as a ZIP, whose dates are set to zero."""
     words = [sys.executable, "-m", "photochrom", "serve", "--port", "0"]
     server = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None

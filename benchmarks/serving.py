@@ -1,9 +1,10 @@
 """Measure `photochrom serve` under load, and write benchmarks/SERVING.md.
 
-Usage: python benchmarks/serving.py [--minutes 10]    (on a quiet machine; needs the dev extra)
+Usage: python benchmarks/serving.py [--minutes 10]    (nothing else should run; needs the dev extra)
 
 Server and clients share the machine. Every client sends a one-megapixel JPEG, waits for its color version and sends
-the next. Then 64 clients besiege a server that holds 8, and memory is watched for minutes under good and bad clients.
+the next one. Then 64 clients use a server that holds 8 requests. Last, memory is measured for some minutes while good
+and bad clients use the server.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ MB = 1e6
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=10, help="of the watch over memory")
+    parser.add_argument("--minutes", type=float, default=10, help="time for which memory is measured")
     options = parser.parse_args()
     photograph = one_megapixel()
     sections = [
@@ -87,7 +88,7 @@ def overload(photograph: bytes) -> str:
 
 
 def soak(photograph: bytes, minutes: float) -> str:
-    """Resident memory of the server, minute by minute, under good clients and every kind of bad one."""
+    """Resident memory of the server, minute by minute, with good clients and all kinds of bad ones."""
     clients = {
         "four send photographs": [keep_sending(photograph, "photograph.jpg")] * 4,
         "one sends broken files": [keep_sending(photograph[: len(photograph) // 2], "photograph.jpg")],
@@ -115,7 +116,7 @@ def soak(photograph: bytes, minutes: float) -> str:
         stop.set()
         for thread in threads:
             thread.join()
-        time.sleep(2)  # whoever left is still being colored
+        time.sleep(2)  # photographs of clients that left are still being colored
         held = [
             line for line in httpx.get(f"{address}metrics").text.splitlines() if line.startswith("photochrom_held ")
         ]
@@ -143,7 +144,7 @@ def keep_sending(photograph: bytes, name: str) -> Behavior:
 
 
 def send_too_much(address: str, stop: threading.Event, answers: Counter[int | str]) -> None:
-    """Bodies of 11 MB, by turns declared and not."""
+    """Send bodies of 11 MB, in turn with and without a declared length."""
     headers = {"content-type": "multipart/form-data; boundary=x"}
     declared = True
     while not stop.is_set():
@@ -170,7 +171,7 @@ def make_leaver(photograph: bytes) -> Behavior:
 
 
 def drip(address: str, stop: threading.Event, answers: Counter[int | str]) -> None:
-    """A body of a megabyte, at a byte a second, until the server has had enough."""
+    """Send a body of a megabyte, one byte per second, until the server refuses it."""
     host, port = address.removeprefix("http://").rstrip("/").split(":")
     while not stop.is_set():
         with socket.create_connection((host, int(port))) as connection:
@@ -198,7 +199,7 @@ def server(*options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
 
 
 def load(address: str, photograph: bytes, clients: int, seconds: float) -> tuple[list[float], Counter[int], float]:
-    """Seconds of each answer, their statuses, and how long it all took."""
+    """Seconds and status of each answer, and the time of the whole run."""
     stop = threading.Event()
     times: list[float] = []
     statuses: Counter[int] = Counter()
@@ -225,7 +226,7 @@ def send(address: str, photograph: bytes, stop: threading.Event, times: list[flo
 
 
 def batches(address: str) -> tuple[float, float]:
-    """Predictions so far, and photographs in them."""
+    """Number of predictions so far, and of photographs in them."""
     figures = dict(line.rsplit(" ", 1) for line in httpx.get(f"{address}metrics").text.splitlines() if line[0] != "#")
     return float(figures["photochrom_batch_size_count"]), float(figures["photochrom_batch_size_sum"])
 

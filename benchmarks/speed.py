@@ -1,6 +1,6 @@
 """Measure photochrom's speed, memory and size, side by side in one run, and write benchmarks/RESULTS.md.
 
-Usage: python benchmarks/speed.py    (on a quiet machine; needs the dev extra; about ten minutes)
+Usage: python benchmarks/speed.py    (nothing else should run; needs the dev extra; takes about ten minutes)
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def median_seconds(function: Callable[[], object], repeats: int = 20) -> float:
 
 
 def training() -> str:
-    """Photographs a second and where a step's time goes, for both presets as they are configured."""
+    """Photographs per second and the parts of a step's time, for both presets as they are configured."""
     from dataclasses import replace
 
     from photochrom.training.config import preset_config
@@ -174,7 +174,7 @@ def training_line(preset: str, stage: object, log: Path) -> str:
 
 
 def sizes() -> str:
-    """The wheel, and what installing it without extras takes in an empty environment."""
+    """The size of the wheel, and of an environment with it and no extras."""
     with tempfile.TemporaryDirectory() as folder:
         build = [sys.executable, "-m", "build", "--wheel", "--outdir", folder, str(ROOT)]
         subprocess.run(build, check=True, capture_output=True)

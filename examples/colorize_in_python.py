@@ -16,31 +16,31 @@ from photochrom import Colorizer, Hint, PhotochromError, read_photograph
 def main(path: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
-    # The two-line way: metadata, size and bit depth stay.
+    # The shortest way. Metadata, size and bit depth stay.
     photochrom.colorize(path).save(folder / f"color{path.suffix}")
 
-    # With the model kept ready for many pictures. Arrays in, arrays out.
+    # For many pictures: load the model once. Arrays in, arrays out.
     colorizer = Colorizer()
     photograph = read_photograph(path)
     gray = photograph.pixels  # (H, W) or (H, W, 3), uint8 or uint16
 
-    # Other plausible colorings: the noise that the network is given.
+    # Other plausible colorings: a seed selects the noise that the network gets.
     for seed in (1, 2, 3):
         pixels = colorizer.colorize(gray, seed=seed)
         replace(photograph, pixels=pixels).save(folder / f"seed-{seed}.png")
 
-    # A color at a place: here a blue in the middle of the picture.
+    # A color at a place: here blue in the middle of the picture.
     height, width = gray.shape[:2]
     pixels = colorizer.colorize(gray, hints=[Hint(width / 2, height / 2, "#2244aa")])
     replace(photograph, pixels=pixels).save(folder / "hinted.png")
 
-    # Strength without asking the network again: predict once, join often.
+    # Several strengths without running the network again: predict once, apply often.
     (coloring,) = colorizer.predict([gray])
     for strength in (0.5, 1.0, 1.5):
         pixels = colorizer.apply(gray, coloring, strength)
         replace(photograph, pixels=pixels).save(folder / f"strength-{strength}.png")
 
-    # 16 bits in, 16 bits out. Light stays what it was, only color is added.
+    # 16 bits in, 16 bits out. The luminance stays, only color is added.
     if gray.dtype == np.uint8:
         deep = gray.astype(np.uint16) * 257
         replace(photograph, pixels=colorizer.colorize(deep), alpha=None).save(folder / "deep.png")
@@ -51,5 +51,5 @@ if __name__ == "__main__":
         sys.exit(__doc__)
     try:
         main(Path(sys.argv[1]), Path(sys.argv[2]))
-    except PhotochromError as error:  # whatever a user can get wrong, in one line
+    except PhotochromError as error:  # everything that a user can get wrong, as one line
         sys.exit(str(error))

@@ -1,8 +1,8 @@
 """A ComfyUI node that colors pictures with photochrom.
 
 Copy this file to ComfyUI/custom_nodes/ and install photochrom into ComfyUI's Python (`pip install` a checkout).
-The node "Photochrom: colorize" appears under image. ComfyUI hands pictures over as float tensors
-(N, H, W, 3) in 0..1; nothing else of it is needed here.
+The node "Photochrom: colorize" appears under image. ComfyUI gives pictures to nodes as float tensors
+(N, H, W, 3) in 0..1. This file needs nothing else from ComfyUI.
 """
 
 from functools import lru_cache
@@ -15,12 +15,12 @@ from photochrom import Colorizer
 
 @lru_cache(maxsize=2)
 def load(model: str, working_size: int) -> Colorizer:
-    """One Colorizer for each setting, kept from run to run."""
+    """One Colorizer per model and working size, kept for the next run."""
     return Colorizer(model, working_size=working_size)
 
 
 class PhotochromColorize:
-    """Black-and-white (or any) pictures in, the same pictures in color out; their light stays."""
+    """Black-and-white (or any) pictures in, the same pictures in color out; their luminance stays."""
 
     CATEGORY = "image"
     FUNCTION = "colorize"

@@ -36,7 +36,7 @@ def main(folder: Path) -> None:
     rows = []
     for name in ("camera", "astronaut", "chelsea", "coffee"):
         original = getattr(data, name)()
-        truth = original if original.ndim == 3 else None  # nobody knows the colors of `camera`
+        truth = original if original.ndim == 3 else None  # the true colors of `camera` are unknown
         gray = original if truth is None else take_color_away(original)
         color = colorizer.colorize(gray)
         Photograph(gray).save(folder / f"{name}-gray.png")

@@ -1,4 +1,4 @@
-"""The one road from file to file, the rules for files of folders, and what is checked before the network runs."""
+"""From file to file, the rules for files of folders, and what is checked before the network runs."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""From files to files: which photographs a call names, where their color versions go, and making them."""
+"""Files in, files out: find the photographs of a call, plan their outputs, and color them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a task: colored, skipped because its outputs exist, or failed with an error."""
+    """The result of a task: colored, skipped because its outputs exist, or failed with an error."""
 
     task: Task
     skipped: bool = False
@@ -55,7 +55,7 @@ def colorize(
     model: str = DEFAULT_MODEL,
     working_size: int = DEFAULT_WORKING_SIZE,
 ) -> Photograph:
-    """Color a photograph given by its path, or already read; keep its metadata, size and bit depth.
+    """Color a photograph, or the file at a path; its metadata, size and bit depth are kept.
 
     strength multiplies the chroma; seed chooses another plausible coloring; hints put colors at places.
     Save the result with its `save` method. Raises InputError or WeightsError.
@@ -69,11 +69,11 @@ def colorize(
 def plan(
     inputs: Sequence[Path], out: Path | None = None, *, format: str | None = None, variants: int = 1
 ) -> list[Task]:
-    """The tasks that files and folders stand for.
+    """The tasks for files and folders.
 
-    out: a folder (file names are kept, below a folder its structure too), a file name for a single input, or
+    out: a folder (it gets the files' names, and the structure of input folders), a file name for a single input, or
     None for NAME-color.EXT beside each input. format: None for each input's own. Raises InputError for an input that
-    isn't there or outputs that would overwrite each other or an input.
+    doesn't exist, or for outputs that would overwrite each other or an input.
     """
     found = list(_find(inputs, out))
     if not found:
@@ -98,12 +98,12 @@ def plan(
 def run(
     tasks: Iterable[Task], predictor: Predictor, request: Request, *, overwrite: bool = False, jobs: int = 1
 ) -> Iterator[Outcome]:
-    """Do the tasks, `jobs` at a time, and yield what became of each as it is done."""
+    """Do the tasks, `jobs` at a time, and yield the outcome of each when it is done."""
     waiting = iter(tasks)
     with ThreadPoolExecutor(jobs) as pool:
         running: set[Future[Outcome]] = set()
         while True:
-            # Only as many are handed out as run, so that an interrupted run stops at once.
+            # Only as many tasks are submitted as can run, so that an interrupted run stops at once.
             for task in islice(waiting, jobs - len(running)):
                 running.add(pool.submit(run_task, task, predictor, request, overwrite))
             if not running:
@@ -114,7 +114,7 @@ def run(
 
 
 def run_task(task: Task, predictor: Predictor, request: Request, overwrite: bool = False) -> Outcome:
-    """Color one photograph into its output files, except those that exist."""
+    """Color one photograph and write its outputs; existing ones are skipped, unless overwrite."""
     missing = {number: path for number, path in enumerate(task.outputs) if overwrite or not path.exists()}
     if not missing:
         return Outcome(task, skipped=True)
@@ -136,7 +136,7 @@ def _colorizer(model: str, working_size: int) -> Colorizer:
 
 
 def _find(inputs: Sequence[Path], out: Path | None) -> Iterator[tuple[Path, Path]]:
-    """Photographs as (path, path to keep below an output folder); earlier runs' outputs are left out."""
+    """Photographs as (path, path below an output folder); outputs of earlier runs are left out."""
     for source in inputs:
         if source.is_dir():
             below = ((p, p.relative_to(source)) for p in sorted(source.rglob("*")))

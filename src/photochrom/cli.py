@@ -1,6 +1,6 @@
-"""The command line: its commands, in the order of their help. Arguments and messages only.
+"""The command line: its commands, in the order of the help text.
 
-Each command stands in `commands/` and does its heavy imports when it runs.
+Each command has a module in `commands/`, which does its heavy imports when the command runs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Commands(click.Group):
     """A group in which a user's mistake is one line and exit status 2, never a traceback."""
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return list(self.commands)  # not by the alphabet
+        return list(self.commands)  # in our order, not alphabetically
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -39,7 +39,7 @@ class Commands(click.Group):
 
 EPILOG = """
 Exit status: 0 if all went well, 1 if some of many photographs failed, 2 for a mistake in the call or if nothing could
-be done. Every command tells its options after --help.
+be done. `photochrom COMMAND --help` lists the options of a command.
 """
 
 
@@ -49,9 +49,9 @@ be done. Every command tells its options after --help.
 @click.version_option(__version__, prog_name="photochrom")
 def main() -> None:
     """Color black-and-white photographs, and train networks that do."""
-    # Before NumPy is imported: our matrices are small, and a matrix library's own threads only wait for each other.
+    # Set before NumPy is imported: our matrices are small, and a matrix library's threads would only wait.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # As with libvips' warnings in __init__.py.
+    # photochrom says itself what is wrong with a file, as with libvips' warnings in photo/vips.py.
     warnings.filterwarnings("ignore", module="PIL")
 
 

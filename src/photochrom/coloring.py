@@ -1,11 +1,12 @@
-"""The one road: an encoded photograph in, its color version out.
+"""The path of every photograph: an encoded photograph in, its color version out.
 
     decode  ->  predict  ->  apply  ->  encode
 
-The command line, standard input, `photochrom.colorize`, archives, the HTTP API and the page all take it. Only three
-functions look at all pixels: the reduction to the size that the network sees (Colorizer.small_luminance), the join at
-full size (Colorizer.apply) and the encoder (photo/encoding.py). The first two go through a photograph in strips of
-rows already; docs/design.md says how all three will, so that a large photograph need not be in memory as a whole.
+The command line, standard input, `photochrom.colorize`, archives, the HTTP API and the page all use this module. Only
+three functions look at all pixels: Colorizer.small_luminance, which reduces the luminance to the size that the network
+sees, Colorizer.apply, which joins luminance and chroma at full size, and the encoder (photo/encoding.py). The first
+two already work on strips of rows. docs/design.md says how all three will do so, so that a large photograph need not
+be in memory as a whole.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from photochrom.settings import MAX_PIXELS, STRENGTH
 
 @dataclass(frozen=True)
 class Look:
-    """Which of its plausible colors a photograph gets.
+    """Which of the plausible colorings a photograph gets, and how strong its colors are.
 
     strength multiplies the chroma. seed: None for the likeliest coloring, else the number of another one. hints: in
     the photograph's own pixels; hint_file: hints that may have been made on a picture of another size.
@@ -58,7 +59,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Request:
-    """Everything that decides what comes of a photograph, beside the model."""
+    """Everything except the model that determines the color version of a photograph."""
 
     look: Look = field(default_factory=Look)
     output: Output = field(default_factory=Output)
@@ -66,17 +67,17 @@ class Request:
 
 
 class Colored(NamedTuple):
-    """The content of a color version's file, and its format."""
+    """The content of a color version's file, and the name of its format."""
 
     content: bytes
     format: str
 
 
 class Predictor(Protocol):
-    """What colors: a Colorizer, or a service that lets several requests share one."""
+    """Something that predicts colors: a Colorizer, or a batcher that lets several requests share one."""
 
     def predict_one(self, pixels: PixelArray, seed: int | None = None, hints: Sequence[Hint] = ()) -> Coloring:
-        """What the network says of a photograph."""
+        """The network's prediction for a photograph."""
         ...
 
     def apply(self, pixels: PixelArray, coloring: Coloring, strength: float = 1.0) -> PixelArray:
@@ -89,8 +90,8 @@ def color(
 ) -> Iterator[Colored]:
     """Decode a photograph once; color and encode each variant that is asked for.
 
-    name: for messages. variants: their numbers, 0 being the look that the request names. Raises InputError, or
-    OutputError if the format can't hold it.
+    name: for messages. variants: their numbers; 0 is the look of the request itself. Raises InputError, or OutputError
+    if the format can't hold the photograph.
     """
     photograph = decode_photograph(encoded, name, request.max_pixels)
     format = request.output.format or photograph.format
@@ -100,7 +101,7 @@ def color(
 
 
 def color_photograph(photograph: Photograph, look: Look, predictor: Predictor) -> Photograph:
-    """The same photograph in color: same size, bit depth and metadata. Raises InputError."""
+    """The photograph in color, with the same size, bit depth and metadata. Raises InputError."""
     pixels = photograph.pixels
     coloring = predictor.predict_one(pixels, look.seed, look.hints_for(pixels))
     return replace(photograph, pixels=predictor.apply(pixels, coloring, look.strength))

@@ -1,4 +1,4 @@
-"""Files that others may see: written whole or not at all, by one process at a time."""
+"""Writing files completely or not at all, and by one process at a time."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import BinaryIO
 
 from photochrom.errors import OutputError, reason_of
 
-UNFINISHED = ".photochrom-"  # how the names of files begin that are being written
+UNFINISHED = ".photochrom-"  # prefix of the names of files that are still being written
 
 
 def unfinished(path: Path) -> Path:
-    """A name beside a file, under which it can be written before it is renamed."""
+    """A temporary name beside a file; the file is written under it and then renamed."""
     return path.with_name(f"{UNFINISHED}{secrets.token_hex(8)}{path.suffix}")
 
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
-    """A file to write into, which takes the place of `path` at the end, or leaves no trace if anything goes wrong.
+    """Open a new file that replaces `path` at the end. If anything goes wrong, it is removed.
 
-    durable: wait until the content is safely on disk before it takes its place. The new file has the permissions that
+    durable: wait until the content is safely on disk before it replaces `path`. The new file has the permissions that
     the system gives to new files. Raises OSError.
     """
     temporary = unfinished(path)
@@ -41,13 +41,13 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is safely on disk before it takes the place of `path`. Raises OSError."""
+    """Write a file that is safely on disk before it replaces `path`. Raises OSError."""
     with replacing(path, durable=True) as file:
         file.write(content)
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, if they aren't there. Raises OutputError."""
+    """Make a folder and its parents, if they don't exist. Raises OutputError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -56,9 +56,9 @@ def make_folder(folder: Path) -> None:
 
 @contextmanager
 def claimed(lock: Path, what: Path) -> Iterator[None]:
-    """Hold a lock file for as long as this lasts; it is free when its process ends, however that ends.
+    """Hold a lock file while this lasts. It becomes free when its process ends, even if that is killed.
 
-    what: is written by the holder, for the message. Raises OutputError if another process holds it.
+    what: the output that the lock protects, for the message. Raises OutputError if another process holds it.
     """
     from filelock import FileLock, Timeout
 

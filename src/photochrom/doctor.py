@@ -24,7 +24,7 @@ TEST_SIDE = 256  # pixels of the picture that is colored as a test
 
 @dataclass(frozen=True)
 class Finding:
-    """A line of the report; `fine` is False for what keeps photochrom from coloring."""
+    """A line of the report. fine: False if photochrom can't color because of this."""
 
     subject: str
     text: str
@@ -32,7 +32,7 @@ class Finding:
 
 
 def diagnose() -> Iterator[Finding]:
-    """Look at this installation and machine; nothing is written but a temporary file, nothing is sent."""
+    """Check this installation and machine. Only a temporary file is written, and nothing is sent."""
     yield Finding("photochrom", f"{__version__} in {_without_home(Path(__file__).parent)}")
     yield Finding(
         "Python", f"{platform.python_version()} ({platform.python_implementation()}) on {platform.platform()}"
@@ -46,7 +46,7 @@ def diagnose() -> Iterator[Finding]:
 
 
 def _requirements() -> dict[str, list[str]]:
-    """Names of what is needed, by the extra that needs it; "" for what is always needed."""
+    """Names of the dependencies of every extra; "" for those that are always needed."""
     found: dict[str, list[str]] = {}
     for requirement in requires("photochrom") or []:
         name = re.match(r"[\w.-]+", requirement)
@@ -79,7 +79,7 @@ def _libvips() -> Finding:
         suffixes = sorted(set(pyvips.get_suffixes()))
         numbers = ".".join(str(pyvips.version(part)) for part in range(3))
         return Finding("libvips", f"{numbers}, writes {' '.join(suffixes)}")
-    except Exception as error:  # a broken shared library raises what it likes
+    except Exception as error:  # a broken shared library may raise anything
         return Finding("libvips", f"does not load: {error}", False)
 
 
@@ -120,7 +120,7 @@ def _memory() -> str:
 
 
 def _without_home(path: Path) -> str:
-    """A path that doesn't tell the user's name."""
+    """A path in which ~ stands for the home folder, which often has the user's name."""
     home = os.path.expanduser("~")
     text = str(path)
     return "~" + text[len(home) :] if home != "~" and text.startswith(home + os.sep) else text

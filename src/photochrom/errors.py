@@ -19,11 +19,11 @@ from __future__ import annotations
 
 import re
 
-OUR_FAULT = "the server failed at this; its log says why"  # what strangers are told of an error that isn't theirs
+OUR_FAULT = "the server failed at this; its log says why"  # what clients are told about an error that isn't theirs
 
 
 class PhotochromError(Exception):
-    """The root: anything wrong that a user can mend."""
+    """The root: anything that a user can correct."""
 
 
 class InputError(PhotochromError):
@@ -47,7 +47,7 @@ class TrainingError(PhotochromError):
 
 
 class Busy(PhotochromError):
-    """A service that has no room now; try again after so many seconds."""
+    """A service that has no room now. retry_after: seconds after which to try again."""
 
     def __init__(self, message: str, retry_after: int):
         super().__init__(message)

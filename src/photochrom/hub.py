@@ -1,7 +1,7 @@
-"""Models on the Hugging Face Hub, by the hub library's own mixin: `from_pretrained`, `save_pretrained`, `push_to_hub`.
+"""Models on the Hugging Face Hub, with the hub library's mixin: `from_pretrained`, `save_pretrained`, `push_to_hub`.
 
-The Python API and `photochrom export` need no hub; this is for those who keep their models there (the `hub` extra).
-A repository holds `model.onnx`, `config.json` and a model card. ONNX files hold no code that runs on loading.
+The Python API and `photochrom export` need no hub. This is for people who keep their models there (extra `hub`). A
+repository holds `model.onnx`, `config.json` and a model card. ONNX files hold no code that runs on loading.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ rgb = colorizer.colorize(read_photograph("old.jpg").pixels)
 ```
 
 Noise channels: {noise}. Working size: {working_size} pixels. The training's configuration is in the file's metadata.
-Say here what it was trained on, under which terms, how good it is (`photochrom evaluate`) and where it fails.
+Say here what the model was trained on, under which terms, how good it is (`photochrom evaluate`) and where it fails.
 """
 
 
 class HubColorizer(Colorizer, ModelHubMixin, library_name="photochrom", tags=list(TAGS)):
-    """A Colorizer that comes from the hub and goes there.
+    """A Colorizer that can be loaded from the hub and sent to it.
 
-    model: a bundled model's name or the path of an exported .onnx file; working_size, threads: as Colorizer's.
+    model: a bundled model's name or the path of an exported .onnx file. working_size, threads: as for Colorizer.
     """
 
     def __init__(
@@ -53,10 +53,10 @@ class HubColorizer(Colorizer, ModelHubMixin, library_name="photochrom", tags=lis
     ) -> None:
         super().__init__(model, working_size=working_size, threads=threads)
         self.model = model
-        self._hub_mixin_config = {"working_size": working_size}  # the rest is this machine's business
+        self._hub_mixin_config = {"working_size": working_size}  # other settings depend on the machine
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
-        """A card to be filled in, in the hub's format."""
+        """A model card in the hub's format, to be filled in."""
         data = ModelCardData(library_name="photochrom", pipeline_tag="image-to-image", tags=list(TAGS))
         info = self.backend.info
         steps = info.details.get("step", "an unknown number of")

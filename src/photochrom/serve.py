@@ -25,9 +25,9 @@ try:
 except ImportError as error:
     raise MissingExtra("serving", "app") from error
 
-GRACE_SECONDS = 2  # that open pages get to disconnect, after all photographs are done
-BACKLOG = 2048  # connections that wait to be taken, as uvicorn has it
-# Nothing is reported to anybody or looked up elsewhere, nothing is kept of what was done on the page.
+GRACE_SECONDS = 2  # for open pages to disconnect, after all photographs are done
+BACKLOG = 2048  # connections that may wait to be accepted, as in uvicorn
+# Nothing is reported or looked up elsewhere, and no history of the page is kept.
 QUIET = {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_RUN_HISTORY": "False", "HF_HUB_OFFLINE": "1"}
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -35,7 +35,7 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 def build_app(
     colorizer: Colorizer, limits: Limits, folder: Path, token: str | None = None, hosts: frozenset[str] = frozenset()
 ) -> tuple[FastAPI, Service]:
-    """The page over the API, and the service of both. folder: for what is open on the page."""
+    """The app with the page and the API, and their service. folder: for photographs that are open on the page."""
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
     for name, value in QUIET.items():  # before Gradio is imported
         os.environ.setdefault(name, value)
@@ -71,15 +71,15 @@ def serve(
     insecure: bool = False,
     tell: Callable[[str], None] = print,
 ) -> None:
-    """Serve until told to stop (Ctrl-C, SIGTERM); then finish what is held.
+    """Serve until Ctrl-C or SIGTERM; then finish the requests that are held.
 
-    Raises InputError for an address that can't be had, or a public one without a token.
+    Raises InputError if the address can't be used, or if it is public and there is no token.
     """
     local = is_loopback(host)
     if not local and token is None and not insecure:
         raise InputError(
             f"{host} can be reached from other machines: set a token (--token or PHOTOCHROM_TOKEN), "
-            "or say --insecure to let everybody in"
+            "or use --insecure to let everybody in"
         )
     listener = listen(host, port)
     with tempfile.TemporaryDirectory(prefix="photochrom-") as folder:
@@ -92,26 +92,26 @@ def serve(
 
 
 class GracefulServer(uvicorn.Server):
-    """Before it closes: takes nothing new, finishes what is held."""
+    """A server that takes no new requests and finishes those it holds before it closes."""
 
     def __init__(self, config: uvicorn.Config, service: Service):
         super().__init__(config)
         self.service = service
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        # uvicorn's own would raise the signal again at the end, which would leave temporary files behind
+        # uvicorn's own handler raises the signal again at the end, which would leave temporary files behind
         self.force_exit = self.should_exit
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.service.closing = True
-        while self.service.held and not self.force_exit:  # a second signal forces
+        while self.service.held and not self.force_exit:  # a second signal ends the waiting
             await asyncio.sleep(0.05)
         await super().shutdown(sockets)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address is reached from this machine alone."""
+    """Whether an address can be reached only from this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -119,13 +119,13 @@ def is_loopback(host: str) -> bool:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises InputError."""
+    """Open a listening socket. Raises InputError."""
     try:
         (family, kind, protocol, _, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen(BACKLOG)  # whoever reads our first line may connect at once
+        listener.listen(BACKLOG)  # a program that reads the address we print may connect at once
         return listener
     except OSError as error:
         if error.errno == errno.EADDRINUSE:

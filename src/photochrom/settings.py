@@ -1,4 +1,4 @@
-"""Names, formats, ranges and defaults: every number and name that a user may choose, written down once.
+"""Names, formats, ranges and defaults of everything that a user may choose, each written once.
 
 Only the standard library is imported here, so that the command line can read it without waiting for anything.
 """
@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 class Format:
     """A file format that photographs are written in.
 
-    suffixes: of its files, the usual one first. deep: it holds 16 bits per channel. alpha: it holds transparency.
+    suffixes: of its files, the usual one first. deep: it can hold 16 bits per channel. alpha: it can hold transparency.
     """
 
     suffixes: tuple[str, ...]
@@ -34,7 +34,7 @@ READABLE_SUFFIXES = frozenset(s for f in FORMATS.values() for s in f.suffixes) |
 
 @dataclass(frozen=True)
 class Range:
-    """The values that a setting may have: from low to high, both included; high None for no bound."""
+    """The values that a setting may have: from low to high, both included. high: None for no limit."""
 
     low: float
     high: float | None
@@ -54,39 +54,39 @@ DEFAULT_MODEL = "default"
 QUALITY = Range(1, 100, 95)  # of lossy formats
 COLOR_SUFFIX = "-color"  # of the file name, where an output stands beside its input
 
-# What is taken
-MAX_PIXELS = 250_000_000  # larger declared sizes are taken for an attack or a mistake, unless told otherwise
+# What is accepted
+MAX_PIXELS = 250_000_000  # a photograph that declares more is probably an attack or a mistake
 MEGAPIXEL_MEMORY = 14  # MB of memory for each million pixels that are colored
-JOBS = Range(1, 64, 1)  # photographs in work at a time
+JOBS = Range(1, 64, 1)  # photographs that are colored at the same time
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Everything that bounds a server's memory and time; each is an option of `photochrom serve`.
+    """The limits of a server's memory and time; each is an option of `photochrom serve`.
 
-    A photograph in work takes up to MEGAPIXEL_MEMORY, so memory is about workers x pixels x 14 bytes, plus the
-    model. What waits is on disk.
+    A photograph in work takes up to MEGAPIXEL_MEMORY, so the memory is about workers x pixels x 14 bytes, plus the
+    model. Photographs that wait are on disk.
     """
 
-    body: int = 100_000_000  # bytes of a request
-    pixels: int = 100_000_000  # of a photograph
+    body: int = 100_000_000  # bytes per request
+    pixels: int = 100_000_000  # per photograph
     queue: int = 64  # requests waiting or in work; more are refused
-    workers: int = 2  # photographs in work at a time: each is in memory, decoded
-    seconds: float = 120.0  # a request may upload, wait and work
-    variants: int = 8  # colorings of one request
-    jobs: int = 64  # waiting or finished jobs that are kept
+    workers: int = 2  # photographs that are colored, and so in memory, at the same time
+    seconds: float = 120.0  # per request, for upload, waiting and work
+    variants: int = 8  # colorings per request
+    jobs: int = 64  # that wait, work or are finished
     keep: float = 3600.0  # seconds a finished job or an untouched page is kept
 
 
 PORT = 7878  # of the server
 
-# What an archive does with files that crash or hang
+# How often an archive tries a file that crashes or hangs, and how long each time
 TRIES = 3
 TRY_SECONDS = 300.0
 
 
 def format_of(path: Path) -> str | None:
-    """The format that a file's name stands for, if it can be written."""
+    """The format of a path's suffix, or None if photochrom can't write it."""
     return next((name for name, f in FORMATS.items() if path.suffix.lower() in f.suffixes), None)
 
 
@@ -95,14 +95,14 @@ def written_suffixes() -> list[str]:
     return [f.suffixes[0] for f in FORMATS.values()]
 
 
-NOT_ALBUMS = {"__MACOSX", "@eaDir"}  # folders that systems put beside photographs, with thumbnails and leftovers
+NOT_ALBUMS = {"__MACOSX", "@eaDir"}  # folders that systems put beside photographs, with thumbnails and other data
 
 
 def is_photograph(name: str) -> bool:
-    """Whether a file of a folder or archive is one of its photographs, by its name below it.
+    """Whether a file is a photograph, by its path below a folder or inside an archive.
 
-    The one rule for albums, archives and training: a readable suffix, and nothing hidden on the way (`._x.jpg` and
-    `.thumbnails/` are other programs' files).
+    Albums, archives and training all use this rule: the suffix is readable, and no part of the path is hidden or a
+    system folder (`._x.jpg` and `.thumbnails/` belong to other programs).
     """
     path = PurePosixPath(name.replace("\\", "/"))
     own = all(not part.startswith(".") and part not in NOT_ALBUMS for part in path.parts)

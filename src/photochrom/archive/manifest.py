@@ -1,7 +1,7 @@
-"""The manifest: what became of every source, in Parquet files beside the outputs.
+"""The manifest: the result for every source, in Parquet files beside the outputs.
 
-Each run appends parts; of several rows for one source the last one counts. Many parts are merged into one when a
-run begins: the merged part is written before the others go, so that no moment lacks a row.
+Each run appends parts. If a source has several rows, the last one counts. When a run begins and there are many parts,
+they are merged into one. The merged part is written before the others are deleted, so that no row is ever missing.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ DONE, FAILED, QUARANTINED = "done", "failed", "quarantined"
 
 @dataclass(frozen=True)
 class Row:
-    """What became of one source.
+    """The result for one source.
 
-    state: done; failed, for what is wrong with the file itself; quarantined, if it crashed or hung a worker every
-    time. checksum, output_checksum: SHA-256 of the source and of what was written. model, settings: what colored it.
+    state: done; failed, if the file can't be used; quarantined, if it crashed or hung its worker at every try.
+    checksum, output_checksum: SHA-256 of the source and of the output. model, settings: those that colored it.
     """
 
     source: str
@@ -44,7 +44,7 @@ class Row:
     seconds: float
 
     def is_settled(self, entry: Entry, model: str, settings: str) -> bool:
-        """Whether the source is what it was, and would be colored in the same way."""
+        """Whether the source hasn't changed and would be colored in the same way."""
         same_source = (self.size, self.modified) == (entry.size, entry.modified)
         return same_source and (self.model, self.settings) == (model, settings)
 
@@ -54,19 +54,19 @@ SCHEMA = pa.schema([(field.name, TYPES[str(field.type)]) for field in fields(Row
 
 
 def read_manifest(store: Store) -> dict[str, Row]:
-    """The last row of every source. Merges many parts. Raises InputError."""
+    """The last row of every source. If there are many parts, they are merged. Raises InputError."""
     parts = _parts(store)
     rows: dict[str, Row] = {}
     for part in parts:
         try:
             table = pq.read_table(pa.BufferReader(store.read(part)), schema=SCHEMA)
         except FileNotFoundError:
-            return read_manifest(store)  # another run has merged it with the rest just now
+            return read_manifest(store)  # another run has just merged it with the others
         except (OSError, pa.ArrowException) as error:
             raise InputError(f"the manifest's {part} in {store.url} can't be read: remove it to color again") from error
         rows |= {row["source"]: Row(**row) for row in table.to_pylist()}
     if len(parts) > MANY_PARTS:
-        # Just after the last of them by name: what another run adds meanwhile comes later and counts.
+        # Its name comes just after the last of them: rows that another run adds meanwhile come later and count.
         _write_part(store, list(rows.values()), f"{parts[-1].removesuffix('.parquet')}~")
         for part in parts:
             store.delete(part)
@@ -78,7 +78,7 @@ def append_rows(store: Store, rows: list[Row]) -> None:
     if rows:
         now = f"{FOLDER}/{time.time_ns():020d}-{secrets.token_hex(2)}"
         last = max(_parts(store), default="").removesuffix(".parquet")
-        _write_part(store, rows, now if now > last else f"{last}~")  # a clock that was set back makes none older
+        _write_part(store, rows, now if now > last else f"{last}~")  # comes last even if the clock was set back
 
 
 def _parts(store: Store) -> list[str]:

@@ -1,8 +1,7 @@
-"""Coloring an archive: what is missing or has changed goes through Ray Data; the manifest keeps what became of it.
+"""Coloring an archive: Ray Data distributes the sources that are missing or have changed; the manifest has the results.
 
-Ray Data hands the work out, restarts actors that die, does again what was lost with them, and never holds more than a
-few batches at a time. A file that crashes or hangs is no business of the engine: the worker's child process takes the
-blow (worker.py).
+Ray Data restarts actors that die, repeats the work that was lost with them, and never holds more than a few batches at
+a time. It is not affected by a file that crashes or hangs, because only the worker's child process dies (worker.py).
 """
 
 from __future__ import annotations
@@ -32,15 +31,19 @@ try:
 except ImportError as error:
     raise MissingExtra("coloring an archive", "archive") from error
 
-BATCH = 16  # photographs a worker has at a time
-LARGEST_BLOCK, BLOCKS_A_WORKER = 256, 16  # a block is handed out, and done again after a crash, as a whole
+BATCH = 16  # photographs that a worker has at a time
+LARGEST_BLOCK, BLOCKS_A_WORKER = 256, 16  # a block is assigned, and repeated after a crash, as a whole
 GO_ON = "; what is written is kept, run the same command again to go on"
-FLUSH_SECONDS = 10.0  # at most this much work is done again after a crash of the driver
+FLUSH_SECONDS = 10.0  # at most so much work is repeated after a crash of the driver
 
 
 @dataclass
 class Summary:
-    """What a run did. settled: sources that needed nothing; states: how many ended how; errors: the first few."""
+    """What a run did.
+
+    total: sources. settled: sources that need nothing. states: number of sources by the state of their row. errors:
+    a line for each source that failed. seconds: since the run began.
+    """
 
     total: int = 0
     settled: int = 0
@@ -50,10 +53,10 @@ class Summary:
 
 
 def run_archive(work: Work, *, workers: int | None, address: str | None, retry: bool) -> Iterator[Summary]:
-    """Color an archive, yielding how far it is after every batch.
+    """Color an archive, and yield a summary at the start and after every photograph.
 
-    workers: processes that color, all CPUs of the cluster without; address: a running cluster's, else one is started
-    here. retry: try again what failed or was quarantined. Raises InputError or OutputError.
+    workers: number of processes that color; None for all CPUs of the cluster. address: of a running cluster; None to
+    start one here. retry: try files again that failed or were quarantined. Raises InputError or OutputError.
     """
     source, destination = open_store(work.source), open_store(work.destination)
     _check_apart(source, destination)
@@ -65,7 +68,7 @@ def run_archive(work: Work, *, workers: int | None, address: str | None, retry: 
 
 
 def plan(work: Work, source: Store, destination: Store, retry: bool) -> tuple[list[Entry], Summary]:
-    """The sources that are missing or have changed. Raises InputError."""
+    """The sources that must be colored, because they are new or have changed. Raises InputError."""
     entries = [entry for entry in source.entries() if is_photograph(entry.name)]
     if not entries:
         raise InputError(f"no photographs in {work.source}")
@@ -85,7 +88,7 @@ def plan(work: Work, source: Store, destination: Store, retry: bool) -> tuple[li
 
 @contextmanager
 def cluster(address: str | None, workers: int | None) -> Iterator[None]:
-    """The engine: the cluster at an address, or one of our own for as long as this lasts. Raises InputError."""
+    """Join the Ray cluster at an address, or run one here while this lasts. Raises InputError."""
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     with hushed():
         if address is None:
@@ -106,7 +109,7 @@ def cluster(address: str | None, workers: int | None) -> Iterator[None]:
 
 @contextmanager
 def hushed() -> Iterator[None]:
-    """Keeps what the engine's native code would print to standard error out of it; its log files have it all."""
+    """Discard what Ray's native code prints to standard error; Ray's log files have it too."""
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)

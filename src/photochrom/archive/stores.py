@@ -1,4 +1,4 @@
-"""Stores: folders and object stores that hold an archive's files, all spoken to in the same way.
+"""Stores: folders and object stores that hold an archive's files, with one interface for all.
 
 pyarrow and fsspec do the work: a path, file://, s3://, gs://, or whatever else fsspec knows.
 """
@@ -15,12 +15,12 @@ from pyarrow import fs
 from photochrom.disk import UNFINISHED, replacing
 from photochrom.errors import InputError, reason_of
 
-OWN_FOLDER = "_photochrom"  # below a destination: the manifest
+OWN_FOLDER = "_photochrom"  # folder of the manifest, below a destination
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A file of a store: its name below the root, its size in bytes, when it was modified in ns (0: unknown)."""
+    """A file of a store: its name below the root, its size in bytes, the time of its change in ns (0: unknown)."""
 
     name: str
     size: int
@@ -29,7 +29,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Store:
-    """The files below a root. url: as it was given, to open the store again in another process."""
+    """The files below a root. url: as the user gave it; other processes open the store by it."""
 
     url: str
     filesystem: fs.FileSystem
@@ -57,9 +57,9 @@ class Store:
             return stream.read()
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file, whole or not at all, over one that may be there. Raises OSError.
+        """Write a file, completely or not at all. An existing one is replaced. Raises OSError.
 
-        A local file gets a temporary name first. Object stores show a file when it is complete.
+        A local file gets a temporary name first. Object stores show a file only when it is complete.
         """
         path = self._path(name)
         self.filesystem.create_dir(path.rpartition("/")[0], recursive=True)

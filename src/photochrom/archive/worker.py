@@ -1,7 +1,7 @@
 """The worker: colors an archive's photographs in a child process that may crash or hang without harm.
 
-An actor of the engine holds one child, and the child one model. The child decodes, colors and encodes; the actor
-meanwhile reads the next files and writes the last ones.
+Each Ray actor has one child process, and each child has one model. The child decodes, colors and encodes. Meanwhile
+the actor reads the next files and writes the last ones.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from photochrom.inference.colorizer import Colorizer
 from photochrom.inference.weights import load_model
 from photochrom.settings import FORMATS, TRIES, TRY_SECONDS
 
-STOPPED = "stopped"  # the destination takes no more: the run ends, and the row goes into no manifest
-IN_FLIGHT = 3  # files of an actor at a time: one read, one colored, one written
+STOPPED = "stopped"  # the destination can't be written: the run ends, and this row doesn't enter the manifest
+IN_FLIGHT = 3  # files that an actor handles at a time: one read, one colored, one written
 FULL_OR_FORBIDDEN = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -37,8 +37,8 @@ FULL_OR_FORBIDDEN = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errn
 class Work:
     """Everything a worker needs to know.
 
-    model_digest: what the manifest calls the model. tries, seconds: how often a file may crash or hang a child, and
-    how long it may take.
+    model_digest: the model's name and digest, as in the manifest. tries: how often a file may crash or hang the child.
+    seconds: how long each try may take.
     """
 
     source: str
@@ -54,13 +54,13 @@ class Work:
     def of_model(
         cls, model: str, working_size: int, source: str, destination: str, request: Request, tries: int, seconds: float
     ) -> Work:
-        """Work with a model, which is opened once to see that it can be. Raises WeightsError."""
+        """Work with a model. It is loaded once, so that a wrong one is noticed at once. Raises WeightsError."""
         digest = f"{PurePosixPath(model).name}-{load_model(model, threads=1).info.digest[:16]}"
         return cls(source, destination, request, model, digest, working_size, tries, seconds)
 
     @property
     def settings(self) -> str:
-        """What decides an output beside the source and the model, as JSON."""
+        """Everything except source and model that determines an output, as JSON."""
         look, output = self.request.look, self.request.output
         return json.dumps(
             {
@@ -73,13 +73,13 @@ class Work:
         )
 
     def output_name(self, source: str) -> str:
-        """Where a source's color version goes."""
+        """The name of a source's color version."""
         format = self.request.output.format
         return source if format is None else str(PurePosixPath(source).with_suffix(FORMATS[format].suffixes[0]))
 
 
 class Worker:
-    """Takes batches of sources, gives batches of rows; Ray Data makes actors of it."""
+    """Colors batches of sources and returns batches of rows. Ray Data runs it in actors."""
 
     def __init__(self, work: Work):
         self.work = work
@@ -90,7 +90,7 @@ class Worker:
 
     @property
     def child(self) -> pebble.ProcessPool:
-        """The child process. Pebble starts another when it dies at work; when it dies idle, we do."""
+        """The child process. If it dies at work, pebble starts another; if it dies idle, this does."""
         with self._lock:
             if self._child is None or not self._child.active:
                 self._child = pebble.ProcessPool(
@@ -107,7 +107,7 @@ class Worker:
         return {key: [asdict(row)[key] for row in rows] for key in asdict(rows[0])}
 
     def color(self, name: str, size: int, modified: int) -> Row:
-        """Color one source; never raises for what is wrong with it."""
+        """Color one source. If that fails, the row has the error; nothing is raised."""
         began = time.perf_counter()
         row = Row(
             name, size, modified, "", self.work.output_name(name), "", FAILED, 0, "", self.work.model_digest,

@@ -63,7 +63,7 @@ def archive(
 
     SRC and DST are folders or URLs of object stores (s3://, gs:// and whatever else fsspec knows). Run the command
     again to go on after a stop, or to color photographs that are new or have changed. Parquet files below
-    DST/_photochrom/manifest tell what became of every file. Needs the extra "archive".
+    DST/_photochrom/manifest say what happened to every file. Needs the extra "archive".
 
     \b
       photochrom archive scans/ color/

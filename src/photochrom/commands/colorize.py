@@ -106,7 +106,7 @@ def colorize(
         _colorize_stream(Colorizer(model, working_size=working_size), request)
         return
     tasks = plan(inputs, out, format=format_name, variants=variants)
-    threads = max(1, (os.cpu_count() or 1) // jobs)  # more would get in each other's way
+    threads = max(1, (os.cpu_count() or 1) // jobs)  # with more, they would wait for each other
     colorizer = Colorizer(model, working_size=working_size, threads=threads)
     outcomes = run(tasks, colorizer, request, overwrite=overwrite, jobs=jobs)
     is_terminal = sys.stderr.isatty()
@@ -128,7 +128,7 @@ def _colorize_stream(colorizer: Colorizer, request: Request) -> None:
 
 
 def _report(outcomes: list[Outcome], is_terminal: bool) -> None:
-    """Name what failed, always; sum up on a terminal or if anything failed."""
+    """Name the photographs that failed. Print a summary on a terminal, or if anything failed."""
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     skipped = sum(outcome.skipped for outcome in outcomes)
     for outcome in failed:

@@ -1,4 +1,4 @@
-"""Many photographs at once: one ZIP of what could be colored, and why the rest could not."""
+"""Many photographs at once: one ZIP of those that could be colored, and the reasons why others could not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from photochrom.service.service import Result, Service, Upload
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an album is. failures: (file name, why); archive: the ZIP, at the end, if anything is in it."""
+    """How far an album is. failures: (file name, reason). archive: the ZIP, at the end, unless it is empty."""
 
     done: int
     total: int
@@ -24,7 +24,7 @@ class Progress:
 
 
 def color_album(service: Service, sources: Sequence[Path], folder: Path, strength: float) -> Iterator[Progress]:
-    """Color photographs one after the other into a ZIP in a folder, telling after each."""
+    """Color photographs one after the other into a ZIP in a folder; yield the progress after each."""
     archive = folder / "photochrom-album.zip"
     failures: tuple[tuple[str, str], ...] = ()
     taken: set[str] = set()
@@ -44,7 +44,7 @@ def color_album(service: Service, sources: Sequence[Path], folder: Path, strengt
 
 
 def unused_name(name: str, taken: set[str]) -> str:
-    """A name that isn't taken yet, like the given one; takes it."""
+    """The name, with a number if it is taken already; adds the result to `taken`."""
     path, number = Path(name), 1
     while name in taken:
         number += 1

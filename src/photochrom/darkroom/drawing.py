@@ -1,4 +1,4 @@
-"""Pictures for the page: previews as files, marks where the hints are."""
+"""Pictures for the page: previews as files, and marks at the hints."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from photochrom.darkroom.session import Session
 from photochrom.photo.color import PixelArray
 from photochrom.photo.photograph import Photograph
 
-MARK = 0.011  # of the preview's long side: a hint's mark, its radius
+MARK = 0.011  # of the preview's long side: the radius of a hint's mark
 THUMBNAIL_SIDE = 360  # pixels
 
 
 def write_preview(pixels: PixelArray, path: Path) -> str:
-    """Write a picture for the page; returns its path."""
+    """Write a picture for the page, and return its path."""
     Photograph(np.ascontiguousarray(pixels)).save(path, format="jpeg", quality=92)
     return str(path)
 
@@ -43,6 +43,6 @@ def with_marks(picture: PixelArray, session: Session) -> PixelArray:
 
 
 def thumbnail(picture: PixelArray) -> PixelArray:
-    """A small version of a preview, by leaving rows and columns out."""
+    """A small version of a preview, which leaves out rows and columns."""
     step = max(1, -(-max(picture.shape[:2]) // THUMBNAIL_SIDE))
     return picture[::step, ::step]

@@ -1,4 +1,4 @@
-// What Gradio has no component for: pasting a photograph, and undo by the keyboard.
+// Gradio has no component for these: pasting a photograph, and undo by the keyboard.
 document.addEventListener("paste", (event) => {
   const file = [...(event.clipboardData?.files ?? [])][0];
   const input = document.querySelector("#photograph input[type=file]");

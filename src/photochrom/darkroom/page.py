@@ -1,4 +1,4 @@
-"""The page: what stands where, and which decision each control makes. Gradio does the rest."""
+"""The page: its layout, and the decision that each control makes. Gradio does the rest."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EXAMPLES = sorted((HERE / "examples").glob("*.jpg"))
 SUFFIXES = sorted(READABLE_SUFFIXES)
 AS_IT_IS = "as the original"
 Outputs = dict[Any, Any]
-SYSTEM_FONTS = ["system-ui", "sans-serif"]  # Gradio's default would be asked for elsewhere
+SYSTEM_FONTS = ["system-ui", "sans-serif"]  # Gradio's default fonts would be loaded from elsewhere
 THEME = gr.themes.Soft(font=SYSTEM_FONTS, font_mono=["ui-monospace", "monospace"])
 PASTE_AND_UNDO = f"<script>{(HERE / 'page.js').read_text('utf-8')}</script>"
 STYLE = (HERE / "page.css").read_text("utf-8")
@@ -37,7 +37,7 @@ SAVE_BY_ITSELF = "() => document.querySelector('#saved a[download]')?.click()"
 
 
 class Page:
-    """The page over a service; `folder` holds what is open, and is removed by whoever made it."""
+    """The page of a service. folder: for open photographs; the caller removes it."""
 
     def __init__(self, service: Service, folder: Path):
         self.service = service
@@ -50,7 +50,7 @@ class Page:
             self._wire_album()
         self.blocks.queue(max_size=service.limits.queue, default_concurrency_limit=2 * service.limits.workers)
 
-    # What stands where
+    # Layout
 
     def _lay_out(self) -> None:
         self.name = gr.State()  # of the session in the store
@@ -90,7 +90,7 @@ class Page:
             self.canvas = gr.Image(
                 label="Click a place", interactive=False, buttons=[], type="filepath", elem_id="canvas"
             )
-            gr.Markdown("What the network would put there:")
+            gr.Markdown("Colors that the network suggests there:")
             self.suggestions = thumbnails(6, None, "suggestions", height=72)
             with gr.Row():
                 self.picker = gr.ColorPicker("#808080", label="Any other color", elem_id="picker", min_width=140)
@@ -122,7 +122,7 @@ class Page:
         )
 
     def _lay_out_album(self) -> None:
-        self.album_status = gr.HTML(told("Drop photographs; what comes back is one ZIP."), elem_id="album-status")
+        self.album_status = gr.HTML(told("Drop photographs and get one ZIP back."), elem_id="album-status")
         self.album = gr.File(
             label="Photographs: drop or browse",
             file_count="multiple",
@@ -173,7 +173,7 @@ class Page:
         coloring = self.color_all.click(self._color_all, [self.album, self.album_strength], views)
         self.stop.click(lambda: told("Stopped."), None, [self.album_status], cancels=[coloring])
 
-    # What the decisions do
+    # Decisions
 
     def _open(self, upload: str, former: str | None) -> Outputs:
         return self._open_file(Path(upload), former)
@@ -266,7 +266,7 @@ class Page:
             outputs = {self.album_status: told(text, [why for _, why in progress.failures])}
             yield outputs | ({self.zip: str(progress.archive)} if progress.archive else {})
 
-    # How it looks then
+    # What the page shows then
 
     @property
     def _views(self) -> list[Any]:
@@ -316,11 +316,11 @@ class Page:
         return self.store.change(name, decide)
 
     def _deciding(self, decide: Callable[..., Session]) -> Callable[..., Outputs]:
-        """A handler that takes the session's name and a control's values, and shows what comes of them."""
+        """A handler that takes the session's name and a control's values, and shows the result."""
         return self._told(lambda name, *values: self._decide(name, lambda session: decide(session, *values)))
 
     def _told(self, handler: Callable[..., Outputs]) -> Callable[..., Outputs]:
-        """The same handler, but what can't be done becomes a sentence on the page."""
+        """The same handler, but an error becomes a sentence on the page."""
 
         @wraps(handler)
         def safe(*values: Any) -> Outputs:
@@ -355,7 +355,7 @@ def told(message: str, more: list[str] | None = None, problem: bool = False) -> 
 
 
 def place_in_words(session: Session) -> str:
-    """Which place is chosen, and its color if it has one: for who can't see the mark."""
+    """The chosen place and its color in words, for people who can't see the mark."""
     if session.place is None:
         return ""
     place = "{:.0f}, {:.0f}".format(*session.place)
@@ -384,7 +384,7 @@ def swatch(color: str, folder: Path) -> str:
 
 
 def hints_name(session: Session) -> str:
-    """The name of the file of a session's hints."""
+    """The name of a session's hints file."""
     return f"{safe_stem(session.source.name)}-hints.json"
 
 

@@ -1,6 +1,6 @@
 """A session: one open photograph, what a person has decided about its colors, and how it looks now.
 
-Everything is a value: each decision makes a new Session, so that undoing one is going back to an older Look.
+A Session never changes: each decision makes a new one, and undo goes back to an older Look.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from photochrom.service.service import Service
 
 PREVIEW_SIDE = 1280  # pixels: the long side of what the page shows
 SEEDS = (None, 1, 2, 3, 4, 5)  # of the colorings to choose from
-NEARBY = 0.025  # of the short side: a click this near a hint means the hint
-GESTURE = 1.0  # seconds: changes of one thing that follow each other faster are one decision
-ALIKE = 4.0  # ab units: colors nearer than this are not suggested twice
+NEARBY = 0.025  # of the short side: a click this near to a hint chooses the hint
+GESTURE = 1.0  # seconds: if the strength changes again within this time, both changes are one decision
+ALIKE = 4.0  # ab units: of colors nearer to each other than this, only one is suggested
 Place = tuple[float, float]  # x, y in the photograph's pixels
 
 
@@ -32,8 +32,8 @@ Place = tuple[float, float]  # x, y in the photograph's pixels
 class Session:
     """A photograph, its preview (h, w) or (h, w, 3) uint8, and the decisions about it.
 
-    samples: what the network says without hints, one per seed of SEEDS. coloring: what it says for the present
-    look. history: all decisions, each a look. place: where a color is being chosen.
+    samples: the network's predictions without hints, one per seed of SEEDS. coloring: its prediction for the present
+    look. history: the look after each decision. place: where a color is being chosen.
     """
 
     source: Path
@@ -80,7 +80,7 @@ class Session:
         return (x + 0.5) * self.size[0] / width, (y + 0.5) * self.size[1] / height
 
     def colors_at(self, place: Place) -> list[str]:
-        """The present color of a place as #rrggbb, then others that the samples have there."""
+        """The present color of a place as #rrggbb, then other colors that the samples have there."""
         found: list[Hint] = []
         for coloring in (self.coloring, *self.samples):
             hint = Hint(*place, self._color_at(coloring, place))
@@ -96,7 +96,7 @@ class Session:
         return replace(self, place=(nearest.x, nearest.y) if nearest else place)
 
     def with_strength(self, strength: float) -> Session:
-        """The same colors, more or less of them; needs no network."""
+        """The same colors, stronger or weaker; the network need not run."""
         look = replace(self.look, strength=strength)
         return self._decide(look, same_gesture=replace(self.look, strength=0) == replace(self._before, strength=0))
 
@@ -132,11 +132,11 @@ class Session:
         return replace(self._decide(replace(self.look, hints=hints)), place=None)._predicted(service)
 
     def undone(self, service: Service) -> Session:
-        """As before the last decision."""
+        """The session before the last decision."""
         return self._at(self.position - 1, service) if self.can_undo else self
 
     def redone(self, service: Service) -> Session:
-        """As before it was undone."""
+        """The session after the decision that was undone last."""
         return self._at(self.position + 1, service) if self.can_redo else self
 
     @property
@@ -171,7 +171,7 @@ class Session:
 
 
 def open_session(source: Path, service: Service) -> Session:
-    """Open a photograph, in its likeliest colors. Raises InputError."""
+    """Open a photograph in its likeliest colors. Raises InputError."""
     photograph = read_photograph(source, service.limits.pixels)
     height, width = photograph.pixels.shape[:2]
     preview = shrink(photograph, PREVIEW_SIDE)
@@ -180,7 +180,7 @@ def open_session(source: Path, service: Service) -> Session:
 
 
 def shrink(photograph: Photograph, side: int) -> PixelArray:
-    """A photograph's pixels as uint8, its long side at most this."""
+    """A photograph's pixels as uint8, with a long side of at most `side`."""
     pixels = photograph.pixels
     if pixels.dtype == np.uint16:
         pixels = (pixels >> 8).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""The session store: open photographs and finished albums; the longest untouched ones are removed."""
+"""The session store: open photographs and albums. Those that were not used for the longest time are removed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GONE = "this photograph was closed because it was not used for a long time: open
 
 @dataclass
 class Entry:
-    """A folder for a person's files and, once it is open, a photograph's session."""
+    """A folder for files and, when a photograph is open, its session."""
 
     folder: Path
     session: Session | None = None
@@ -28,7 +28,7 @@ class Entry:
 
 
 class SessionStore:
-    """All sessions of a server, by names that can't be guessed. Any thread may use it."""
+    """All sessions of a server. Their names can't be guessed. Any thread may use the store."""
 
     def __init__(self, folder: Path, keep: float):
         self.folder, self.keep = folder, keep
@@ -36,7 +36,7 @@ class SessionStore:
         self._lock = threading.Lock()
 
     def create(self) -> tuple[str, Path]:
-        """A new entry: its name and its folder. May remove the longest untouched one."""
+        """Make an entry and return its name and folder. Entries that were not used for long may be removed."""
         name = secrets.token_urlsafe(16)
         entry = Entry(self.folder / name)
         entry.folder.mkdir(parents=True)
@@ -54,7 +54,7 @@ class SessionStore:
             entry.session = session
 
     def change(self, name: str, decide: Callable[[Session], Session]) -> Session:
-        """Replace a session by what comes of it; one change at a time. Raises InputError."""
+        """Replace a session by the result of `decide`, one change at a time. Raises InputError."""
         entry = self._find(name)
         with entry.lock:
             if entry.session is None:
@@ -63,7 +63,7 @@ class SessionStore:
             return entry.session
 
     def touch(self, name: str) -> None:
-        """Tell that an entry is in use. Raises InputError if it was removed meanwhile."""
+        """Mark an entry as used now. Raises InputError if it was removed meanwhile."""
         self._find(name)
 
     def remove(self, name: str | None) -> None:
@@ -74,7 +74,7 @@ class SessionStore:
             shutil.rmtree(entry.folder, ignore_errors=True)
 
     def _find(self, name: str) -> Entry:
-        """The entry of this name, which is in use from now on. Raises InputError."""
+        """The entry of this name, marked as used now. Raises InputError."""
         with self._lock:
             entry = self._entries.get(name)
             if entry is None:
@@ -83,7 +83,7 @@ class SessionStore:
             return entry
 
     def _too_many(self) -> set[str]:
-        """The names of entries that were not touched for long, or are one too many with a new one."""
+        """The entries to remove for a new one: those not used for long, and the oldest ones beyond CAPACITY."""
         oldest_first = sorted(self._entries, key=lambda name: self._entries[name].touched)
         long_ago = time.monotonic() - self.keep
         stale = {name for name in oldest_first if self._entries[name].touched < long_ago}

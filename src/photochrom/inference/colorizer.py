@@ -20,13 +20,13 @@ from photochrom.photo.upsampling import GuidedChroma, enlarge_along_edges, guide
 from photochrom.settings import DEFAULT_MODEL, STRENGTH, WORKING_SIZE
 
 DEFAULT_WORKING_SIZE = int(WORKING_SIZE.default)
-MAX_WORKING_ASPECT = 4.0  # longer pictures are seen smaller, so that the network's cost stays bounded
-STRIP_PIXELS = 1 << 18  # pixels joined at a time: small enough for the processor's cache, large for NumPy
+MAX_WORKING_ASPECT = 4.0  # the network gets longer pictures smaller, so that its cost is limited
+STRIP_PIXELS = 1 << 18  # pixels joined at a time: small enough for the processor's cache, large enough for NumPy
 
 
 @dataclass(frozen=True)
 class Coloring:
-    """What the network says of one photograph: chroma (2, h, w) in Lab units over luminance (h, w)."""
+    """The network's prediction for one photograph: chroma (2, h, w) in Lab units over luminance (h, w)."""
 
     chroma: FloatArray
     luminance: FloatArray
@@ -37,10 +37,10 @@ class Coloring:
 
 
 class Colorizer:
-    """Colors photographs, holding one model ready for many of them.
+    """Colors photographs with one model, which is loaded once.
 
     model: a bundled model's name, the path of an exported .onnx file or of a training run, or a Backend.
-    working_size: the short side of the picture that the network sees, pixels.
+    working_size: the short side of the picture that the network sees, in pixels.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Colorizer:
         return [self.apply(p, c, strength) for p, c in zip(photographs, colorings, strict=True)]
 
     def predict_one(self, pixels: PixelArray, seed: int | None = None, hints: Sequence[Hint] = ()) -> Coloring:
-        """The network's part alone, for one photograph."""
+        """Run only the network, for one photograph."""
         return self.predict([pixels], seed=seed, hints=[hints])[0]
 
     def predict(
@@ -94,7 +94,7 @@ class Colorizer:
         seed: int | None = None,
         hints: Sequence[Sequence[Hint]] | None = None,
     ) -> list[Coloring]:
-        """The network's part alone: one Coloring per photograph. `apply` does the rest at full size."""
+        """Run only the network: one Coloring per photograph. `apply` does the rest at full size."""
         hints = hints or [()] * len(photographs)
         noise = noise_vector(seed, self.backend.info.noise_channels)
         for pixels in photographs:
@@ -113,7 +113,7 @@ class Colorizer:
         return [colorings[i] for i in range(len(photographs))]
 
     def apply(self, pixels: PixelArray, coloring: Coloring, strength: float = 1.0) -> PixelArray:
-        """Join a photograph's luminance with a coloring at full size; cheap enough to try strengths."""
+        """Join a photograph's luminance with a coloring at full size; fast enough to try several strengths."""
         check_strength(strength)
         guided = coloring.guided(strength)
         result = np.empty((*pixels.shape[:2], 3), pixels.dtype)
@@ -122,7 +122,7 @@ class Colorizer:
         return result
 
     def small_luminance(self, pixels: PixelArray) -> FloatArray:
-        """L (h, w) in 0..100 at the working size; strip by strip, so that memory stays small."""
+        """L (h, w) in 0..100 at the working size, computed strip by strip, so that it takes little memory."""
         height, width = pixels.shape[:2]
         small_height, small_width = working_shape(height, width, self.working_size)
         vertical = resize_matrix(height, small_height)
@@ -164,7 +164,7 @@ def working_shape(height: int, width: int, working_size: int) -> tuple[int, int]
 
 
 def noise_vector(seed: int | None, channels: int) -> FloatArray:
-    """The noise (Z,) that a seed stands for: None is 0, any other number a draw from N(0, 1)."""
+    """The noise (Z,) of a seed: zeros for None, a draw from N(0, 1) for a number."""
     if seed is None:
         return np.zeros(channels, np.float32)
     if seed < 0:

@@ -1,4 +1,4 @@
-"""What the pipeline must know of a model, and what it asks of it."""
+"""What the pipeline must know about a model, and how it calls it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class ModelInfo:
     """Facts about a generator.
 
     size_multiple: the input's height and width are multiples of it. details: the training's configuration and figures,
-    for people. digest: the SHA-256 of the model's file, by which archives and films know what colored them.
+    for people. digest: the SHA-256 of the model's file; archives and films record it to know which model colored them.
     """
 
     preset: str

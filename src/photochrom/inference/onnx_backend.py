@@ -26,7 +26,7 @@ class OnnxBackend:
         digest = digest or checked_digest(model, name)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        options.enable_cpu_mem_arena = False  # an arena keeps the largest picture's memory for good
+        options.enable_cpu_mem_arena = False  # an arena would never give back the memory of the largest picture
         options.log_severity_level = 3
         try:
             self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -1,4 +1,4 @@
-"""The ONNX files that `photochrom export` writes: what they carry, their seal, and what is wrong with others."""
+"""The ONNX files that `photochrom export` writes: their metadata, their checksum, and messages about other files."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import json
 from photochrom.errors import WeightsError
 from photochrom.inference.model import ModelInfo
 
-METADATA_KEY = "photochrom"  # of the JSON that an exported ONNX file carries
+METADATA_KEY = "photochrom"  # of the metadata entry with the JSON
 FORMAT_VERSION = 1
-SEAL_KEY = "sha256"  # of the last metadata entry: the digest of all before it
+SEAL_KEY = "sha256"  # of the last metadata entry: the digest of everything before it
 SEAL_START = b"\x72\x4a\x0a\x06" + SEAL_KEY.encode() + b"\x12\x40"  # that entry in protobuf, up to 64 hex digits
 INPUTS = {"luminance", "hints", "noise"}
 
 
 def seal(model: bytes) -> bytes:
-    """An ONNX file with its own SHA-256 as the last metadata entry, so that damage is told from another program's file.
+    """An ONNX file with its own SHA-256 as the last metadata entry, its seal, by which damage is recognized.
 
-    Protobuf lets entries be appended to a finished message. A program that rewrites the file leaves no seal at the
-    end; such a file is taken as it is.
+    Protobuf lets entries be appended to a finished message. If another program rewrites the file, it has no seal at
+    the end. Such a file is accepted as it is.
     """
     return model + SEAL_START + hashlib.sha256(model).hexdigest().encode()
 
 
 def checked_digest(model: bytes, name: str) -> str:
-    """The SHA-256 of a file, whose seal is checked on the way. Raises WeightsError for a broken seal."""
+    """The SHA-256 of a file. Its seal is checked too: raises WeightsError if the file was altered."""
     end = len(model) - len(SEAL_START) - 64
     sealed = end > 0 and model[end:-64] == SEAL_START
     content, rest = (memoryview(model)[:end], model[end:]) if sealed else (model, b"")
@@ -37,7 +37,7 @@ def checked_digest(model: bytes, name: str) -> str:
 
 
 def parse_info(text: str | None, name: str, digest: str = "") -> ModelInfo:
-    """Read the JSON that an exported file carries. Raises WeightsError if it isn't ours."""
+    """Read the JSON of an exported file. Raises WeightsError if photochrom didn't write it."""
     try:
         values = json.loads(text or "")
         if values["format"] > FORMAT_VERSION:
@@ -49,12 +49,12 @@ def parse_info(text: str | None, name: str, digest: str = "") -> ModelInfo:
 
 
 def foreign(name: str) -> str:
-    """What to say of an ONNX model that another program wrote."""
+    """The message about an ONNX model that another program wrote."""
     return f"{name} is an ONNX model, but not one that `photochrom export` wrote"
 
 
 def not_a_model(model: bytes, name: str) -> str:
-    """What to say of a file that ONNX Runtime can't read."""
+    """The message about a file that ONNX Runtime can't read."""
     start = model[:512].lstrip().lower()
     if not model:
         return f"{name} is empty, not a model"

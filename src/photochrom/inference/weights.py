@@ -1,4 +1,4 @@
-"""The weights that come with the package, and any others by their path."""
+"""Loading models: bundled ones by their name, others by their path."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BUNDLED_MODELS = {
 
 
 def load_model(name: str = DEFAULT_MODEL, threads: int = 0) -> Backend:
-    """A model by its name or path: a bundled one, an .onnx file, or a training's run or checkpoint (on PyTorch).
+    """Load a model by its name or path: a bundled one, an .onnx file, or a training's run or checkpoint (on PyTorch).
 
     Raises WeightsError, or MissingExtra for a checkpoint without PyTorch.
     """
@@ -40,7 +40,7 @@ def load_model(name: str = DEFAULT_MODEL, threads: int = 0) -> Backend:
 
 
 def read_bundled(name: str) -> bytes:
-    """A bundled model's file. Raises WeightsError if it isn't the one that SHA256SUMS names."""
+    """The content of a bundled model's file. Raises WeightsError if SHA256SUMS has another digest for it."""
     try:
         content = files("photochrom.weights").joinpath(f"{name}.onnx").read_bytes()
     except OSError as error:

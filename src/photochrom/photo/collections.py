@@ -1,4 +1,4 @@
-"""Collections of color photographs, in folders and ZIP archives, as equal squares to learn from and test on."""
+"""Color photographs in folders and ZIP archives, decoded to squares of one size for training and tests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Member:
 def find_photographs(sources: list[Path]) -> list[Member]:
     """All photographs in folders (recursively) and ZIP archives, sorted within each.
 
-    Raises InputError for a source that is missing or holds none.
+    Raises InputError for a source that doesn't exist or contains no photograph.
     """
     found: list[Member] = []
     for source in sources:
@@ -71,7 +71,7 @@ def decode_squares(members: list[Member], side: int, *, crop: bool = True) -> It
 
 
 def decode_square(data: bytes, side: int, *, crop: bool = True) -> NDArray[np.uint8]:
-    """An encoded photograph's central square, (side, side, 3) sRGB; or all of it, squashed, if not crop."""
+    """The central square of an encoded photograph, (side, side, 3) sRGB; if not crop, all of it, squashed."""
     fit = {"crop": "centre"} if crop else {"size": "force"}
     image = pyvips.Image.thumbnail_buffer(data, side, height=side, export_profile="srgb", **fit)
     image = image.colourspace("srgb")

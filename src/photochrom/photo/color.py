@@ -26,8 +26,8 @@ D65_WHITE = (0.95047, 1.0, 1.08883)  # XYZ of the white point, Y = 1
 LAB_EPSILON = 0.008856  # (6/29)^3: below it the cube root becomes a straight line
 LAB_KAPPA = 903.3  # (29/3)^3: that line's slope times 116
 
-GAMUT_STEPS = 9  # halvings: chroma is found to 1/512 of what was asked for
-GAMUT_TOLERANCE = 1e-4  # in linear sRGB, far under half a step of 8 bits
+GAMUT_STEPS = 9  # of bisection: chroma is found to within 1/512 of what was asked for
+GAMUT_TOLERANCE = 1e-4  # in linear sRGB: much less than half a step of 8 bits
 
 
 def rgb_to_linear(rgb: FloatArray) -> FloatArray:
@@ -78,8 +78,8 @@ def luminance_of(pixels: PixelArray) -> FloatArray:
 def join(luminance: FloatArray, chroma: FloatArray) -> FloatArray:
     """Join L (H, W) and chroma (2, H, W) to sRGB (H, W, 3) in [0, 1] whose luminance is L.
 
-    Colors that sRGB can't show get less chroma at the same L and hue, as much as is needed and no more;
-    never are R, G and B clipped one by one, which would shift both.
+    Colors that sRGB can't show get the most chroma that it can show at the same L and hue. R, G and B are not
+    clipped one by one, because that would change L and hue.
     """
     a, b = chroma
     luminance = np.clip(luminance, 0, 100)
@@ -91,7 +91,7 @@ def join(luminance: FloatArray, chroma: FloatArray) -> FloatArray:
 
 
 def _into_gamut(luminance: FloatArray, a: FloatArray, b: FloatArray) -> FloatArray:
-    """Linear sRGB (N, 3) of the most chroma displayable at (N,) L and hue: bisection on its share."""
+    """Linear sRGB (N, 3) with the most chroma that can be shown at L and hue (N,), by bisection."""
     low, high = np.zeros_like(a), np.ones_like(a)
     for _ in range(GAMUT_STEPS):
         share = (low + high) / 2

@@ -1,8 +1,7 @@
-"""From files to photographs: reading, and what travels along with the pixels.
+"""Decoding files to photographs: pixels, transparency and metadata.
 
-libvips (through pyvips) does the work: unlike Pillow it reads 16-bit color, converts ICC profiles without an 8-bit
-step, keeps metadata by itself and streams files of 100 megapixels. Pillow handles BMP, which libvips' binary wheel
-leaves out.
+libvips (through pyvips) does the work. Unlike Pillow it reads 16-bit color, converts ICC profiles without an 8-bit
+step, keeps metadata and streams files of 100 megapixels. Pillow reads BMP, which libvips' binary wheel leaves out.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from photochrom.photo.photograph import Photograph
 from photochrom.photo.vips import pyvips
 from photochrom.settings import MAX_PIXELS
 
-MIN_SIDE = 8  # pixels: there is nothing to recognize in less
+MIN_SIDE = 8  # pixels: in a smaller picture there is nothing to recognize
 MAX_ASPECT = 100.0  # longer strips shrink to nothing at the network's size
 LOADER_FORMATS = {"jpegload": "jpeg", "pngload": "png", "webpload": "webp", "tiffload": "tiff", "heifload": "avif"}
 KEPT_METADATA = ("exif-", "xmp-", "iptc-", "png-comment", "resolution-unit", "image-description")
@@ -30,13 +29,14 @@ STALE_METADATA = {"exif-ifd0-Orientation", "exif-ifd1-Orientation", "jpeg-thumbn
 def read_photograph(path: str | Path, max_pixels: int = MAX_PIXELS) -> Photograph:
     """Read a photograph from a file. Raises InputError with one line that says what is wrong.
 
-    max_pixels: larger ones raise TooLargeError before they are decoded. Coloring takes about 14 bytes a pixel.
+    max_pixels: a larger photograph raises TooLargeError before it is decoded. Coloring takes about 14 bytes per
+    pixel.
     """
     return decode_photograph(read_bytes(Path(path)), str(path), max_pixels)
 
 
 def read_bytes(path: Path) -> bytes:
-    """A photograph's file. Raises InputError."""
+    """The content of a photograph's file. Raises InputError."""
     try:
         if path.is_dir():
             raise InputError(f"{path} is a folder, not a photograph")
@@ -64,7 +64,7 @@ def decode_photograph(data: bytes, name: str = "the photograph", max_pixels: int
 def _open(data: bytes, name: str, max_pixels: int) -> tuple[pyvips.Image, str]:
     if data[:2] == b"BM":
         return _open_bmp(data, name, max_pixels), "bmp"
-    # Truncated files fail instead of coming out half gray.
+    # A truncated file raises an error; otherwise its missing part would be gray.
     image = pyvips.Image.new_from_buffer(data, "", fail_on="truncated")
     loader = image.get("vips-loader").removesuffix("_buffer")
     if loader == "tiffload":
@@ -84,12 +84,12 @@ def _open_bmp(data: bytes, name: str, max_pixels: int) -> pyvips.Image:
             )
     except InputError:
         raise
-    except Exception as error:  # Pillow raises many kinds for a damaged file
+    except Exception as error:  # Pillow raises many kinds of errors for a damaged file
         raise pyvips.Error(f"BMP: {error}") from error
 
 
 def _check_tiff_is_whole(data: bytes) -> None:
-    """libtiff fills what a cut-off file lacks with guesses; look whether every strip is there."""
+    """Check that every strip is there, because libtiff fills the missing part of a truncated file with guesses."""
     from PIL.TiffImagePlugin import TiffImageFile
 
     try:
@@ -100,8 +100,8 @@ def _check_tiff_is_whole(data: bytes) -> None:
                 for starts, lengths in ((273, 279), (324, 325))  # strips, tiles
                 for offset, length in zip(tags.get(starts, ()), tags.get(lengths, ()), strict=False)
             ]
-    except Exception:  # Pillow raises many kinds
-        return  # a kind that only libtiff knows
+    except Exception:  # Pillow raises many kinds of errors
+        return  # a TIFF that only libtiff can read
     if ends and max(ends) > len(data):
         raise pyvips.Error("TIFF: the file ends before its picture does")
 

@@ -1,4 +1,4 @@
-"""From pixels to the content of a file.
+"""Encoding pixels to the content of a file.
 
 To add a format: a line in settings.FORMATS, and its options in OPTIONS here (or a writer beside `_encode_bmp`).
 """
@@ -17,7 +17,7 @@ from photochrom.photo.color import PixelArray
 from photochrom.photo.vips import pyvips
 from photochrom.settings import FORMATS
 
-# What libvips is told for each format; those that lose something get the quality as "Q", too.
+# Options of libvips for each format; lossy formats also get the quality, as "Q".
 OPTIONS: dict[str, dict[str, Any]] = {
     "jpeg": {"subsample_mode": "off", "optimize_coding": True},
     "png": {},
@@ -36,9 +36,9 @@ def encode(
     format: str,
     quality: int,
 ) -> bytes:
-    """A file's content, for a photograph's parts as `Photograph` holds them. Raises OutputError.
+    """Encode the parts of a `Photograph` to the content of a file. Raises OutputError.
 
-    16 bits become 8, and transparency is left out, where the format can't hold them.
+    If the format can't hold 16 bits, they become 8. If it can't hold transparency, that is left out.
     """
     if not FORMATS[format].deep and pixels.dtype == np.uint16:
         pixels, alpha = _to_8_bits(pixels), None if alpha is None else _to_8_bits(alpha)
@@ -56,7 +56,7 @@ def encode(
         image = image.copy(xres=resolution[0], yres=resolution[1])
         for key, (kind, value) in metadata.items():
             image.set_type(kind, key, value)
-        image.set_type(pyvips.GValue.gint_type, "orientation", 1)  # reading has turned it upright
+        image.set_type(pyvips.GValue.gint_type, "orientation", 1)  # decoding has turned the photograph upright
         return bytes(image.write_to_buffer(FORMATS[format].suffixes[0], **options))
     except pyvips.Error as error:
         raise OutputError(f"the photograph can't be encoded as {format}: {first_line(error)}") from error
@@ -75,6 +75,6 @@ def _to_8_bits(values: PixelArray) -> NDArray[np.uint8]:
 
 
 def first_line(error: Exception) -> str:
-    """What libvips says first; its own first line only names the operation."""
+    """The line of a libvips error that says what is wrong; the one before it only names the operation."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[1] if len(lines) > 1 else lines[0] if lines else "unknown reason"

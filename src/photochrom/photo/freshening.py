@@ -1,6 +1,6 @@
-"""Old photographs as the network likes to see them: without specks and scratches, with the contrast they may have had.
+"""Prepare the luminance of old photographs for the network: remove specks and scratches, increase low contrast.
 
-For the network's eyes only: the photograph keeps its own luminance, damages included.
+Only the network sees the result. The photograph keeps its own luminance, with all damage.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import numpy as np
 
 from photochrom.photo.color import FloatArray
 
-FRESH_RANGE = 75.0  # L units between the 1st and the 99th percentile: the network sees no photograph with less
-MOST_GAIN = 4.0  # on them: more would make pictures of noise
-GRAIN = (1.0, 2.0, 4.0)  # L units: nine of ten fresh photographs have less than 1, one of a hundred has more than 2
-SPECK = (22.0, 12.0, 7.5)  # L units from the median of the neighborhood, in that much grain: more is damage
+FRESH_RANGE = 75.0  # L units between the 1st and the 99th percentile: a faded photograph is stretched to this
+MOST_GAIN = 4.0  # the largest stretch: more would show nothing but noise
+GRAIN = (1.0, 2.0, 4.0)  # L units: nine of ten new photographs have less than 1, one of a hundred has more than 2
+SPECK = (22.0, 12.0, 7.5)  # L units: at that much grain, a pixel farther from its neighborhood's median is damage
 
 
 def freshen(luminance: FloatArray) -> FloatArray:
@@ -21,9 +21,10 @@ def freshen(luminance: FloatArray) -> FloatArray:
 
 
 def remove_specks(luminance: FloatArray) -> FloatArray:
-    """L (h, w) whose pixels are the median of their 3 x 3 neighborhood where they are far from it.
+    """L (h, w) in which pixels far from the median of their 3 x 3 neighborhood are replaced by it.
 
-    That takes lines one pixel wide and specks of two by two. In a grainy picture less is far.
+    This removes lines one pixel wide and specks of two by two pixels. The more grain, the smaller distances count
+    as far.
     """
     median = median_of_nine(luminance)
     far = np.interp(grain_of(luminance), GRAIN, SPECK)
@@ -31,7 +32,7 @@ def remove_specks(luminance: FloatArray) -> FloatArray:
 
 
 def spread_tones(luminance: FloatArray) -> FloatArray:
-    """A faded picture's L (h, w) with the contrast it may have had; one with enough of it comes back as it is."""
+    """L (h, w) with more contrast if the picture is faded; otherwise unchanged."""
     dark, light = np.percentile(luminance, (1, 99))
     gain = min(FRESH_RANGE / max(light - dark, 1), MOST_GAIN)
     if gain <= 1:
@@ -42,10 +43,10 @@ def spread_tones(luminance: FloatArray) -> FloatArray:
 
 
 def grain_of(luminance: FloatArray) -> float:
-    """The standard deviation of a picture's noise, L units.
+    """The standard deviation of a picture's noise, in L units.
 
-    By the difference of two Laplacians, which sees no edges and no slopes (Immerkær 1996); its median, for noise is
-    everywhere and texture is not.
+    It is measured by the difference of two Laplacians, on which edges and slopes have no effect (Immerkær 1996). The
+    median is taken because noise is everywhere and texture is not.
     """
     padded = np.pad(luminance, 1, mode="edge")
     across = padded[:, :-2] - 2 * padded[:, 1:-1] + padded[:, 2:]
@@ -54,7 +55,7 @@ def grain_of(luminance: FloatArray) -> float:
 
 
 def median_of_nine(plane: FloatArray) -> FloatArray:
-    """The median of every pixel's 3 x 3 neighborhood, (h, w): of sorted columns (Paeth 1990)."""
+    """The median of every pixel's 3 x 3 neighborhood, (h, w), from sorted columns (Paeth 1990)."""
     padded = np.pad(plane, 1, mode="edge")
     low, middle, high = _sorted(padded[:-2], padded[1:-1], padded[2:])
     lows = np.maximum(np.maximum(low[:, :-2], low[:, 1:-1]), low[:, 2:])

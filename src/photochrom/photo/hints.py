@@ -1,4 +1,4 @@
-"""Color hints: "this place is this color"."""
+"""Color hints: "this place has this color"."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from photochrom.photo.color import FloatArray, rgb_to_lab
 
 MARK_RADIUS = 1  # pixels of the small picture: a hint marks 3 x 3
 REACH = 1 / 7  # of the picture's short side: how far a hint's correction reaches
-REACH_LUMINANCE = 12.0  # L units: and how far across luminance
+REACH_LUMINANCE = 12.0  # L units: how far it reaches across differences in luminance
 MAX_HINTS = 1000  # each takes milliseconds
 
 
 @dataclass(frozen=True)
 class Hint:
-    """At pixel x (from the left), y (from the top) of the photograph, the color is #rrggbb."""
+    """The photograph has the color #rrggbb at pixel x (from the left), y (from the top)."""
 
     x: float
     y: float
@@ -34,7 +34,7 @@ class Hint:
 
     @property
     def chroma(self) -> FloatArray:
-        """The color's a and b, (2,). Its luminance is the photograph's business."""
+        """The color's a and b, (2,). Its luminance is not used."""
         rgb = np.array([int(self.color[i : i + 2], 16) for i in (1, 3, 5)], np.float32) / 255
         return rgb_to_lab(rgb)[1:]
 
@@ -81,7 +81,7 @@ def read_hint_text(path: Path) -> str:
 def parse_hint_file(text: str, name: str) -> HintFile:
     """Read JSON: {"size": [W, H], "hints": [{"x": 1, "y": 2, "color": "#rrggbb"}, ...]}; `name` is for messages.
 
-    `size`, if there, is that of the picture the hints were made on: they scale to any other size of it.
+    `size` is optional: the size of the picture that the hints were made on, so that they fit any other size of it.
     Raises InputError.
     """
     try:
@@ -111,7 +111,7 @@ def format_hint_file(hints: Sequence[Hint], width: int, height: int) -> str:
 
 
 def rasterize(hints: tuple[Hint, ...], size: tuple[int, int], small: tuple[int, int]) -> FloatArray:
-    """Hints on a photograph of size (H, W) as the generator takes them, (3, h, w) at size `small`.
+    """Hints on a photograph of size (H, W) as the input of the generator, (3, h, w) at size `small`.
 
     Raises InputError for a hint outside the photograph.
     """
@@ -139,10 +139,10 @@ def places(hints: tuple[Hint, ...], size: tuple[int, int], small: tuple[int, int
 def correct_chroma(
     chroma: FloatArray, luminance: FloatArray, hints: tuple[Hint, ...], size: tuple[int, int]
 ) -> FloatArray:
-    """Make chroma (2, h, w) what the hints ask for at their places.
+    """Correct chroma (2, h, w) so that it has the hints' colors at their places.
 
-    The network follows hints, but not to the letter. What it still misses at a hint is added around it,
-    fading with distance in the picture and in luminance (h, w), so that it doesn't cross edges.
+    The network follows hints, but not exactly. The difference that remains at a hint is added around it, less and
+    less with distance in the picture and in luminance (h, w), so that it doesn't cross edges.
     """
     if not hints:
         return chroma

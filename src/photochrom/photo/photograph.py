@@ -30,11 +30,11 @@ class Photograph:
     resolution: tuple[float, float] = (1.0, 1.0)
 
     def encode(self, format: str | None = None, quality: int = DEFAULT_QUALITY) -> bytes:
-        """The content of the photograph's file, in its own format unless told otherwise. Raises OutputError."""
+        """The content of the photograph's file, in the given format or else its own. Raises OutputError."""
         return encode(self.pixels, self.alpha, self.metadata, self.resolution, format or self.format, quality)
 
     def save(self, path: str | Path, *, format: str | None = None, quality: int = DEFAULT_QUALITY) -> None:
-        """Write to a file, whole or not at all, in the format given or else of its suffix. Raises OutputError."""
+        """Write a file, completely or not at all, in the given format or else its suffix's. Raises OutputError."""
         path = Path(path)
         format = format or format_of(path)
         if format is None:
@@ -44,7 +44,7 @@ class Photograph:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a photograph's file, whole or not at all. Raises OutputError."""
+    """Write a photograph's file, completely or not at all. Raises OutputError."""
     try:
         with replacing(path) as file:
             file.write(content)

@@ -1,4 +1,4 @@
-"""Resizing planes of float32 numbers, as small matrix products: exact, dependable, fast enough."""
+"""Resizing planes of float32 numbers, as products of small matrices: exact, and fast enough."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from photochrom.photo.color import FloatArray
 def resize_matrix(inputs: int, outputs: int) -> FloatArray:
     """The (outputs, inputs) matrix of an antialiased bilinear resize of one axis.
 
-    The same filter as PyTorch's `interpolate(mode="bilinear", antialias=True)`, with which training resizes:
-    a triangle as wide as the larger of the two pixel sizes. Its rows sum to 1.
+    The filter is the same as in training, PyTorch's `interpolate(mode="bilinear", antialias=True)`: a triangle as wide
+    as the larger of the two pixel sizes. The rows of the matrix sum to 1.
     """
     scale = inputs / outputs
     support = max(1.0, scale)

@@ -1,4 +1,4 @@
-"""Chroma from the network's size to the photograph's, along the edges of its luminance, in two steps.
+"""Enlarge chroma from the network's size to the photograph's, along the edges of its luminance, in two steps.
 
 From the network's coarse chroma to the small picture that it saw: joint bilateral upsampling (Kopf, Cohen,
 Lischinski & Uyttendaele 2007). A pixel takes the chroma of the neighboring cells whose luminance is like
@@ -21,7 +21,7 @@ from photochrom.photo.color import FloatArray
 
 CELL_REACH = 0.7  # cells: standard deviation of the weight over distance
 CELL_LUMINANCE = 5.0  # L units: standard deviation of the weight over difference in luminance
-FAR_WEIGHT = 1e-4  # of a cell of quite another luminance, for pixels that are like none of their neighbors
+FAR_WEIGHT = 1e-4  # of a cell with a very different luminance, for pixels that are unlike all their neighbors
 RADIUS = 2  # pixels of the small picture: the guided filter's windows
 EDGE = 3.0  # L units: weaker edges don't carry color edges
 
@@ -108,7 +108,7 @@ def _enlarge(planes: FloatArray, first: int, count: int, height: int, width: int
 
 
 def _neighbors(inputs: int, outputs: int) -> tuple[np.ndarray, np.ndarray, FloatArray]:
-    """For each output pixel: its two input neighbors, and the share of the second."""
+    """For each output pixel: its two input neighbors, and the weight of the second."""
     position = np.clip((np.arange(outputs) + 0.5) * inputs / outputs - 0.5, 0, inputs - 1)
     low = position.astype(np.int64)
     return low, np.minimum(low + 1, inputs - 1), (position - low).astype(np.float32)

@@ -1,6 +1,6 @@
-"""libvips, made quiet: import it from here.
+"""libvips without its warnings: import pyvips from here.
 
-What is wrong with a file this program says itself; libvips' warnings would go to standard error beside it.
+photochrom says itself what is wrong with a file. libvips would also write warnings to standard error.
 """
 
 import os
@@ -9,8 +9,8 @@ os.environ.setdefault("VIPS_WARNING", "0")
 
 import pyvips
 
-# pyvips would run Python inside libvips' warnings. Garbage that is collected there may close a damaged file, which
-# warns in its turn, and GLib aborts a process that warns while it warns: two of 20,000 damaged files killed theirs so.
+# pyvips handles libvips' warnings in Python. Garbage collection there may close a damaged file, which warns too, and
+# GLib aborts a process that warns inside a warning. Two of 20,000 damaged files ended their process that way.
 pyvips._remove_log_handler()
 
 __all__ = ["pyvips"]

@@ -1,4 +1,4 @@
-"""The HTTP API: its routes, and what they take and give."""
+"""The HTTP API: its routes, forms and answers."""
 
 import asyncio
 import tempfile
@@ -27,8 +27,8 @@ from photochrom.service.service import Service, Upload
 from photochrom.settings import FORMATS, QUALITY, STRENGTH, VARIANTS, Limits
 
 FormatName = Enum("FormatName", {name: name for name in FORMATS})  # type: ignore[misc]  # mypy reads literals only
-Seed = Annotated[int, Field(ge=0, lt=2**53)]  # what JSON's numbers hold exactly
-Absent: TypeAlias = SkipJsonSchema[None]  # a form has no null: a field is there or not
+Seed = Annotated[int, Field(ge=0, lt=2**53)]  # JSON's numbers are exact up to here
+Absent: TypeAlias = SkipJsonSchema[None]  # a form has no null: a field is present or not
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 PICTURES: dict[int | str, dict[str, Any]] = {
     200: {
@@ -40,7 +40,7 @@ DESCRIPTION = "Colors black-and-white photographs. Errors are problem+json (RFC 
 
 
 class JobState(BaseModel):
-    """How far a job is; `result` is where to fetch it when it is done, `detail` says why it failed."""
+    """The state of a job. `result` is the address of the result, if it is done. `detail` says why it failed."""
 
     id: str
     state: Literal["waiting", "working", "done", "failed"]
@@ -49,7 +49,7 @@ class JobState(BaseModel):
 
 
 def create_app(service: Service, token: str | None = None, hosts: frozenset[str] = frozenset()) -> FastAPI:
-    """The API over a service, which it closes at its end. token, hosts: as Authorization takes them."""
+    """The API for a service, which it closes at its end. token, hosts: see Authorization."""
     metrics, jobs = Metrics(service), Jobs(service)
 
     @asynccontextmanager
@@ -79,7 +79,7 @@ def create_app(service: Service, token: str | None = None, hosts: frozenset[str]
         upload: Annotated[Upload, Depends(read_upload)], folder: Annotated[Path, Depends(temporary_folder)]
     ) -> FileResponse:
         """Color a photograph; with several variants, a ZIP of them."""
-        # What waits for a worker is dropped if its request is.
+        # If the request ends early, work that still waits for a worker is dropped.
         result = await asyncio.wrap_future(service.submit(lambda: service.color(upload, folder)))
         return FileResponse(result.path, media_type=result.media_type, filename=result.name)
 
@@ -93,14 +93,14 @@ def create_app(service: Service, token: str | None = None, hosts: frozenset[str]
     def start_job(
         upload: Annotated[Upload, Depends(read_upload)], file: Annotated[UploadFile, File()], response: Response
     ) -> JobState:
-        """Take a photograph now, to be fetched in color later."""
+        """Upload a photograph now, and fetch it in color later."""
         job = jobs.start(upload, file.file)
         response.headers["Location"] = f"/v1/jobs/{job.id}"
         return state_of(job)
 
     @app.get("/v1/jobs/{id}", responses=documented(404, 422, *refusals), dependencies=guarded)
     async def find_job(id: str) -> JobState:
-        """How far a job is."""
+        """The state of a job."""
         return state_of(jobs.find(id))
 
     @app.get(
@@ -110,7 +110,7 @@ def create_app(service: Service, token: str | None = None, hosts: frozenset[str]
         dependencies=guarded,
     )
     async def fetch_result(id: str) -> FileResponse:
-        """What came of a job."""
+        """The result of a job."""
         job = jobs.find(id)
         if job.state != "done" or job.result is None:
             raise Refusal(409, f"the job is {job.state}" + (f": {job.detail}" if job.detail else ""))
@@ -118,14 +118,14 @@ def create_app(service: Service, token: str | None = None, hosts: frozenset[str]
 
     @app.delete("/v1/jobs/{id}", status_code=204, responses=documented(404, 422, *refusals), dependencies=guarded)
     async def forget_job(id: str) -> None:
-        """Drop a job and its result."""
+        """Delete a job and its result."""
         jobs.forget(jobs.find(id))
 
     return app
 
 
 def add_monitoring(app: FastAPI, service: Service, metrics: Metrics) -> None:
-    """The routes for whoever monitors the server."""
+    """The routes that monitor the server."""
 
     @app.get("/healthz", response_class=PlainTextResponse)
     async def healthz() -> str:
@@ -134,7 +134,7 @@ def add_monitoring(app: FastAPI, service: Service, metrics: Metrics) -> None:
 
     @app.get("/readyz", response_class=PlainTextResponse, responses=documented(503))
     async def readyz() -> str:
-        """Whether it takes photographs now."""
+        """Whether the server takes photographs now."""
         if service.closing or service.held >= service.limits.queue:
             raise Refusal(503, "the server takes no photographs now", retry_after=5)
         return "ok"
@@ -146,7 +146,7 @@ def add_monitoring(app: FastAPI, service: Service, metrics: Metrics) -> None:
 
 
 def upload_reader(limits: Limits) -> Callable[..., Awaitable[Upload]]:
-    """A dependency that reads the multipart form of both ways to bring a photograph."""
+    """A dependency that reads the multipart form of /v1/colorize and /v1/jobs."""
     low, high = STRENGTH.low, STRENGTH.high
 
     async def read_upload(
@@ -173,12 +173,12 @@ def upload_reader(limits: Limits) -> Callable[..., Awaitable[Upload]]:
 
 
 def temporary_folder() -> Iterator[Path]:
-    """A folder that is gone when the response is sent."""
+    """A folder that is deleted after the response."""
     with tempfile.TemporaryDirectory(prefix="photochrom-") as folder:
         yield Path(folder)
 
 
 def state_of(job: Job) -> JobState:
-    """A job as the API tells of it."""
+    """A job's state as the API returns it."""
     result = f"/v1/jobs/{job.id}/result" if job.state == "done" else None
     return JobState(id=job.id, state=job.state, detail=job.detail, result=result)

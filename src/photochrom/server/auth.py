@@ -1,4 +1,4 @@
-"""Who may ask the server: ASGI middleware that checks hosts, origins and the token."""
+"""Who may use the server: ASGI middleware that checks host, origin and token."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from photochrom.server.problems import problem
 
 COOKIE = "photochrom-token"
-SECURITY_HEADERS = [  # the policy lets pages load from this server alone, whatever a library's page would like to load
+SECURITY_HEADERS = [  # the policy lets pages load only from this server, even if a library's page asks for more
     (
         b"content-security-policy",
         b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'",
@@ -21,15 +21,15 @@ SECURITY_HEADERS = [  # the policy lets pages load from this server alone, whate
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 ]
-OPEN_PATHS = ("/healthz", "/readyz")  # for those who watch over the server: they tell nothing
+OPEN_PATHS = ("/healthz", "/readyz")  # for monitoring; they reveal nothing
 
 
 class Authorization:
-    """Refuses pages of other sites, and whoever lacks the token, if there is one.
+    """Refuses requests of other sites' pages and, if there is a token, requests without it.
 
-    A program sends the token as "Authorization: Bearer TOKEN". A person opens /?token=TOKEN once; a cookie keeps
-    it. hosts: the names by which the server may be asked; empty for any. Without this check, a web page could make
-    a browser ask a server on its own machine, under the page's own name (DNS rebinding).
+    A program sends the token as "Authorization: Bearer TOKEN". A person opens /?token=TOKEN once, and a cookie keeps
+    the token. hosts: the host names that the server answers to; empty for any. Without this check, a web page could
+    let its own host name point to this machine and then use the server (DNS rebinding).
     """
 
     def __init__(self, app: ASGIApp, token: str | None, hosts: frozenset[str] = frozenset()):
@@ -63,7 +63,7 @@ class Authorization:
 
     def _is_authorized(self, headers: Headers) -> bool:
         bearer = headers.get("authorization", "").removeprefix("Bearer ")
-        # All ports of a host share their cookies: other programs' may have any form, and must not matter.
+        # All ports of a host share their cookies. Those of other programs may have any form and are ignored.
         cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
         return self._fits(bearer) or self._fits(cookie)
 

@@ -1,4 +1,4 @@
-"""How much a request may bring, and how long it may take: ASGI middleware."""
+"""How large a request may be, and how long it may take: ASGI middleware."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from photochrom.service.service import Service
 
 
 class RequestLimits:
-    """Bounds every request that brings a photograph to the API: slots, bytes and seconds."""
+    """Limits the requests that upload a photograph to the API: their number, bytes and seconds."""
 
     def __init__(self, app: ASGIApp, service: Service):
         self.app, self.service, self.limits = app, service, service.limits
@@ -38,7 +38,7 @@ class RequestLimits:
             await asyncio.wait_for(self.app(scope, exchange.receive, exchange.send), self.limits.seconds)
         except asyncio.TimeoutError:
             if exchange.answered:
-                raise  # too late for another answer: the connection breaks
+                raise  # the answer has begun already: the connection is closed
             text = f"this took longer than {self.limits.seconds:g} seconds: try a smaller photograph, or a job"
             await problem(503, text, retry_after=5)(scope, receive, exchange.send)
         finally:
@@ -51,7 +51,7 @@ class RequestLimits:
 
 
 class Exchange:
-    """One request and its answer: bytes are counted, and the slot is free before the answer has ended."""
+    """One request and its answer: counts the bytes, and frees the slot just before the answer ends."""
 
     def __init__(self, bounds: RequestLimits, receive: Receive, send: Send):
         self.bounds, self._receive, self._send = bounds, receive, send
@@ -70,7 +70,7 @@ class Exchange:
         """The next piece of the answer."""
         self.answered = True
         if message["type"] == "http.response.body" and not message.get("more_body", False):
-            self.free_slot()  # whoever has the answer may ask again at once, and must find room
+            self.free_slot()  # a client that has the answer may send its next request at once
         await self._send(message)
 
     def free_slot(self) -> None:

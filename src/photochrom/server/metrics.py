@@ -1,4 +1,4 @@
-"""What a server tells Prometheus."""
+"""Figures for Prometheus."""
 
 from __future__ import annotations
 

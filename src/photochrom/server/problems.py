@@ -1,4 +1,4 @@
-"""Every refusal as problem+json (RFC 9457), with one sentence for people."""
+"""Errors as problem+json (RFC 9457), with one sentence for people."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Refusal(PhotochromError):
-    """A request that would go past a limit. status: the HTTP status that says so; retry_after: seconds."""
+    """A request that the API refuses. status: the HTTP status of the answer. retry_after: seconds."""
 
     def __init__(self, status: int, message: str, retry_after: int | None = None):
         super().__init__(message)
@@ -35,7 +35,7 @@ class Problem(BaseModel):
     detail: str
 
 
-# The first kind that fits counts.
+# The first class that matches counts.
 STATUSES: dict[type[PhotochromError], int] = {
     TooLargeError: 413,
     InputError: 400,
@@ -63,14 +63,14 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def problem(status: int, detail: str, retry_after: int | None = None) -> JSONResponse:
-    """The response that says no."""
+    """The response to a request that is refused."""
     body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail)
     headers = {"Retry-After": str(retry_after)} if retry_after is not None else None
     return JSONResponse(body.model_dump(), status, headers, MEDIA_TYPE)
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Let an application answer every error with a problem."""
+    """Make an application answer every error with problem+json."""
 
     @app.exception_handler(PhotochromError)
     async def refuse(request: Request, error: PhotochromError) -> JSONResponse:

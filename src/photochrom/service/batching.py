@@ -13,7 +13,7 @@ from photochrom.inference.colorizer import Coloring, Colorizer
 from photochrom.photo.color import PixelArray
 from photochrom.photo.hints import Hint
 
-LARGEST = 8  # pictures of a batch: more gain nothing on a CPU
+LARGEST = 8  # pictures per batch: larger batches gain nothing on a CPU
 
 
 @dataclass(frozen=True)
@@ -27,20 +27,20 @@ class Pending:
 
 
 class Batcher:
-    """One thread that runs the network for all others, on whatever waits when it is free.
+    """One thread that runs the network for all others. When it is free, it takes all requests that wait.
 
-    A lone request is never delayed; under load batches form by themselves.
+    A single request is never delayed. Under load, batches form by themselves.
     """
 
     def __init__(self, colorizer: Colorizer):
         self.colorizer = colorizer
-        self.observe: Callable[[int], None] = lambda size: None  # told the size of every batch
+        self.observe: Callable[[int], None] = lambda size: None  # is called with the size of every batch
         self._waiting: SimpleQueue[Pending | None] = SimpleQueue()
         self._thread = Thread(target=self._work, name="network", daemon=True)
         self._thread.start()
 
     def predict_one(self, pixels: PixelArray, seed: int | None = None, hints: Sequence[Hint] = ()) -> Coloring:
-        """What the network says of a photograph; waits for its turn. Raises what the Colorizer raises."""
+        """The network's prediction for a photograph; waits until it is ready. Raises what the Colorizer raises."""
         pending = Pending(pixels, seed, tuple(hints))
         self._waiting.put(pending)
         return pending.result.result()
@@ -50,7 +50,7 @@ class Batcher:
         return self.colorizer.apply(pixels, coloring, strength)
 
     def close(self) -> None:
-        """Finish what waits, then stop."""
+        """Finish the predictions that wait, then stop."""
         self._waiting.put(None)
         self._thread.join()
 
@@ -77,7 +77,7 @@ class Batcher:
             self.observe(len(group))
             try:
                 colorings = self.colorizer.predict([q.pixels for q in group], seed=seed, hints=[q.hints for q in group])
-            except Exception as error:  # one bad photograph must not spoil its neighbors' results
+            except Exception as error:  # one bad photograph must not make the others of its batch fail
                 self._predict_one_by_one(group, error)
                 continue
             for pending, coloring in zip(group, colorings, strict=True):

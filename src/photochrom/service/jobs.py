@@ -1,4 +1,4 @@
-"""Jobs: long work that is asked for now and fetched later; photographs and results wait on disk."""
+"""Jobs: photographs that are uploaded now and fetched in color later. They and their results are on disk."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Job:
-    """One upload on its way to a result."""
+    """An upload, how far it is, and its result."""
 
     id: str
     folder: Path  # of its photograph and its result
     state: Literal["waiting", "working", "done", "failed"] = "waiting"
     detail: str | None = None  # why it failed
     result: Result | None = None
-    ended: float | None = None  # by the monotonic clock, which no change of the time of day disturbs
+    ended: float | None = None  # by the monotonic clock, which doesn't change with the system time
     abandoned: bool = False
     future: Future[None] = field(default_factory=Future)
 
@@ -43,7 +43,7 @@ class Jobs:
         self._folder = tempfile.TemporaryDirectory(prefix="photochrom-jobs-")
 
     def start(self, upload: Upload, photograph: BinaryIO) -> Job:
-        """Take an upload, whose photograph is copied. Raises Busy if there is no room."""
+        """Start a job for an upload, whose photograph is copied. Raises Busy if there are too many jobs."""
         self._forget_old()
         name = secrets.token_urlsafe(16)
         job = Job(name, Path(self._folder.name) / name)
@@ -57,7 +57,7 @@ class Jobs:
             with copy.open("wb") as file:
                 shutil.copyfileobj(photograph, file)
             job.future = self.service.submit(lambda: self._work(job, replace(upload, read=copy.read_bytes)))
-        except BaseException:  # a full disk, for one: the job must not keep its room
+        except BaseException:  # a full disk, for example: the job must not count any more
             self.forget(job)
             raise
         job.future.add_done_callback(lambda future: self._end(job, future))
@@ -72,7 +72,7 @@ class Jobs:
         return job
 
     def forget(self, job: Job) -> None:
-        """Drop a job and its files; if it is in work, the rest of it is given up."""
+        """Delete a job and its files. If it is in work, its remaining variants are given up."""
         with self._lock:
             self._jobs.pop(job.id, None)
         job.abandoned = True

@@ -1,6 +1,6 @@
-"""The service: colors what it is given, a few photographs at a time, and refuses what it can't hold.
+"""The service: colors a few photographs at a time, and refuses requests if too many are waiting.
 
-It knows nothing of HTTP; the API and the page stand on it.
+It knows nothing about HTTP. The API and the page use it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Upload:
-    """A photograph that was given to color. read: gives its encoded content, when its turn comes."""
+    """A photograph to color. read: returns its encoded content; it is called when a worker is free."""
 
     read: Callable[[], bytes]
     name: str
@@ -35,7 +35,7 @@ class Upload:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of an upload: a file, what to call it, and its media type."""
+    """The result of an upload: a file, the name that the user sees, and the media type."""
 
     path: Path
     name: str
@@ -43,7 +43,7 @@ class Result:
 
 
 class Abandoned(Exception):
-    """Nobody waits for the rest of the work any more."""
+    """Nobody needs the rest of the work any more."""
 
 
 class Service:
@@ -108,7 +108,7 @@ class Service:
         return Result(archive, f"{stem}.zip", "application/zip")
 
     def close(self) -> None:
-        """Take nothing new; finish what is held."""
+        """Take no new requests, and finish those that are held."""
         with self._lock:
             self.closing = True
         self._pool.shutdown(wait=True)
@@ -116,5 +116,5 @@ class Service:
 
 
 def safe_stem(name: str) -> str:
-    """A file name's stem without any folder, whatever system it comes from."""
+    """A file name's stem without folders; the name may come from any system."""
     return PurePosixPath(name.replace("\\", "/").replace("\0", "")).stem or "photograph"
