@@ -33,9 +33,10 @@ from photochrom.archive.manifest import (
     read_manifest,
 )
 from photochrom.archive.run import plan, run_archive
-from photochrom.archive.stores import UNFINISHED, open_store
+from photochrom.archive.stores import open_store
 from photochrom.archive.worker import STOPPED, Work, Worker
 from photochrom.coloring import Look, Output, Request
+from photochrom.disk import UNFINISHED
 from photochrom.errors import InputError, OutputError
 
 pytestmark = pytest.mark.xdist_group("ray")

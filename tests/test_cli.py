@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -221,7 +222,7 @@ def test_every_command_has_help_and_stands_in_the_readme(command):
 
 @pytest.mark.parametrize("command", ["colorize", "archive"])
 def test_defaults_and_choices_stand_in_the_settings_alone(command):
-    options = {option.name: option for option in cli.main.commands[command].params}
+    options: dict[str | None, Any] = {option.name: option for option in cli.main.commands[command].params}
     assert tuple(options["format_name"].type.choices) == tuple(FORMATS)
     assert options["quality"].default == QUALITY.default and options["strength"].default == STRENGTH.default
     assert options["max_pixels"].default * 1e6 == MAX_PIXELS

@@ -114,7 +114,7 @@ def test_the_page_has_the_tables_that_are_printed(report):
 
 
 def test_tables_in_markdown_and_html():
-    blocks = ["a < b", Table(["", "x|y"], [["<i> & c", ""], ["1", "2"]])]
+    blocks: list[Table | str] = ["a < b", Table(["", "x|y"], [["<i> & c", ""], ["1", "2"]])]
     assert blocks_to_markdown(blocks) == "a < b\n\n| | x\\|y |\n|---|---|\n| <i> & c | |\n| 1 | 2 |"
     assert blocks_to_html(blocks) == (
         "<p>a &lt; b</p>\n<table><tr><th></th><th>x|y</th></tr>"

@@ -4,6 +4,7 @@ import io
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -135,7 +136,8 @@ def test_a_session_that_was_removed_meanwhile_is_one_sentence(tmp_path):
     store = SessionStore(tmp_path, keep=100)
     name, _ = store.create()
     store.remove(name)
-    for use in (store.touch, lambda name: store.put(name, None), lambda name: store.change(name, lambda s: s)):
+    session: Any = None
+    for use in (store.touch, lambda name: store.put(name, session), lambda name: store.change(name, lambda s: s)):
         with pytest.raises(InputError, match="open it again"):
             use(name)
 

@@ -346,9 +346,9 @@ def test_waiting_requests_go_through_the_network_together(slow, photographs):
     batcher, sizes = Batcher(slow), list[int]()
     batcher.observe = sizes.append
     with ThreadPoolExecutor(6) as pool:
-        answers = [pool.submit(batcher.predict, gray)]
+        answers = [pool.submit(batcher.predict_one, gray)]
         wait_until(lambda: sizes, "the first is in work")
-        answers += [pool.submit(batcher.predict, np.roll(gray, 10 * n, axis=1)) for n in range(1, 6)]
+        answers += [pool.submit(batcher.predict_one, np.roll(gray, 10 * n, axis=1)) for n in range(1, 6)]
         wait_until(lambda: batcher._waiting.qsize() >= 5, "five are waiting")
         slow.backend.open.set()
         colorings = [answer.result() for answer in answers]
@@ -363,7 +363,7 @@ def test_one_bad_question_spoils_no_other(slow, photographs):
     batcher = Batcher(slow)
     gray, outside = photographs["chelsea"][..., 1], (photochrom.Hint(1e6, 1e6, "#000000"),)
     with ThreadPoolExecutor(3) as pool:
-        answers = [pool.submit(batcher.predict, gray, None, hints) for hints in ((), outside, ())]
+        answers = [pool.submit(batcher.predict_one, gray, None, hints) for hints in ((), outside, ())]
         wait_until(lambda: all(answer.running() or answer.done() for answer in answers), "all three are asked")
         slow.backend.open.set()
         with pytest.raises(InputError, match="outside"):

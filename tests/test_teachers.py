@@ -8,6 +8,8 @@ from click.testing import CliRunner
 
 torch = pytest.importorskip("torch")
 
+from torch import nn
+
 from photochrom import cli
 from photochrom.errors import TrainingError
 from photochrom.networks.build import build_generator, load_ema, read_checkpoint
@@ -55,7 +57,7 @@ def blue(tmp_path):
     return write_teacher(tmp_path / "blue.pt", small_config(), generator)
 
 
-class StripePainter(torch.nn.Module):
+class StripePainter(nn.Module):
     """Paints the topmost cells of what it sees, and everything else in `color`."""
 
     def __init__(self, color):
@@ -68,7 +70,7 @@ class StripePainter(torch.nn.Module):
         return chroma
 
 
-class HintEcho(torch.nn.Module):
+class HintEcho(nn.Module):
     """Answers with the hints' own colors."""
 
     def forward(self, luminance, hints, noise):

@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -109,9 +110,12 @@ def test_losses_that_have_a_weight_train_and_are_logged(training_folder, tmp_pat
     """Their weighted sum is what is minimized; through the calibration, whose gains belong to the trained network."""
     minimized = []
     backward = loop.Fabric.backward
-    monkeypatch.setattr(
-        loop.Fabric, "backward", lambda fabric, loss: minimized.append(loss.item()) or backward(fabric, loss)
-    )
+
+    def keep(fabric, loss):
+        minimized.append(loss.item())
+        backward(fabric, loss)
+
+    monkeypatch.setattr(loop.Fabric, "backward", keep)
     config = small_config(
         generator=replace(SMALL, weak_gain=0.8, strong_gain=1.7, tint_gain=0.8),
         steps=(1, 1),
@@ -209,7 +213,7 @@ def test_the_log_counts_all_steps_since_its_last_line(training_folder, tmp_path,
 
 
 def test_the_clock_waits_for_a_gpu(monkeypatch):
-    waited = []
+    waited: list[Any] = []
     monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
     Clock(torch.device("cpu")).now()
     assert waited == []

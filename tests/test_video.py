@@ -582,10 +582,11 @@ def test_the_memory_of_hints_does_not_grow_with_a_shot(seconds, photographs, tmp
         return read_film(write_film(path, (pictures[abs(n % 22 - 11)] for n in range(count)), sound=False))
 
     monkeypatch.setattr(tracking, "CHUNK", 16)
-    alive, most, small_gray = weakref.WeakSet(), [], tracking.small_gray
+    alive: weakref.WeakSet[np.ndarray] = weakref.WeakSet()
+    most, small_gray = [], tracking.small_gray
 
     class Picture(np.ndarray):
-        __hash__ = object.__hash__
+        __hash__ = object.__hash__  # type: ignore[assignment]
 
     def counted(pixels):
         picture = small_gray(pixels).view(Picture)

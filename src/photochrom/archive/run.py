@@ -64,7 +64,7 @@ def run_archive(work: Work, *, workers: int | None, address: str | None, retry: 
     yield summary
     if missing:
         with cluster(address, workers):
-            yield from _color(work, destination, missing, summary, workers)
+            yield from _color(work.anywhere(), destination, missing, summary, workers)
 
 
 def plan(work: Work, source: Store, destination: Store, retry: bool) -> tuple[list[Entry], Summary]:

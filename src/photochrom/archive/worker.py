@@ -15,7 +15,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pebble
@@ -25,7 +25,7 @@ from photochrom.archive.stores import open_store
 from photochrom.coloring import Request, color
 from photochrom.errors import PhotochromError, reason_of
 from photochrom.inference.colorizer import Colorizer
-from photochrom.inference.weights import load_model
+from photochrom.inference.weights import BUNDLED_MODELS, load_model
 from photochrom.settings import FORMATS, TRIES, TRY_SECONDS
 
 STOPPED = "stopped"  # the destination can't be written: the run ends, and this row doesn't enter the manifest
@@ -57,6 +57,14 @@ class Work:
         """Work with a model. It is loaded once, so that a wrong one is noticed at once. Raises WeightsError."""
         digest = f"{PurePosixPath(model).name}-{load_model(model, threads=1).info.digest[:16]}"
         return cls(source, destination, request, model, digest, working_size, tries, seconds)
+
+    def anywhere(self) -> Work:
+        """The same work with absolute paths, because workers of a cluster run in folders of their own."""
+        source, destination = (
+            url if "://" in url else str(Path(url).resolve()) for url in (self.source, self.destination)
+        )
+        model = self.model if self.model in BUNDLED_MODELS else str(Path(self.model).resolve())
+        return replace(self, source=source, destination=destination, model=model)
 
     @property
     def settings(self) -> str:
