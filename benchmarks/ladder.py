@@ -1,11 +1,11 @@
-"""The ladder: what each part of the method gains, at one equal budget of training, on the same photographs.
+"""The ladder: what each part of the method gains, with the same budget of training and the same photographs.
 
 Usage: python benchmarks/ladder.py TRAIN... --validation PHOTOS --out FOLDER [--minutes 3] [--limit 150]
 
-Every rung adds one thing to another rung, or takes one away that had not paid. All get about the same time on the
-same machine; all but pix2pix see the same number of photographs at the same size. Needs the dev extra.
-Each finished rung leaves a JSON file in benchmarks/ladder/ (small text, kept in the repository) and is not done again;
-the table goes to benchmarks/LADDER.md.
+Every rung adds one thing to another rung, or removes one that gained nothing. All get about the same time on the same
+machine. All except pix2pix see the same number of photographs at the same size. Needs the dev extra.
+Each finished rung writes a JSON file to benchmarks/ladder/ (small text, kept in the repository) and is not trained
+again. The table is written to benchmarks/LADDER.md.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 LOGS = HERE / "ladder"
 TABLE = HERE / "LADDER.md"
 SIZE, BATCH, WORKING_SIZE = 128, 32, 128
-RATES = {"default": 38.0, "pix2pix": 2.2}  # photographs a second on the 2 cores that these numbers come from
+RATES = {"default": 38.0, "pix2pix": 2.2}  # photographs per second, on the 2 cores where the ladder was measured
 BARE = (  # the default network with nothing but its U-Net and L1
     "pretrained=false",
     "pixel_loss=l1",
