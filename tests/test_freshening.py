@@ -1,4 +1,4 @@
-"""Old photographs as the network sees them: damages go, fresh pictures stay."""
+"""Old photographs as the network sees them: damage is removed, pictures without damage stay the same."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Hints: read, placed, pooled, obeyed."""
+"""Hints: how they are read, placed and pooled, and that colors follow them."""
 
 import json
 
@@ -68,7 +68,7 @@ OBJECTS = {
 @pytest.mark.parametrize("name", OBJECTS)
 @pytest.mark.parametrize("color", ["#2060c0", "#b03020"])
 def test_hints_spread_over_their_object(colorizer, photographs, name, color):
-    """The place gets the color that was asked for, the same thing elsewhere half of it, other things nothing."""
+    """The place gets the hint's color, other parts of the same thing get half of it, other things get nothing."""
     pixels = photographs[name]
     (y, x), same_thing, other_thing = OBJECTS[name]
     hint = Hint(x, y, color)

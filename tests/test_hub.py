@@ -1,4 +1,4 @@
-"""Hugging Face conventions: a model goes to a folder as it would go to the hub, and comes back."""
+"""Hugging Face conventions: a model is saved to a folder as it would be sent to the hub, and loaded again."""
 
 import json
 

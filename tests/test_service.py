@@ -22,7 +22,7 @@ def picture() -> bytes:
 
 
 class HeldBackend:
-    """A fake model that counts and waits until it may answer."""
+    """A fake model that counts its calls and waits until the test lets it answer."""
 
     def __init__(self, inner):
         self.inner, self.info = inner, inner.info
@@ -42,7 +42,7 @@ def held(loud):
 
 
 def wait_until(condition, seconds=20):
-    """Wait for a moment that comes for sure, however busy the machine is."""
+    """Wait until something is true, however busy the machine is."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
@@ -64,7 +64,7 @@ def test_slots_are_counted_and_refused(loud):
 
 
 def test_jobs_that_nobody_can_fetch_any_more_are_not_colored(held, picture, tmp_path):
-    """Closing gives up what waits: its results would be deleted at once."""
+    """Closing gives up jobs that wait, because their results would be deleted at once."""
     service = Service(held, Limits(workers=1))
     jobs = Jobs(service)
     started = [jobs.start(upload(picture), io.BytesIO(picture)) for _ in range(5)]
@@ -75,7 +75,7 @@ def test_jobs_that_nobody_can_fetch_any_more_are_not_colored(held, picture, tmp_
         held.backend.open.set()
         closing.result(20)
     service.close()
-    assert held.backend.asked == 2  # the picture and its mirror image, of the first job alone
+    assert held.backend.asked == 2  # only the first job: its picture and the mirror image
     assert not started[0].folder.parent.exists()
 
 
@@ -96,7 +96,7 @@ def test_a_forgotten_job_makes_no_more_variants(held, picture):
 
 
 def test_jobs_that_come_together_stay_within_the_limit(held, picture):
-    """Counting and adding are one step, whichever threads they come from."""
+    """No thread can add a job between the count and the addition of another thread."""
     service = Service(held, Limits(workers=1, jobs=3))
     jobs = Jobs(service)
 

@@ -25,7 +25,7 @@ def two_tones(height, width, edge, angle=0.0):
 
 
 def colored(luminance):
-    """Two-tone luminance with two-tone chroma, by way of the network's 64 x 64: what a photograph gets."""
+    """Two-tone luminance with two-tone chroma that was enlarged from the network's 64 x 64, as for a photograph."""
     small = resize(luminance, 256, 256)
     coarse = resize(np.where(luminance < 55, 40, -30)[None].astype(np.float32), 64, 64)
     chroma = enlarge_along_edges(np.concatenate([coarse, -coarse]), small)

@@ -13,8 +13,8 @@ SHELLS = ("bash", "zsh", "fish")
 def doctor() -> None:
     """Print what a bug report needs, and whether a photograph can be colored here.
 
-    Versions, formats, the model, a test. Exit status 1 if something is wrong. Nothing is sent anywhere; a dash
-    stands for what is not installed.
+    It lists versions and formats, checks the model and colors a test picture. The exit status is 1 if something is
+    wrong. Nothing is sent anywhere. A dash stands for the version of a package that is not installed.
     """
     from photochrom.doctor import diagnose
 
