@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-pytest.importorskip("ray")
+ray = pytest.importorskip("ray")
 
 from waiting import wait_until
 
@@ -343,7 +343,7 @@ def test_a_destination_that_takes_no_more_stops_the_run(worker, number, monkeypa
 
     monkeypatch.setattr(type(worker.destination), "write", refuse)
     row = worker.color("scan-00.jpg", 1, 1)
-    assert row.state == STOPPED and os.strerror(number) in row.error
+    assert row.state == STOPPED and os.strerror(number).lower() in row.error
 
 
 @pytest.mark.slow
@@ -381,3 +381,27 @@ def test_a_model_that_cannot_be_used_is_one_line_before_anything_starts(tmp_path
         refused.returncode == 2 and refused.stderr.startswith("photochrom: ") and len(refused.stderr.splitlines()) == 1
     )
     assert not (tmp_path / "color").exists()
+
+
+@pytest.mark.parametrize("kind", ["starting", "working"])
+def test_an_engine_that_fails_is_one_line(tmp_path, scans, monkeypatch, kind):
+    """Ray gives up in its own ways: a user gets one line, and the rows so far stand in the manifest."""
+    from photochrom.archive import run as run_module
+
+    def fail(*_, **__):
+        raise RuntimeError("Timed out waiting for a file") if kind == "starting" else ray.exceptions.RayActorError()
+
+    if kind == "starting":
+        monkeypatch.setattr(run_module.ray, "init", fail)
+    else:
+        monkeypatch.setattr(run_module, "cluster", lambda *_: nullcontext())
+        monkeypatch.setattr(run_module, "_rows", fail)
+    runner = CliRunner().invoke(cli.main, ["archive", str(scans), str(tmp_path / "color"), "--workers", "1"])
+    assert runner.exit_code == 2 and "Ray" in runner.output and len(runner.output.strip().splitlines()) == 1
+
+
+def test_relative_folders_reach_workers_as_absolute_ones(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    work = Work("scans", "s3://museum/color", Request(), "default", "digest", 256).anywhere()
+    assert (work.source, work.destination, work.model) == (str(tmp_path / "scans"), "s3://museum/color", "default")
+    assert replace(work, model="mine.onnx").anywhere().model == str(tmp_path / "mine.onnx")

@@ -394,7 +394,7 @@ def test_a_film_stopped_while_it_is_put_together_goes_on_there(photographs, loud
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(colorize, "assemble", stopped)
-    with pytest.raises(OutputError, match="No space"):
+    with pytest.raises(OutputError, match="no space"):
         color(source, tmp_path / "new.mp4", loud)
     monkeypatch.setattr(colorize, "assemble", assemble)
     predicted = len(loud.backend.seen)

@@ -73,4 +73,4 @@ def reason_of(error: BaseException) -> str:
     """An exception as the end of a sentence: one line, without a capital or a full stop."""
     text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
     line = text.splitlines()[0].rstrip(".")
-    return line[:1].lower() + line[1:] if re.match(r"[A-Z][a-z]*\b", line) else line  # not I/O, not ValueError
+    return line[:1].lower() + line[1:] if re.match(r"[A-Z][a-z]*[ ,:]", line + " ") else line  # not I/O, not ValueError

@@ -24,6 +24,7 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports to its make
 try:
     import pyarrow as pa
     import ray
+    from ray.data.exceptions import SystemException
 
     from photochrom.archive.manifest import DONE, Row, append_rows, read_manifest
     from photochrom.archive.stores import OWN_FOLDER, Entry, Store, open_store
@@ -91,13 +92,14 @@ def cluster(address: str | None, workers: int | None) -> Iterator[None]:
     """Join the Ray cluster at an address, or run one here while this lasts. Raises InputError."""
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     with hushed():
-        if address is None:
-            ray.init("local", num_cpus=workers or os.cpu_count(), include_dashboard=False, **quiet)
-        else:
-            try:
+        try:
+            if address is None:
+                ray.init("local", num_cpus=workers or os.cpu_count(), include_dashboard=False, **quiet)
+            else:
                 ray.init(address, **quiet)
-            except (ConnectionError, ValueError, RuntimeError) as error:
-                raise InputError(f"no Ray cluster answers at {address}: {reason_of(error)}") from error
+        except (OSError, ValueError, RuntimeError) as error:
+            where = f"no Ray cluster answers at {address}" if address else "Ray can't be started on this machine"
+            raise InputError(f"{where}: {reason_of(error)}") from error
     try:
         ray.data.DataContext.get_current().enable_progress_bars = False
         for name in ("ray.data", "ray.data._internal"):
@@ -142,6 +144,8 @@ def _color(
                 rows, flushed = [], time.monotonic()
             summary.seconds = time.monotonic() - began
             yield summary
+    except (ray.exceptions.RayError, SystemException) as error:  # more workers died than Ray replaces, or all nodes
+        raise OutputError(f"the Ray cluster broke down: {reason_of(error)}{GO_ON}") from error
     finally:
         _append(destination, rows)
     if stopped:

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from photochrom.coloring import Look
 from photochrom.errors import InputError
 from photochrom.evaluation.metrics import colorfulness
 from photochrom.evaluation.protocols import Truths, read_outputs
 from photochrom.inference.colorizer import Colorizer
 from photochrom.photo.color import FloatArray, join, rgb_to_lab
-from photochrom.photo.hints import Hint
 
 BATCH = 16  # photographs per prediction
 SCALES = (0.5, 1.5)  # strengths of the copies that are compared beside every contestant
@@ -98,19 +98,19 @@ def predictions(
     truths: Truths,
     *,
     seed: int | None = None,
-    hints: Sequence[list[Hint]] | None = None,
+    looks: Sequence[Look] | None = None,
     pictures: Sequence[NDArray[np.uint8]] | None = None,
 ) -> Iterator[FloatArray]:
     """Chroma (2, S, S) of each photograph, before it is fitted into the gamut.
 
-    pictures: what the Colorizer gets instead of the photographs themselves.
+    seed: of all photographs. looks: one per photograph, for its hints. pictures: what the Colorizer gets instead of the
+    photographs themselves.
     """
     waiting = iter(range(len(truths)))
     seen = truths.rgb8 if pictures is None else pictures
     while batch := list(islice(waiting, BATCH)):
-        colorings = colorizer.predict(
-            [seen[i] for i in batch], seed=seed, hints=[hints[i] for i in batch] if hints else None
-        )
+        hints = [looks[i].hints_for(seen[i]) for i in batch] if looks else None
+        colorings = colorizer.predict([seen[i] for i in batch], seed=seed, hints=hints)
         for i, coloring in zip(batch, colorings, strict=True):
             yield coloring.guided().rows(truths.lab(i)[..., 0], 0, truths.side)
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photochrom import __version__
+from photochrom.coloring import Look
 from photochrom.errors import InputError, MissingExtra
 from photochrom.evaluation.contestants import (
     Contestant,
@@ -154,8 +155,8 @@ def _measure_diversity(colorizer: Colorizer, truths: Truths, samples: int) -> di
 def _measure_hints(colorizer: Colorizer, truths: Truths, counts: Sequence[int]) -> dict[int, FloatArray]:
     curve = {}
     for count in counts:
-        hints = [random_true_hints(rgb8, count, number) for number, rgb8 in enumerate(truths.rgb8)]
-        chromas = predictions(colorizer, truths, hints=hints)
+        looks = [Look(hints=tuple(random_true_hints(rgb8, count, i))) for i, rgb8 in enumerate(truths.rgb8)]
+        chromas = predictions(colorizer, truths, looks=looks)
         curve[count] = np.array([_color_error(chroma, truths.lab(i))[0] for i, chroma in enumerate(chromas)])
     return curve
 
