@@ -61,7 +61,7 @@ def make_photographs(folder: Path) -> None:
     vips(deep, interpretation="grey16").write_to_file(str(folder / "deep.png"))
     vips(deep, interpretation="grey16").write_to_file(str(folder / "deep-lzw.tiff"), compression="lzw", bigtiff=True)
     vips(color.astype(np.uint16) * 257, interpretation="rgb16").write_to_file(
-        str(folder / "deep-color.png"), interlace=True
+        str(folder / "deep-rgb.png"), interlace=True
     )
     Image.fromarray(np.dstack([color, mask])).save(folder / "alpha.png")
     Image.fromarray(np.dstack([color, mask])).save(folder / "alpha-lossless.webp", lossless=True)

@@ -314,3 +314,20 @@ def test_bash_completes_commands_and_choices():
         environment |= {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
         completed = subprocess.run(command, env=environment, capture_output=True, text=True)
         assert f"plain,{expected}" in completed.stdout
+
+
+@pytest.mark.parametrize("words", [["{long}"], ["{album}/cat.jpg", "-o", "{long}.png"]])
+def test_names_that_the_system_refuses_are_one_line(album, words):
+    result = run("colorize", *(word.format(album=album, long="x" * 300) for word in words))
+    assert result.exit_code == 2 and len(result.output.splitlines()) == 1 and "name too long" in result.output
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_standard_output_on_a_full_disk_is_one_line(cat):
+    with open("/dev/full", "wb") as full:
+        words = [sys.executable, "-m", "photochrom", "colorize", "-"]
+        result = subprocess.run(words, input=cat, stdout=full, stderr=subprocess.PIPE)
+    assert (
+        result.returncode == 2
+        and result.stderr.decode().strip() == "photochrom: standard output: no space left on device"
+    )

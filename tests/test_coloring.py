@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -10,13 +11,13 @@ import zipfile
 import numpy as np
 import pytest
 
-from photochrom.album import plan
+from photochrom.album import plan, run_task
 from photochrom.coloring import Look, Output, Request, color
 from photochrom.disk import replacing
 from photochrom.errors import InputError, OutputError, reason_of
 from photochrom.inference.colorizer import Colorizer
 from photochrom.inference.weights import bundled_digest, load_model, read_bundled
-from photochrom.photo.collections import find_photographs
+from photochrom.photo.collections import decode_squares, find_photographs
 from photochrom.photo.decoding import decode_photograph
 from photochrom.photo.hints import Hint, HintFile
 from photochrom.photo.photograph import Photograph
@@ -204,3 +205,77 @@ def test_a_colorizer_and_a_service_are_both_predictors(loud):
     assert list(color(content, "x", request, service.batcher)) == list(color(content, "x", request, loud))
     service.close()
     assert isinstance(loud, Colorizer)
+
+
+@pytest.mark.parametrize("options", [{"format": "jpg"}, {"quality": 500}, {"quality": -1}])
+def test_wrong_ways_to_write_are_one_line(tmp_path, options):
+    with pytest.raises(InputError, match=r"choose one of jpeg, png|the quality is 1 to 100"):
+        Photograph(GRAY).save(tmp_path / "x.jpg", **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_format_cannot_hold_is_said_with_the_files_name(loud):
+    wide = Photograph(np.zeros((170, 16_400), np.uint8)).encode("png")
+    with pytest.raises(InputError, match=r"wide\.png can't be written as WebP: .*too large.*choose another"):
+        list(color(wide, "wide.png", Request(output=Output("webp")), loud))
+
+
+@pytest.mark.parametrize("name, start", [("new.png", b"\x89PNG"), ("new.tif", b"II*\0"), ("new.webp", b"RIFF")])
+@pytest.mark.parametrize("variants", [1, 2])
+def test_the_outputs_suffix_decides_its_format(loud, tmp_path, name, start, variants):
+    source = tmp_path / "old.jpg"
+    source.write_bytes(Photograph(GRAY).encode("jpeg"))
+    (task,) = plan([source], tmp_path / name, variants=variants)
+    assert run_task(task, loud, Request()).error is None
+    assert [path.read_bytes()[: len(start)] for path in task.outputs] == [start] * variants
+
+
+# ZIP archives of photographs
+
+
+def rewritten(path, change):
+    """A ZIP archive of two photographs whose directory is changed in every member."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for number in range(2):
+            pixels = np.random.default_rng(number).integers(0, 255, (40, 40, 3), np.uint8)
+            file.writestr(f"{number}.png", Photograph(pixels).encode("png"))
+    content = bytearray(path.read_bytes())
+    change(content)
+    path.write_bytes(content)
+    return path
+
+
+def directory_entries(content):
+    return [match.start() for match in re.finditer(b"PK\x01\x02", bytes(content))]
+
+
+def set_password_flag(content):
+    for entry in directory_entries(content):
+        content[entry + 8] |= 1
+
+
+def set_deflate64(content):
+    for entry in directory_entries(content):
+        content[entry + 10] = 9
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (set_password_flag, "protected by a password"),
+        (set_deflate64, "pack it with Deflate"),
+        (lambda content: content.__delitem__(slice(-200, None)), "neither a folder nor a ZIP archive"),
+    ],
+)
+def test_archives_that_cannot_be_unpacked_are_one_line(tmp_path, change, words):
+    with pytest.raises(InputError, match=words):
+        list(decode_squares(find_photographs([rewritten(tmp_path / "x.zip", change)]), 32))
+
+
+def test_one_rotten_member_of_an_archive_stops_nobody(tmp_path):
+    def rot(content):
+        for place in range(60, 120):
+            content[place] ^= 0x77
+
+    squares = list(decode_squares(find_photographs([rewritten(tmp_path / "x.zip", rot)]), 32))
+    assert squares[0] is None and squares[1] is not None

@@ -150,3 +150,23 @@ def test_sessions_are_opened_and_removed_by_many_threads(tmp_path):
     with ThreadPoolExecutor(8) as pool:
         names = list(pool.map(lambda _: store.create()[0], range(100)))
     assert len(set(names)) == 100 and len(list(tmp_path.iterdir())) == CAPACITY
+
+
+def test_nobody_waits_for_a_closed_service(loud):
+    service = Service(loud, Limits())
+    service.close()
+    with pytest.raises(Stopping):
+        service.batcher.predict_one(np.zeros((64, 64), np.uint8))
+
+
+def test_a_job_that_was_given_up_has_failed(held, picture):
+    service = Service(held, Limits(workers=1))
+    jobs = Jobs(service)
+    first, second = (jobs.start(upload(picture), io.BytesIO(picture)) for _ in range(2))
+    wait_until(lambda: first.state == "working")
+    service.give_up()
+    wait_until(lambda: second.state == "failed")
+    held.backend.open.set()
+    wait_until(lambda: first.state == "done")
+    jobs.close()
+    service.close()

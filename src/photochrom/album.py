@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -118,6 +118,9 @@ def run_task(task: Task, predictor: Predictor, request: Request, overwrite: bool
     missing = {number: path for number, path in enumerate(task.outputs) if overwrite or not path.exists()}
     if not missing:
         return Outcome(task, skipped=True)
+    # Without --format the output's suffix decides.
+    output = replace(request.output, format=request.output.format or format_of(task.outputs[0]))
+    request = replace(request, output=output)
     try:
         colored = color(read_bytes(task.source), str(task.source), request, predictor, missing)
         for path, (content, _) in zip(missing.values(), colored, strict=True):

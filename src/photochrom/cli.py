@@ -20,7 +20,7 @@ from photochrom.commands.models import models
 from photochrom.commands.serve import serve
 from photochrom.commands.train import export, train
 from photochrom.commands.video import video
-from photochrom.errors import PhotochromError
+from photochrom.errors import PhotochromError, reason_of
 
 
 class Commands(click.Group):
@@ -32,9 +32,18 @@ class Commands(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
-        except PhotochromError as error:
-            click.echo(f"photochrom: {error}", err=True)
+        except BrokenPipeError:
+            raise  # click ends quietly when nobody reads the output any more
+        except (PhotochromError, MemoryError, OSError) as error:
+            click.echo(f"photochrom: {message_of(error)}", err=True)
             context.exit(2)
+
+
+def message_of(error: Exception) -> str:
+    """What is wrong, in one line. An OSError here is of a path that can't even be looked at, or of standard output."""
+    if isinstance(error, OSError):
+        return f"{error.filename or 'standard output'}: {reason_of(error)}"
+    return str(error) or "there is not enough memory for this"
 
 
 EPILOG = """

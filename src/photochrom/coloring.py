@@ -15,7 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
-from photochrom.inference.colorizer import Coloring, check_strength
+from photochrom.errors import EncodingError
+from photochrom.inference.colorizer import Coloring
 from photochrom.photo.color import PixelArray
 from photochrom.photo.decoding import decode_photograph
 from photochrom.photo.hints import Hint, HintFile
@@ -37,7 +38,7 @@ class Look:
     hint_file: HintFile | None = None
 
     def __post_init__(self) -> None:
-        check_strength(self.strength)
+        STRENGTH.check(self.strength, "strength")
 
     def hints_for(self, pixels: PixelArray) -> tuple[Hint, ...]:
         """All hints, in the pixels of a picture (H, W) or (H, W, 3)."""
@@ -90,14 +91,16 @@ def color(
 ) -> Iterator[Colored]:
     """Decode a photograph once; color and encode each variant that is asked for.
 
-    name: for messages. variants: their numbers; 0 is the look of the request itself. Raises InputError, or OutputError
-    if the format can't hold the photograph.
+    name: for messages. variants: their numbers; 0 is the look of the request itself. Raises InputError.
     """
     photograph = decode_photograph(encoded, name, request.max_pixels)
     format = request.output.format or photograph.format
     for number in variants:
         colored = color_photograph(photograph, request.look.variant(number), predictor)
-        yield Colored(colored.encode(format, request.output.quality), format)
+        try:
+            yield Colored(colored.encode(format, request.output.quality), format)
+        except EncodingError as error:
+            raise EncodingError(f"{name} {error}: choose another --format") from error
 
 
 def color_photograph(photograph: Photograph, look: Look, predictor: Predictor) -> Photograph:

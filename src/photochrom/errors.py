@@ -2,6 +2,7 @@
 
     PhotochromError
     ├── InputError          a photograph, hint or option that can't be used
+    │   ├── EncodingError   a photograph that its format can't hold
     │   └── TooLargeError   a photograph of more pixels than are taken
     ├── OutputError         a result that can't be written
     ├── WeightsError        a weights file or checkpoint that can't be used
@@ -28,6 +29,10 @@ class PhotochromError(Exception):
 
 class InputError(PhotochromError):
     """A photograph, hint or option that can't be used."""
+
+
+class EncodingError(InputError):
+    """A photograph that its format can't hold."""
 
 
 class TooLargeError(InputError):

@@ -107,6 +107,8 @@ class GracefulServer(uvicorn.Server):
         self.service.closing = True
         while self.service.held and not self.force_exit:  # a second signal ends the waiting
             await asyncio.sleep(0.05)
+        if self.force_exit:  # uvicorn leaves out the lifespan's end then
+            self.service.give_up()
         await super().shutdown(sockets)
 
 

@@ -1,6 +1,6 @@
 """Names, formats, ranges and defaults of everything that a user may choose, each written once.
 
-Only the standard library is imported here, so that the command line can read it without waiting for anything.
+Nothing but the standard library and our errors is imported here, so that the command line can read it at once.
 """
 
 from __future__ import annotations
@@ -8,27 +8,37 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from photochrom.errors import InputError
+
 
 @dataclass(frozen=True)
 class Format:
     """A file format that photographs are written in.
 
-    suffixes: of its files, the usual one first. deep: it can hold 16 bits per channel. alpha: it can hold transparency.
+    label: its name for people. suffixes: of its files, the usual one first. loader: the operation of libvips that reads
+    it, "" if another library does. deep: it can hold 16 bits per channel. alpha: it can hold transparency. lossy: it
+    has a quality.
     """
 
+    label: str
     suffixes: tuple[str, ...]
+    loader: str = ""
     deep: bool = False
     alpha: bool = False
+    lossy: bool = False
 
 
+# To add a format: a line here, and its options in photo/encoding.py.
 FORMATS = {
-    "jpeg": Format((".jpg", ".jpeg", ".jpe", ".jfif")),
-    "png": Format((".png",), deep=True, alpha=True),
-    "webp": Format((".webp",), alpha=True),
-    "tiff": Format((".tif", ".tiff"), deep=True, alpha=True),
-    "bmp": Format((".bmp",)),
-    "avif": Format((".avif",), alpha=True),
+    "jpeg": Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), "jpegload", lossy=True),
+    "png": Format("PNG", (".png",), "pngload", deep=True, alpha=True),
+    "webp": Format("WebP", (".webp",), "webpload", alpha=True, lossy=True),
+    "tiff": Format("TIFF", (".tif", ".tiff"), "tiffload", deep=True, alpha=True),
+    "bmp": Format("BMP", (".bmp",)),
+    "avif": Format("AVIF", (".avif",), "heifload", alpha=True, lossy=True),
 }
+FORMAT_LABELS = ", ".join(f.label for f in FORMATS.values())
+LOSSY_LABELS = ", ".join(f.label for f in FORMATS.values() if f.lossy)
 READABLE_SUFFIXES = frozenset(s for f in FORMATS.values() for s in f.suffixes) | {".heic", ".heif", ".gif"}
 
 
@@ -42,6 +52,11 @@ class Range:
 
     def __contains__(self, value: float) -> bool:
         return value >= self.low and (self.high is None or value <= self.high)
+
+    def check(self, value: float, name: str) -> None:
+        """Raises InputError, with the setting's name, for a value out of range."""
+        if value not in self:
+            raise InputError(f"the {name} is {self.low:g} to {self.high:g}, not {value:g}")
 
 
 # How a photograph is colored

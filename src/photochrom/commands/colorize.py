@@ -125,6 +125,7 @@ def _colorize_stream(colorizer: Colorizer, request: Request) -> None:
 
     (colored,) = color(sys.stdin.buffer.read(), "standard input", request, colorizer)
     sys.stdout.buffer.write(colored.content)
+    sys.stdout.buffer.flush()  # a full disk is noticed here, and not when Python ends
 
 
 def _report(outcomes: list[Outcome], is_terminal: bool) -> None:

@@ -11,6 +11,7 @@ import click
 from photochrom.settings import (
     DEFAULT_MODEL,
     FORMATS,
+    LOSSY_LABELS,
     MAX_PIXELS,
     MEGAPIXEL_MEMORY,
     QUALITY,
@@ -51,7 +52,7 @@ def output_options(command: Command) -> Command:
         type=whole(QUALITY),
         default=int(QUALITY.default),
         show_default=True,
-        help="Quality, 1-100, for JPEG, WebP and AVIF.",
+        help=f"Quality, 1-100, for {LOSSY_LABELS}.",
     )
     format = click.option(
         "--format",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from contextlib import suppress
 from functools import partial, wraps
 from html import escape
 from itertools import count
@@ -19,8 +19,8 @@ from photochrom.darkroom.album import color_album
 from photochrom.darkroom.drawing import thumbnail, with_marks, write_preview
 from photochrom.darkroom.session import SEEDS, Session, open_session
 from photochrom.darkroom.store import SessionStore
-from photochrom.errors import PhotochromError
-from photochrom.photo.hints import HintFile, format_hint_file
+from photochrom.errors import InputError, PhotochromError
+from photochrom.photo.hints import format_hint_file
 from photochrom.service.service import Service, Upload, safe_stem
 from photochrom.settings import FORMATS, READABLE_SUFFIXES
 
@@ -238,12 +238,10 @@ class Page:
     def _save(self, name: str | None, format_name: str) -> Outputs:
         session = self._change(name, lambda session: session)
         source, chosen_hints = session.source, session.look.hints
-        hints = HintFile(chosen_hints, session.size)
-        chosen = None if format_name == AS_IT_IS else format_name
-        look = replace(session.look, hints=(), hint_file=hints)
-        upload = Upload(source.read_bytes, source.name, Request(look, Output(chosen), self.service.limits.pixels))
+        output = Output(None if format_name == AS_IT_IS else format_name)
+        upload = Upload(source.read_bytes, source.name, Request(session.look, output, self.service.limits.pixels))
         folder = source.parent.parent / f"saved-{next(self._numbers)}"
-        folder.mkdir()
+        folder.mkdir(parents=True)
         with self.service.slot():
             result = self.service.submit(partial(self.service.color, upload, folder)).result()
         files = [result.path.rename(folder / result.name)]
@@ -260,7 +258,8 @@ class Page:
         name, folder = self.store.create()
         yield {self.album_status: told(f"0 of {len(uploads)} done"), self.zip: None}
         for progress in color_album(self.service, [Path(upload) for upload in uploads], folder, strength):
-            self.store.touch(name)
+            with suppress(InputError):  # closed meanwhile: what is colored already still comes
+                self.store.touch(name)
             colored = progress.done - len(progress.failures)
             text = f"{progress.done} of {progress.total} done: {colored} colored, {len(progress.failures)} failed"
             outputs = {self.album_status: told(text, [why for _, why in progress.failures])}

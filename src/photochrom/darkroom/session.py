@@ -15,6 +15,7 @@ from photochrom.coloring import Look
 from photochrom.inference.colorizer import Coloring
 from photochrom.photo.color import PixelArray, join
 from photochrom.photo.decoding import read_photograph
+from photochrom.photo.encoding import to_8_bits
 from photochrom.photo.hints import Hint, HintFile
 from photochrom.photo.photograph import Photograph
 from photochrom.photo.vips import pyvips
@@ -183,6 +184,6 @@ def shrink(photograph: Photograph, side: int) -> PixelArray:
     """A photograph's pixels as uint8, with a long side of at most `side`."""
     pixels = photograph.pixels
     if pixels.dtype == np.uint16:
-        pixels = (pixels >> 8).astype(np.uint8)
+        pixels = to_8_bits(pixels)
     scale = side / max(pixels.shape[:2])
     return pixels if scale >= 1 else pyvips.Image.new_from_array(pixels).resize(scale).numpy()

@@ -50,9 +50,7 @@ class Colorizer:
         working_size: int = DEFAULT_WORKING_SIZE,
         threads: int = 0,
     ):
-        if working_size not in WORKING_SIZE:
-            low, high = WORKING_SIZE.low, WORKING_SIZE.high
-            raise InputError(f"the working size is {low} to {high} pixels, not {working_size}")
+        WORKING_SIZE.check(working_size, "working size in pixels")
         self.backend = load_model(model, threads) if isinstance(model, str) else model
         self.working_size = working_size
         self.threads = threads or cpu_count() or 1
@@ -72,14 +70,14 @@ class Colorizer:
         plausible one. hints: colors at places, in pixels. Returns (H, W, 3) of the same type, whose L is the
         input's. Raises InputError.
         """
-        check_strength(strength)
+        STRENGTH.check(strength, "strength")
         return self.apply(pixels, self.predict_one(pixels, seed, hints), strength)
 
     def colorize_batch(
         self, photographs: Sequence[PixelArray], *, strength: float = 1.0, seed: int | None = None
     ) -> list[PixelArray]:
         """Color several photographs; those of one shape go through the network together."""
-        check_strength(strength)
+        STRENGTH.check(strength, "strength")
         colorings = self.predict(photographs, seed=seed)
         return [self.apply(p, c, strength) for p, c in zip(photographs, colorings, strict=True)]
 
@@ -114,7 +112,7 @@ class Colorizer:
 
     def apply(self, pixels: PixelArray, coloring: Coloring, strength: float = 1.0) -> PixelArray:
         """Join a photograph's luminance with a coloring at full size; fast enough to try several strengths."""
-        check_strength(strength)
+        STRENGTH.check(strength, "strength")
         guided = coloring.guided(strength)
         result = np.empty((*pixels.shape[:2], 3), pixels.dtype)
         with ThreadPoolExecutor(self.threads) as pool:
@@ -148,12 +146,6 @@ class Colorizer:
         chroma = (chroma + mirrored[..., ::-1]) / 2
         enlarged = (enlarge_along_edges(c, p[0]) for c, p in zip(chroma, padded, strict=True))
         return [c[:, :height, :width] for c in enlarged]
-
-
-def check_strength(strength: float) -> None:
-    """Raises InputError for a strength out of range."""
-    if strength not in STRENGTH:
-        raise InputError(f"the strength is {STRENGTH.low:g} to {STRENGTH.high:g}, not {strength:g}")
 
 
 def working_shape(height: int, width: int, working_size: int) -> tuple[int, int]:

@@ -14,14 +14,13 @@ import numpy as np
 
 from photochrom.errors import InputError, TooLargeError, reason_of
 from photochrom.photo.color import PixelArray
-from photochrom.photo.encoding import first_line
 from photochrom.photo.photograph import Photograph
-from photochrom.photo.vips import pyvips
-from photochrom.settings import MAX_PIXELS
+from photochrom.photo.vips import first_line, pyvips
+from photochrom.settings import FORMAT_LABELS, FORMATS, MAX_PIXELS
 
 MIN_SIDE = 8  # pixels: in a smaller picture there is nothing to recognize
 MAX_ASPECT = 100.0  # longer strips shrink to nothing at the network's size
-LOADER_FORMATS = {"jpegload": "jpeg", "pngload": "png", "webpload": "webp", "tiffload": "tiff", "heifload": "avif"}
+LOADER_FORMATS = {f.loader: name for name, f in FORMATS.items() if f.loader}
 KEPT_METADATA = ("exif-", "xmp-", "iptc-", "png-comment", "resolution-unit", "image-description")
 STALE_METADATA = {"exif-ifd0-Orientation", "exif-ifd1-Orientation", "jpeg-thumbnail-data"}
 
@@ -167,5 +166,5 @@ def _diagnosis(data: bytes, error: pyvips.Error) -> str:
     if start.startswith((b"<!doctype", b"<html")):
         return "is a web page, not a photograph: download the picture itself"
     if "not in a known format" in str(error):
-        return "is not a photograph in a format this program reads (JPEG, PNG, WebP, TIFF, BMP, AVIF)"
+        return f"is not a photograph in a format this program reads ({FORMAT_LABELS})"
     return f"is damaged or incomplete ({first_line(error)})"

@@ -1,6 +1,6 @@
 """Encoding pixels to the content of a file.
 
-To add a format: a line in settings.FORMATS, and its options in OPTIONS here (or a writer beside `_encode_bmp`).
+To add a format: a line in settings.FORMATS, and its options in OPTIONS here (or a function beside `_encode_bmp`).
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from photochrom.errors import OutputError
+from photochrom.errors import EncodingError, InputError
 from photochrom.photo.color import PixelArray
-from photochrom.photo.vips import pyvips
-from photochrom.settings import FORMATS
+from photochrom.photo.vips import first_line, pyvips
+from photochrom.settings import FORMATS, QUALITY
 
-# Options of libvips for each format; lossy formats also get the quality, as "Q".
+# What libvips is told for each format; lossy formats also get the quality, as "Q".
 OPTIONS: dict[str, dict[str, Any]] = {
     "jpeg": {"subsample_mode": "off", "optimize_coding": True},
     "png": {},
@@ -25,7 +25,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "tiff": {"compression": "deflate", "predictor": "horizontal"},
     "avif": {"compression": "av1", "subsample_mode": "off"},
 }
-LOSSY = {"jpeg", "webp", "avif"}
 
 
 def encode(
@@ -36,12 +35,16 @@ def encode(
     format: str,
     quality: int,
 ) -> bytes:
-    """Encode the parts of a `Photograph` to the content of a file. Raises OutputError.
+    """Encode the parts of a `Photograph` to the content of a file.
 
-    If the format can't hold 16 bits, they become 8. If it can't hold transparency, that is left out.
+    If the format can't hold 16 bits, they become 8. If it can't hold transparency, that is left out. Raises InputError
+    for an unknown format or quality, and EncodingError for a photograph that the format can't hold.
     """
+    if format not in FORMATS:
+        raise InputError(f"no photograph format is called {format!r}: choose one of {', '.join(FORMATS)}")
+    QUALITY.check(quality, "quality")
     if not FORMATS[format].deep and pixels.dtype == np.uint16:
-        pixels, alpha = _to_8_bits(pixels), None if alpha is None else _to_8_bits(alpha)
+        pixels, alpha = to_8_bits(pixels), None if alpha is None else to_8_bits(alpha)
     if format == "bmp":
         return _encode_bmp(pixels)
     deep = pixels.dtype == np.uint16
@@ -50,7 +53,9 @@ def encode(
         pixels = np.concatenate([channels, alpha[..., None]], axis=2)
     color = pixels.ndim == 3 and pixels.shape[2] >= 3
     interpretation = ("rgb16" if deep else "srgb") if color else ("grey16" if deep else "b-w")
-    options = OPTIONS[format] | ({"profile": "srgb"} if color else {}) | ({"Q": quality} if format in LOSSY else {})
+    options = (
+        OPTIONS[format] | ({"profile": "srgb"} if color else {}) | ({"Q": quality} if FORMATS[format].lossy else {})
+    )
     try:
         image = pyvips.Image.new_from_array(np.ascontiguousarray(pixels), interpretation=interpretation)
         image = image.copy(xres=resolution[0], yres=resolution[1])
@@ -59,7 +64,7 @@ def encode(
         image.set_type(pyvips.GValue.gint_type, "orientation", 1)  # decoding has turned the photograph upright
         return bytes(image.write_to_buffer(FORMATS[format].suffixes[0], **options))
     except pyvips.Error as error:
-        raise OutputError(f"the photograph can't be encoded as {format}: {first_line(error)}") from error
+        raise EncodingError(f"can't be written as {FORMATS[format].label}: {first_line(error)}") from error
 
 
 def _encode_bmp(pixels: PixelArray) -> bytes:
@@ -70,11 +75,6 @@ def _encode_bmp(pixels: PixelArray) -> bytes:
     return buffer.getvalue()
 
 
-def _to_8_bits(values: PixelArray) -> NDArray[np.uint8]:
+def to_8_bits(values: PixelArray) -> NDArray[np.uint8]:
+    """16-bit values, rounded to 8 bits."""
     return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
-def first_line(error: Exception) -> str:
-    """The line of a libvips error that says what is wrong; the one before it only names the operation."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[1] if len(lines) > 1 else lines[0] if lines else "unknown reason"

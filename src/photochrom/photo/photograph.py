@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from photochrom.disk import replacing
-from photochrom.errors import OutputError, reason_of
+from photochrom.errors import EncodingError, OutputError, reason_of
 from photochrom.photo.color import PixelArray
 from photochrom.photo.encoding import encode
 from photochrom.settings import QUALITY, format_of, written_suffixes
@@ -40,7 +40,11 @@ class Photograph:
         if format is None:
             choices = ", ".join(written_suffixes())
             raise OutputError(f"no photograph format is called {path.suffix or path.name!r}: choose one of {choices}")
-        write_bytes(path, self.encode(format, quality))
+        try:
+            content = self.encode(format, quality)
+        except EncodingError as error:
+            raise OutputError(f"{path} {error}") from error
+        write_bytes(path, content)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -13,4 +13,10 @@ import pyvips
 # GLib aborts a process that warns inside a warning. Two of 20,000 damaged files ended their process that way.
 pyvips._remove_log_handler()
 
-__all__ = ["pyvips"]
+__all__ = ["first_line", "pyvips"]
+
+
+def first_line(error: Exception) -> str:
+    """The line of a libvips error that says what is wrong; the one before it only names the operation."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[1] if len(lines) > 1 else lines[0] if lines else "unknown reason"

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -24,7 +25,7 @@ from photochrom.server.metrics import Measurement, Metrics
 from photochrom.server.problems import Refusal, add_handlers, documented
 from photochrom.service.jobs import Job, Jobs
 from photochrom.service.service import Service, Upload
-from photochrom.settings import FORMATS, QUALITY, STRENGTH, VARIANTS, Limits
+from photochrom.settings import FORMATS, LOSSY_LABELS, QUALITY, STRENGTH, VARIANTS, Limits
 
 FormatName = Enum("FormatName", {name: name for name in FORMATS})  # type: ignore[misc]  # mypy reads literals only
 Seed = Annotated[int, Field(ge=0, lt=2**53)]  # JSON's numbers are exact up to here
@@ -80,7 +81,9 @@ def create_app(service: Service, token: str | None = None, hosts: frozenset[str]
     ) -> FileResponse:
         """Color a photograph; with several variants, a ZIP of them."""
         # If the request ends early, work that still waits for a worker is dropped.
-        result = await asyncio.wrap_future(service.submit(lambda: service.color(upload, folder)))
+        # An abandoned request's work is dropped: what waits is cancelled, and what is in work finds its folder gone.
+        work = partial(service.color, upload, folder, is_abandoned=lambda: not folder.exists())
+        result = await asyncio.wrap_future(service.submit(work))
         return FileResponse(result.path, media_type=result.media_type, filename=result.name)
 
     @app.post(
@@ -99,7 +102,7 @@ def create_app(service: Service, token: str | None = None, hosts: frozenset[str]
         return state_of(job)
 
     @app.get("/v1/jobs/{id}", responses=documented(404, 422, *refusals), dependencies=guarded)
-    async def find_job(id: str) -> JobState:
+    def find_job(id: str) -> JobState:
         """The state of a job."""
         return state_of(jobs.find(id))
 
@@ -109,7 +112,7 @@ def create_app(service: Service, token: str | None = None, hosts: frozenset[str]
         responses=PICTURES | documented(404, 409, 422, *refusals),
         dependencies=guarded,
     )
-    async def fetch_result(id: str) -> FileResponse:
+    def fetch_result(id: str) -> FileResponse:
         """The result of a job."""
         job = jobs.find(id)
         if job.state != "done" or job.result is None:
@@ -117,7 +120,7 @@ def create_app(service: Service, token: str | None = None, hosts: frozenset[str]
         return FileResponse(job.result.path, media_type=job.result.media_type, filename=job.result.name)
 
     @app.delete("/v1/jobs/{id}", status_code=204, responses=documented(404, 422, *refusals), dependencies=guarded)
-    async def forget_job(id: str) -> None:
+    def forget_job(id: str) -> None:
         """Delete a job and its result."""
         jobs.forget(jobs.find(id))
 
@@ -161,7 +164,7 @@ def upload_reader(limits: Limits) -> Callable[..., Awaitable[Upload]]:
             FormatName | Absent, Form(description="Format of the result.  [default: the photograph's own]")
         ] = None,
         quality: Annotated[
-            int, Form(ge=QUALITY.low, le=QUALITY.high, description="Quality, 1-100, for JPEG, WebP and AVIF")
+            int, Form(ge=QUALITY.low, le=QUALITY.high, description=f"Quality, 1-100, for {LOSSY_LABELS}")
         ] = int(QUALITY.default),
     ) -> Upload:
         look = Look(strength, seed, hint_file=parse_hint_file(hints, "the field hints") if hints else None)

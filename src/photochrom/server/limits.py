@@ -8,8 +8,8 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from photochrom.errors import Busy, Stopping
-from photochrom.server.problems import STATUSES, problem
+from photochrom.errors import Busy
+from photochrom.server.problems import problem, problem_of
 from photochrom.service.service import Service
 
 
@@ -30,8 +30,9 @@ class RequestLimits:
         try:
             self.service.take_slot()
         except Busy as busy:
-            status = STATUSES[Stopping if isinstance(busy, Stopping) else Busy]
-            await problem(status, str(busy), busy.retry_after)(scope, receive, send)
+            response = problem_of(busy)
+            assert response is not None
+            await response(scope, receive, send)
             return
         exchange = Exchange(self, receive, send)
         try:

@@ -69,18 +69,23 @@ def problem(status: int, detail: str, retry_after: int | None = None) -> JSONRes
     return JSONResponse(body.model_dump(), status, headers, MEDIA_TYPE)
 
 
+def problem_of(error: PhotochromError) -> JSONResponse | None:
+    """The response to an error of the user's or of the moment; None for one of ours."""
+    if isinstance(error, Refusal):
+        return problem(error.status, str(error), error.retry_after)
+    status = next((status for kind, status in STATUSES.items() if isinstance(error, kind)), None)
+    return None if status is None else problem(status, str(error), getattr(error, "retry_after", None))
+
+
 def add_handlers(app: FastAPI) -> None:
     """Make an application answer every error with problem+json."""
 
     @app.exception_handler(PhotochromError)
     async def refuse(request: Request, error: PhotochromError) -> JSONResponse:
-        status = next((status for kind, status in STATUSES.items() if isinstance(error, kind)), None)
-        if isinstance(error, Refusal):
-            status = error.status
-        if status is not None:
-            return problem(status, str(error), getattr(error, "retry_after", None))
-        log.error("%s", error)
-        return problem(500, OUR_FAULT)
+        response = problem_of(error)
+        if response is None:
+            log.error("%s", error)
+        return response or problem(500, OUR_FAULT)
 
     @app.exception_handler(RequestValidationError)
     async def explain(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 
+from photochrom.errors import Stopping
 from photochrom.inference.colorizer import Coloring, Colorizer
 from photochrom.photo.color import PixelArray
 from photochrom.photo.hints import Hint
@@ -36,13 +37,17 @@ class Batcher:
         self.colorizer = colorizer
         self.observe: Callable[[int], None] = lambda size: None  # is called with the size of every batch
         self._waiting: SimpleQueue[Pending | None] = SimpleQueue()
+        self._lock, self._closed = Lock(), False
         self._thread = Thread(target=self._work, name="network", daemon=True)
         self._thread.start()
 
     def predict_one(self, pixels: PixelArray, seed: int | None = None, hints: Sequence[Hint] = ()) -> Coloring:
         """The network's prediction for a photograph; waits until it is ready. Raises what the Colorizer raises."""
         pending = Pending(pixels, seed, tuple(hints))
-        self._waiting.put(pending)
+        with self._lock:
+            if self._closed:
+                raise Stopping("the server is stopping: try again in a minute", retry_after=60)
+            self._waiting.put(pending)
         return pending.result.result()
 
     def apply(self, pixels: PixelArray, coloring: Coloring, strength: float = 1.0) -> PixelArray:
@@ -51,7 +56,9 @@ class Batcher:
 
     def close(self) -> None:
         """Finish the predictions that wait, then stop."""
-        self._waiting.put(None)
+        with self._lock:
+            self._closed = True
+            self._waiting.put(None)
         self._thread.join()
 
     def _work(self) -> None:
@@ -76,7 +83,8 @@ class Batcher:
         for seed, group in by_seed.items():
             self.observe(len(group))
             try:
-                colorings = self.colorizer.predict([q.pixels for q in group], seed=seed, hints=[q.hints for q in group])
+                pixels, hints = [each.pixels for each in group], [each.hints for each in group]
+                colorings = self.colorizer.predict(pixels, seed=seed, hints=hints)
             except Exception as error:  # one bad photograph must not make the others of its batch fail
                 self._predict_one_by_one(group, error)
                 continue

@@ -61,6 +61,8 @@ class Jobs:
             self.forget(job)
             raise
         job.future.add_done_callback(lambda future: self._end(job, future))
+        if job.abandoned:  # closed meanwhile
+            self.forget(job)
         return job
 
     def find(self, name: str) -> Job:
@@ -95,12 +97,12 @@ class Jobs:
 
     def _end(self, job: Job, future: Future[None]) -> None:
         job.ended = time.monotonic()
-        error = None if future.cancelled() else future.exception()
+        error = Abandoned() if future.cancelled() else future.exception()
         if error is None:
             job.state = "done"
-        elif isinstance(error, InputError):
+        elif isinstance(error, (InputError, Abandoned)):
             job.detail, job.state = str(error), "failed"
-        elif not isinstance(error, Abandoned):
+        else:
             log.error("a job failed", exc_info=error)
             job.detail, job.state = OUR_FAULT, "failed"
         if job.abandoned:

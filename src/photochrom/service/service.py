@@ -114,6 +114,12 @@ class Service:
         self._pool.shutdown(wait=True)
         self.batcher.close()
 
+    def give_up(self) -> None:
+        """Take no new requests, and don't begin what waits for a worker."""
+        with self._lock:
+            self.closing = True
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
 
 def safe_stem(name: str) -> str:
     """A file name's stem without folders; the name may come from any system."""

@@ -289,8 +289,8 @@ def change_config(config: TrainingConfig, changes: Sequence[str]) -> TrainingCon
         except ValueError:
             value = text
         old = place[last]
-        if isinstance(old, float) and isinstance(value, int):
-            value = float(value)
+        if isinstance(old, float) and type(value) is int:
+            value = float(min(value, 10**300))
         if type(value) is not type(old) and not (isinstance(old, tuple) and isinstance(value, list)):
             raise TrainingError(f"{name} must be {KINDS[type(old)]} such as {json.dumps(old)}, not {text}")
         place[last] = value

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import io
 import os
-import zipfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 
 import numpy as np
-import pyvips
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from photochrom.photo import collections
 from photochrom.photo.collections import Member
+from photochrom.photo.vips import pyvips
 
 THREADS = min(4, os.cpu_count() or 1)
 CHUNK = 256  # photographs decoded at a time
@@ -24,20 +23,7 @@ MAX_ASPECT = 1.5  # of the long side to the short one; the rest is cut off on bo
 def decode_all(members: list[Member], side: int) -> Iterator[NDArray[np.uint8] | None]:
     """Each photograph as `decode` makes it, in order; None for a damaged one."""
     _limit_avif_threads()
-    with ExitStack() as stack, ThreadPoolExecutor(THREADS) as pool:
-        sources = {m.source for m in members if not m.source.is_dir()}
-        archives = {source: stack.enter_context(zipfile.ZipFile(source)) for source in sources}
-
-        def decode_member(member: Member) -> NDArray[np.uint8] | None:
-            try:
-                archive = archives.get(member.source)
-                data = archive.read(member.name) if archive else (member.source / member.name).read_bytes()
-                return decode(data, side)
-            except (pyvips.Error, zipfile.BadZipFile, OSError):
-                return None
-
-        for start in range(0, len(members), CHUNK):
-            yield from pool.map(decode_member, members[start : start + CHUNK])
+    return collections.decode_all(members, lambda data: decode(data, side), THREADS)
 
 
 def _limit_avif_threads() -> None:
@@ -76,7 +62,7 @@ def _decode_plain(data: bytes, side: int) -> NDArray[np.uint8] | None:
         if (width, height) != image.size:
             image = image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
         return np.asarray(image)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Exception:  # Pillow raises many kinds for a damaged file, and libvips may still read it
         return None
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pyvips
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from photochrom.networks.build import AnyGenerator
 from photochrom.networks.lab import lab_to_rgb, rgb_to_lab
+from photochrom.photo.vips import pyvips
 
 SHOWN = 12  # photographs on a sheet
 SIDE = 256  # pixels
