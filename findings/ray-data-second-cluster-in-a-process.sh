@@ -41,4 +41,5 @@ except ray.exceptions.ActorDiedError as error:
 else:
     raise SystemExit("the third run works now")
 PYTHON
-RAY_USAGE_STATS_ENABLED=0 "$folder/venv/bin/python" "$folder/runs.py" 2> "$folder/errors" || { tail "$folder/errors"; exit 1; }
+RAY_USAGE_STATS_ENABLED=0 "$folder/venv/bin/python" "$folder/runs.py" 2> "$folder/errors" | tee "$folder/output" || true
+grep -q "on the cluster again: ActorDiedError: True" "$folder/output"
