@@ -37,7 +37,7 @@ from photochrom.archive.stores import open_store
 from photochrom.archive.worker import STOPPED, Work, Worker
 from photochrom.coloring import Look, Output, Request
 from photochrom.disk import UNFINISHED
-from photochrom.errors import InputError, OutputError
+from photochrom.errors import InputError
 
 pytestmark = pytest.mark.xdist_group("ray")
 COUNT = 24  # in two blocks, the engine's units: one for each of two workers

@@ -81,7 +81,7 @@ class Predictor(Protocol):
         """The network's prediction for a photograph."""
         ...
 
-    def apply(self, pixels: PixelArray, coloring: Coloring, strength: float = 1.0) -> PixelArray:
+    def apply(self, pixels: PixelArray, coloring: Coloring, strength: float = STRENGTH.default) -> PixelArray:
         """The photograph joined with its coloring, at full size."""
         ...
 

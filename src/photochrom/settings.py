@@ -93,6 +93,9 @@ class Limits:
     keep: float = 3600.0  # seconds a finished job or an untouched page is kept
 
 
+# How colorizers are compared
+PROTOCOL_NAMES = ("default", "val5k", "val50k")  # photographs of evaluation/protocols.py
+
 PORT = 7878  # of the server
 
 # How often an archive tries a file that crashes or hangs, and how long each time

@@ -26,7 +26,7 @@ from photochrom.coloring import Request, color
 from photochrom.errors import PhotochromError, reason_of
 from photochrom.inference.colorizer import Colorizer
 from photochrom.inference.weights import BUNDLED_MODELS, load_model
-from photochrom.settings import FORMATS, TRIES, TRY_SECONDS
+from photochrom.settings import FORMATS, MAX_PIXELS, TRIES, TRY_SECONDS
 
 STOPPED = "stopped"  # the destination can't be written: the run ends, and this row doesn't enter the manifest
 IN_FLIGHT = 3  # files that an actor handles at a time: one read, one colored, one written
@@ -69,16 +69,16 @@ class Work:
     @property
     def settings(self) -> str:
         """Everything except source and model that determines an output, as JSON."""
-        look, output = self.request.look, self.request.output
-        return json.dumps(
-            {
-                "format": output.format,
-                "quality": output.quality,
-                "seed": look.seed,
-                "strength": look.strength,
-                "working_size": self.working_size,
-            }
-        )
+        look, output, max_pixels = self.request.look, self.request.output, self.request.max_pixels
+        settings: dict[str, Any] = {
+            "format": output.format,
+            "quality": output.quality,
+            "seed": look.seed,
+            "strength": look.strength,
+            "working_size": self.working_size,
+        }
+        # The default is left out, so that manifests of earlier versions count.
+        return json.dumps(settings if max_pixels == MAX_PIXELS else settings | {"max_pixels": max_pixels})
 
     def output_name(self, source: str) -> str:
         """The name of a source's color version."""

@@ -9,8 +9,7 @@ import click
 
 from photochrom.commands.options import ANY_PATH, EXISTING, working_size_option
 from photochrom.errors import InputError
-
-PROTOCOL_NAMES = ("default", "val5k", "val50k")  # as evaluation.protocols.PROTOCOLS; a test holds them equal
+from photochrom.settings import PROTOCOL_NAMES
 
 
 @click.command(short_help="Measure colorizers on color photographs.")

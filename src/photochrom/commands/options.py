@@ -33,7 +33,7 @@ def whole(range: Range) -> click.IntRange:
 def look_options(command: Command) -> Command:
     """--strength and --seed."""
     seed = click.option(
-        "--seed", type=click.IntRange(0), help="Number of another plausible coloring.  [default: the likeliest one]"
+        "--seed", type=click.IntRange(0), help="Seed of another plausible coloring.  [default: the likeliest coloring]"
     )
     strength = click.option(
         "--strength",

@@ -18,7 +18,7 @@ from photochrom.errors import InputError
 @click.option(
     "--validation", multiple=True, type=EXISTING, help="Photographs to show on the sample sheets.  [default: PHOTOS]"
 )
-@click.option("--from", "start", type=EXISTING, help="Checkpoint or run whose networks to start from.")
+@click.option("--from", "start", type=EXISTING, help="Run or checkpoint to take the networks from.")
 @click.option("--teacher", "teachers", multiple=True, type=EXISTING, help="Run to learn from; repeatable.")
 @click.option("--resume", is_flag=True, help="Continue the training in RUN, with its own configuration.")
 @click.option("--steps", type=click.IntRange(1), help="Steps of the whole training; all stages are scaled.")
@@ -32,14 +32,14 @@ from photochrom.errors import InputError
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="GPUs or processes on this machine.",
+    help="Number of GPUs or processes on this machine.",
 )
 @click.option(
     "--nodes",
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Machines, when started by torchrun.",
+    help="Number of machines, if started by torchrun.",
 )
 @click.option("--accelerator", default="auto", show_default=True, help="Hardware to train on: auto, cpu, cuda or mps.")
 @click.option("--precision", help="Number format: 32-true, bf16-mixed or 16-mixed.  [default: bf16-mixed if supported]")

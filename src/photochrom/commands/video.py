@@ -35,9 +35,9 @@ CRF_DEFAULTS = ", ".join(f"{codec.crf} for {name}" for name, codec in CODECS.ite
 @click.option(
     "--hints",
     type=ANY_PATH,
-    help="JSON file of color hints, which follow what they were put on through its shot.",
+    help="JSON file of color hints, which follow their objects within a shot.",
 )
-@click.option("--flicker", is_flag=True, help="Color every frame by itself, without holding colors together.")
+@click.option("--flicker", is_flag=True, help="Color every frame by itself; colors may flicker.")
 @click.option("--overwrite", is_flag=True, help="Write OUT even if it exists.")
 @model_option
 @working_size_option

@@ -17,6 +17,7 @@ from photochrom.evaluation.metrics import colorfulness
 from photochrom.evaluation.protocols import Truths, read_outputs
 from photochrom.inference.colorizer import Colorizer
 from photochrom.photo.color import FloatArray, join, rgb_to_lab
+from photochrom.settings import STRENGTH
 
 BATCH = 16  # photographs per prediction
 SCALES = (0.5, 1.5)  # strengths of the copies that are compared beside every contestant
@@ -36,7 +37,7 @@ class Contestant:
 
     name: str
     chromas: FloatArray
-    strength: float = 1.0
+    strength: float = STRENGTH.default
 
     def chroma(self, number: int) -> FloatArray:
         """Chroma (2, S, S) of one photograph."""

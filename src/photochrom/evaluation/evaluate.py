@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import tempfile
@@ -43,7 +42,6 @@ from photochrom.evaluation.patchiness import one_color_regions, region_spread
 from photochrom.evaluation.protocols import PROTOCOLS, Protocol, Truths, read_truths, write_inputs
 from photochrom.evaluation.results import MEASURES, Evaluation, Scores, TrueMeasures
 from photochrom.inference.colorizer import DEFAULT_WORKING_SIZE, Colorizer
-from photochrom.inference.weights import BUNDLED_MODELS, read_bundled
 from photochrom.photo.color import FloatArray, join, rgb_to_lab
 from photochrom.photo.hints import Hint
 
@@ -89,7 +87,7 @@ def evaluate(
         write_inputs(truths, inputs)
     true, regions = _measure_truths(truths)
     evaluation = Evaluation(
-        truths.names, true, [], settings=_settings(protocol, models, outputs or {}, working_size, len(truths))
+        truths.names, true, [], settings=_settings(protocol, colorizers, outputs or {}, working_size, len(truths))
     )
     true_features = _read_features(features, truths.rgb8)
     with tempfile.TemporaryDirectory(prefix="photochrom-evaluate-") as scratch:
@@ -293,7 +291,7 @@ def _strip(number: int, truths: Truths, contestants: list[Contestant]) -> NDArra
 
 
 def _settings(
-    protocol: Protocol, models: Sequence[str], outputs: Mapping[str, Path], working_size: int, count: int
+    protocol: Protocol, colorizers: Mapping[str, Colorizer], outputs: Mapping[str, Path], working_size: int, count: int
 ) -> dict[str, object]:
     return {
         "photochrom": __version__,
@@ -304,17 +302,10 @@ def _settings(
         "photographs": count,
         "side": protocol.side,
         "working_size": working_size,
-        "models": {name: _checksum(name) for name in models},
+        "models": {name: colorizer.backend.info.digest for name, colorizer in colorizers.items()},
         "outputs": list(outputs),
         "features": "FD-lite and KID-lite: EfficientNet-Lite0 (ImageNet), 1280 pooled features at 224 px",
     }
-
-
-def _checksum(model: str) -> str | None:
-    """SHA-256 of a model's file; None for a training run, which changes."""
-    if model in BUNDLED_MODELS:
-        return hashlib.sha256(read_bundled(model)).hexdigest()
-    return hashlib.sha256(Path(model).read_bytes()).hexdigest() if Path(model).is_file() else None
 
 
 def _version(package: str) -> str | None:

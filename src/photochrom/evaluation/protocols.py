@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from photochrom.errors import InputError, OutputError, reason_of
+from photochrom.disk import make_folder
+from photochrom.errors import InputError
 from photochrom.photo.collections import decode_squares, find_photographs
 from photochrom.photo.color import FloatArray, join, luminance_of, rgb_to_lab
 from photochrom.photo.photograph import Photograph
@@ -71,10 +72,7 @@ def read_truths(sources: list[Path], protocol: Protocol, limit: int | None = Non
 
 def write_inputs(truths: Truths, folder: Path) -> None:
     """Write every photograph in gray as NAME.png, for another tool to color. Raises OutputError."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot make the folder {folder}: {reason_of(error)}") from error
+    make_folder(folder)
     for name, rgb8 in zip(truths.names, truths.rgb8, strict=True):
         Photograph(gray_of(rgb8)).save(folder / f"{name}.png")
 

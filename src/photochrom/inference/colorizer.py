@@ -31,7 +31,7 @@ class Coloring:
     chroma: FloatArray
     luminance: FloatArray
 
-    def guided(self, strength: float = 1.0) -> GuidedChroma:
+    def guided(self, strength: float = STRENGTH.default) -> GuidedChroma:
         """The chroma, times strength, as a function of full-size luminance."""
         return guide_chroma(self.chroma * np.float32(strength), self.luminance)
 
@@ -59,7 +59,7 @@ class Colorizer:
         self,
         pixels: PixelArray,
         *,
-        strength: float = 1.0,
+        strength: float = STRENGTH.default,
         seed: int | None = None,
         hints: Sequence[Hint] = (),
     ) -> PixelArray:
@@ -74,7 +74,7 @@ class Colorizer:
         return self.apply(pixels, self.predict_one(pixels, seed, hints), strength)
 
     def colorize_batch(
-        self, photographs: Sequence[PixelArray], *, strength: float = 1.0, seed: int | None = None
+        self, photographs: Sequence[PixelArray], *, strength: float = STRENGTH.default, seed: int | None = None
     ) -> list[PixelArray]:
         """Color several photographs; those of one shape go through the network together."""
         STRENGTH.check(strength, "strength")
@@ -110,7 +110,7 @@ class Colorizer:
                 colorings[i] = Coloring(corrected, smalls[i])
         return [colorings[i] for i in range(len(photographs))]
 
-    def apply(self, pixels: PixelArray, coloring: Coloring, strength: float = 1.0) -> PixelArray:
+    def apply(self, pixels: PixelArray, coloring: Coloring, strength: float = STRENGTH.default) -> PixelArray:
         """Join a photograph's luminance with a coloring at full size; fast enough to try several strengths."""
         STRENGTH.check(strength, "strength")
         guided = coloring.guided(strength)

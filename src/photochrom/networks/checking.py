@@ -11,7 +11,7 @@ from photochrom.errors import TrainingError
 
 
 @dataclass(frozen=True)
-class Limits:
+class Bounds:
     """The numbers from low to high, both included unless said otherwise, and multiples of a number only."""
 
     low: float
@@ -33,16 +33,16 @@ class Limits:
         return low if self.high == math.inf else f"{low} and below {self.high}"
 
 
-ANY_NUMBER = Limits(-math.inf)
-COUNT = Limits(1)
-NOT_NEGATIVE = Limits(0)
-POSITIVE = Limits(0, low_included=False)
-PORTION = Limits(0, 1)
-PORTION_BELOW_ONE = Limits(0, 1, high_included=False)
+ANY_NUMBER = Bounds(-math.inf)
+COUNT = Bounds(1)
+NOT_NEGATIVE = Bounds(0)
+POSITIVE = Bounds(0, low_included=False)
+PORTION = Bounds(0, 1)
+PORTION_BELOW_ONE = Bounds(0, 1, high_included=False)
 
 
 def check_config(
-    config: object, prefix: str, *, choices: dict[str, tuple[str, ...]] | None = None, **limits: Limits
+    config: object, prefix: str, *, choices: dict[str, tuple[str, ...]] | None = None, **limits: Bounds
 ) -> None:
     """Check every field of a configuration dataclass against its type, and against its limits if it has any.
 
@@ -58,7 +58,7 @@ def check_config(
             raise TrainingError(f"{prefix}{name} must be {wanted}, not {_shown(value)}")
 
 
-def _fits(value: Any, kind: Any, limits: Limits) -> bool:
+def _fits(value: Any, kind: Any, limits: Bounds) -> bool:
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Literal:
         return value in arguments
@@ -74,7 +74,7 @@ def _fits(value: Any, kind: Any, limits: Limits) -> bool:
     return isinstance(value, kind)
 
 
-def _describe(kind: Any, limits: Limits) -> str:
+def _describe(kind: Any, limits: Bounds) -> str:
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Literal:
         return f"one of {', '.join(map(str, arguments))}"

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from photochrom.networks.checking import COUNT, Limits, check_config
+from photochrom.networks.checking import COUNT, Bounds, check_config
 from photochrom.networks.units import scale_chroma, scale_luminance
 
 MAX_WIDENING = 8  # channels double layer by layer up to 8 times the first layer's
@@ -29,7 +29,7 @@ class DiscriminatorConfig:
     norm: Literal["instance", "spectral"] = "spectral"
 
     def __post_init__(self) -> None:
-        check_config(self, "discriminator.", layers=Limits(1, 6), channels=COUNT)
+        check_config(self, "discriminator.", layers=Bounds(1, 6), channels=COUNT)
 
 
 class PatchGAN(nn.Module):

@@ -13,6 +13,7 @@ from photochrom.errors import Stopping
 from photochrom.inference.colorizer import Coloring, Colorizer
 from photochrom.photo.color import PixelArray
 from photochrom.photo.hints import Hint
+from photochrom.settings import STRENGTH
 
 LARGEST = 8  # pictures per batch: larger batches gain nothing on a CPU
 
@@ -50,7 +51,7 @@ class Batcher:
             self._waiting.put(pending)
         return pending.result.result()
 
-    def apply(self, pixels: PixelArray, coloring: Coloring, strength: float = 1.0) -> PixelArray:
+    def apply(self, pixels: PixelArray, coloring: Coloring, strength: float = STRENGTH.default) -> PixelArray:
         """The photograph joined with its coloring, in the calling thread."""
         return self.colorizer.apply(pixels, coloring, strength)
 

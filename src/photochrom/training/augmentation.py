@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from photochrom.errors import TrainingError
-from photochrom.networks.checking import PORTION, Limits, check_config
+from photochrom.networks.checking import PORTION, Bounds, check_config
 from photochrom.networks.lab import rgb_to_lab
 
 MAX_HINTS = 50
@@ -44,8 +44,8 @@ class AugmentationConfig:
         check_config(
             self,
             "augmentation.",
-            crop=Limits(0.1, 1),
-            stretch=Limits(1, 4),
+            crop=Bounds(0.1, 1),
+            stretch=Bounds(1, 4),
             degraded=PORTION,
             hinted=PORTION,
             mixed=PORTION,

@@ -16,7 +16,7 @@ from photochrom.networks.checking import (
     PORTION,
     PORTION_BELOW_ONE,
     POSITIVE,
-    Limits,
+    Bounds,
     check_config,
 )
 from photochrom.networks.discriminator import DiscriminatorConfig
@@ -42,11 +42,11 @@ class Stage:
             self,
             f"stage {self.name!r}: ",
             steps=COUNT,
-            size=Limits(64, multiple_of=32),
+            size=Bounds(64, multiple_of=32),
             batch_size=COUNT,
             learning_rate=POSITIVE,
             adversarial=NOT_NEGATIVE,
-            discriminator_warmup=Limits(0, self.steps),
+            discriminator_warmup=Bounds(0, self.steps),
         )
 
 
@@ -113,10 +113,10 @@ class TrainingConfig:
             final_rate=PORTION,
             clip_norm=NOT_NEGATIVE,
             ema_decay=PORTION,
-            photograph_size=Limits(32, 4096),
+            photograph_size=Bounds(32, 4096),
             balance=PORTION,
             min_chroma=NOT_NEGATIVE,
-            seed=Limits(0, 2**63 - 1),
+            seed=Bounds(0, 2**63 - 1),
             save_every=COUNT,
             sample_every=COUNT,
             log_every=COUNT,

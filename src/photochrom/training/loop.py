@@ -321,7 +321,7 @@ class Run:
             self.raw_generator.load_state_dict(state.get("generator", state["ema"]))  # small ones have no other
             self.raw_discriminator.load_state_dict(state["discriminator"])
         except (KeyError, RuntimeError) as error:
-            raise TrainingError(f"the checkpoint is of another network: {str(error).splitlines()[0]}") from error
+            raise TrainingError(f"the checkpoint is of another network: {reason_of(error)}") from error
 
     def _batch(self, stage: Stage) -> Batch:
         fabric, count = self.fabric, stage.batch_size // self.fabric.world_size

@@ -9,7 +9,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 
-from photochrom.errors import TrainingError
+from photochrom.errors import TrainingError, reason_of
 
 ACCELERATORS = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
@@ -33,7 +33,7 @@ def open_fabric(accelerator: str, devices: int, nodes: int, precision: str | Non
             loggers=TensorBoardLogger(out, name="tensorboard", version=""),
         )
     except (MisconfigurationException, ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = reason_of(error)
         raise TrainingError(f"this machine can't train with {devices} {accelerator} devices: {reason}") from error
 
 

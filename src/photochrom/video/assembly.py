@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import os
-import secrets
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import av
 from av.container import InputContainer, OutputContainer
 
+from photochrom.disk import unfinished
 from photochrom.errors import InputError, OutputError, reason_of
 from photochrom.video.encoding import Encoding
 from photochrom.video.film import Film, opened
@@ -73,7 +73,7 @@ def assemble(
     which becomes time 0; without it the film's earliest track begins at 0. last: the tick from which on nothing is
     kept.
     """
-    temporary = target.with_name(f".photochrom-{secrets.token_hex(8)}{target.suffix}")
+    temporary = unfinished(target)
     with opened(film.path) as source:
         try:
             with av.open(str(temporary), "w") as container:

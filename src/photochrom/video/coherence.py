@@ -1,9 +1,9 @@
-"""Colors that hold together within a shot.
+"""Steady colors within a shot.
 
-The network colors every frame by itself, and its colors flicker. Here each frame's chroma is averaged with what the
-frames before it said of the same things: the average is carried along the motion (dense optical flow, Kroeger et al.
-2016, in OpenCV), and forgotten where the luminance it was carried to is not the luminance it came from, which is where
-something was uncovered. All at the size that the network sees; the joining at full size follows the frame's own edges.
+The network colors every frame by itself, and its colors flicker. Here the chroma of each frame is averaged with that of
+the frames before it. The average is moved along with the motion in the picture (dense optical flow, Kroeger et al.
+2016, in OpenCV). It is dropped where the luminance doesn't fit, because something was uncovered there. All of this
+happens at the size that the network sees. The join at full size then follows the edges of the frame itself.
 """
 
 from __future__ import annotations

@@ -41,8 +41,8 @@ SEGMENT_FRAMES = 200  # what is done again after a stop, at most
 class FilmOptions:
     """How a film is colored.
 
-    look: strength and seed; its hints are of photographs and stay unused. begin, end: seconds. hints: follow what they
-    were put on. steady: whether colors are held together within shots.
+    look: of every frame. begin, end: seconds. hints: of single frames, from which they follow their objects. steady:
+    whether colors are held together within shots.
     """
 
     encoding: Encoding = field(default_factory=Encoding)
@@ -102,7 +102,8 @@ def color_frames(
         if present != shot:
             coherence.begin_shot()
             shot = present
-        coloring = colorizer.predict_one(frame.pixels, options.look.seed, hints)
+        all_hints = options.look.hints_for(frame.pixels) + hints
+        coloring = colorizer.predict_one(frame.pixels, options.look.seed, all_hints)
         if options.steady:
             coloring = coherence.follow(coloring)
         yield frame, colorizer.apply(frame.pixels, coloring, options.look.strength), shot
@@ -110,7 +111,7 @@ def color_frames(
 
 @dataclass(frozen=True)
 class Finished:
-    """What is written down of a finished segment.
+    """The record of a finished segment.
 
     first, pts: the ticks of its first and last frame. frames: how many are done with it. shot: the last one's number.
     """

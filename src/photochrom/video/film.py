@@ -69,7 +69,7 @@ class Frame:
 
 @contextmanager
 def opened(path: Path) -> Iterator[InputContainer]:
-    """A film's file, open for reading. Raises InputError for what is wrong with it, whenever it shows."""
+    """A film's file, open for reading. Raises InputError for a damaged one, also if that is noticed while reading."""
     if path.is_dir():
         raise InputError(f"{path} is a folder, not a film")
     try:

@@ -1,6 +1,6 @@
 """Hints that follow what they were put on through a shot: points tracked by optical flow (Lucas-Kanade, OpenCV).
 
-Points are tracked forward while the film is colored. Where a run begins in front of a hint's own frame, the shot is
+Points are tracked forward while the film is colored. Where a run begins before a hint's own frame, the shot is
 first walked backward from there, a few frames at a time, and only the positions are kept. So memory does not grow with
 the shot but for those positions, 24 bytes per hint and frame.
 """
@@ -151,7 +151,7 @@ class Earlier:
     ys: array[float] = field(default_factory=lambda: array("d"))
 
     def append(self, tick: int, x: float, y: float) -> None:
-        """Add a frame in front of the others."""
+        """Add a frame before the others."""
         self.ticks.append(tick)
         self.xs.append(x)
         self.ys.append(y)
