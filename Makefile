@@ -1,5 +1,5 @@
 # make demo         colors real photographs and says where they are
-# make test         checks style and types, then runs the tests on two cores and measures what they cover (under 8 minutes)
+# make test         checks style and types, then runs the tests in three processes and measures what they cover (under 8 minutes)
 # make quick        the quick tests alone, which reach every module (under 90 seconds)
 # make nightly      what takes hours: writes benchmarks/NIGHTLY.md
 # make matrix       the quick tests on the oldest and newest Python, and with the lowest versions of what we depend on
@@ -12,8 +12,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --constraint constraints.txt
-# Tests that share a Ray cluster, a server or a browser stay on one of the two processes.
-PYTEST = $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+# Tests that share a Ray cluster, a server or a browser stay in one process. Three for two cores, because many wait.
+PYTEST = $(BIN)/python -m pytest --numprocesses 3 --dist loadgroup
 
 .PHONY: demo check test quick nightly matrix constraints site audit bench clean
 

@@ -39,7 +39,7 @@ def test_colorize_in_python(photographs, tmp_path):
 @pytest.mark.slow
 def test_train_on_your_own_then_compare(training_folder, tmp_path):
     pytest.importorskip("lightning_fabric")
-    result = run("train_on_your_own", training_folder, tmp_path, "--steps", 4)
+    result = run("train_on_your_own", training_folder, tmp_path, "--steps", 2)
     assert result.returncode == 0, result.stderr
     from photochrom.networks.build import generator_config
 
@@ -47,7 +47,7 @@ def test_train_on_your_own_then_compare(training_folder, tmp_path):
     shipped = load_model().info.details["config"]["generator"]
     assert generator_config("default", learned) == generator_config("default", shipped)  # else colors would be duller
     assert (tmp_path / "mine.onnx").stat().st_size > 10e6 and list((tmp_path / "run" / "samples").glob("*.jpg"))
-    result = run("compare_models", training_folder, "default", tmp_path / "mine.onnx", "--out", tmp_path / "report")
+    result = run("compare_models", training_folder, "default", tmp_path / "mine.onnx", "--out", tmp_path / "report", "--limit", 3)
     assert result.returncode == 0, result.stderr
     assert "minus default" in result.stdout and (tmp_path / "report" / "report.html").exists()
 
