@@ -4,7 +4,7 @@
 
 BEFORE and AFTER are folders with the package `photochrom` (a checkout's src/). The photographs are made from those of
 scikit-image. Each build colors them on the command line with and without hints, variants, strength and seed, into
-every format, from standard input, in Python, as an archive and over HTTP. Prints what differs, and exits
+every format, under names of every suffix, from standard input, in Python, as an archive and over HTTP. Prints what differs, and exits
 with 1 if anything does. Takes two or three minutes per build.
 """
 
@@ -96,6 +96,8 @@ def color_all(source: Path, photographs: Path, out: Path) -> dict[str, str]:
             call("-m", "photochrom", "colorize", *wide, "-o", str(out / name), *words)
         else:
             call("-m", "photochrom", "colorize", str(photographs), "-o", str(out / name), "--jobs", "2", *words)
+    for suffix in ("jpg", "png", "webp", "tif", "bmp", "avif"):
+        call("-m", "photochrom", "colorize", str(photographs / "camera-jpg.jpg"), "-o", str(out / f"named.{suffix}"))
     (out / "stdin").mkdir()
     for path in sorted(photographs.iterdir()):
         with path.open("rb") as given, (out / "stdin" / path.name).open("wb") as made:
