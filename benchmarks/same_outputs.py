@@ -3,9 +3,9 @@
     python benchmarks/same_outputs.py BEFORE AFTER
 
 BEFORE and AFTER are folders with the package `photochrom` (a checkout's src/). The photographs are made from those of
-scikit-image. Each build colors them on the command line with and without hints, variants, strength and seed, into
-every format, under names of every suffix, from standard input, in Python, as an archive and over HTTP. Prints what differs, and exits
-with 1 if anything does. Takes two or three minutes per build.
+scikit-image. Each build colors them on the command line with and without hints, variants, strength and seed, into every
+format, under names of every suffix, from standard input, in Python, as an archive and over HTTP. Prints what differs,
+and exits with 1 if anything does. Takes about five minutes per build.
 """
 
 from __future__ import annotations
