@@ -406,3 +406,11 @@ def test_relative_folders_reach_workers_as_absolute_ones(tmp_path, monkeypatch):
     work = Work("scans", "s3://museum/color", Request(), "default", "digest", 256).anywhere()
     assert (work.source, work.destination, work.model) == (str(tmp_path / "scans"), "s3://museum/color", "default")
     assert replace(work, model="mine.onnx").anywhere().model == str(tmp_path / "mine.onnx")
+
+
+def test_outputs_have_the_format_of_their_names():
+    work = Work("scans", "color", Request(), "default", "digest", 256)
+    names = {"a.gif": "a.png", "b/c.heic": "b/c.png", "d.JPG": "d.JPG", "e.tif": "e.tif"}
+    assert {name: work.output_name(name) for name in names} == names
+    assert [work.format_of_output(name) for name in names] == ["png", "png", "jpeg", "tiff"]
+    assert replace(work, request=Request(output=Output("webp"))).output_name("d.JPG") == "d.webp"

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -331,3 +332,59 @@ def test_standard_output_on_a_full_disk_is_one_line(cat):
         result.returncode == 2
         and result.stderr.decode().strip() == "photochrom: standard output: no space left on device"
     )
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["colorize", ""], "the name is empty"),
+        (["colorize", "{album}/cat.jpg", "-o", ""], "the name is empty"),
+        (["archive", "", "new"], "the name is empty"),
+        (["colorize", "{album}/cat.jpg", "--max-pixels", "nan"], "not a finite number"),
+        (["colorize", "{album}/cat.jpg", "--max-pixels", "inf"], "in the range|not a finite number"),
+        (["serve", "--max-body", "nan"], "not a finite number"),
+        (["serve", "--token", "t\u00f6k\u00e9n"], "ASCII"),
+        (["colorize", "{album}/cat.jpg", "-o", "{album}/x.png", "--format", "webp"], "not the name of a WebP file"),
+    ],
+)
+def test_values_that_mean_nothing_are_refused(album, words, message):
+    result = run(*(word.format(album=album) for word in words))
+    assert result.exit_code == 2 and re.search(message, result.output), result.output
+    assert "Traceback" not in result.output
+
+
+def test_outputs_above_their_folder(album, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (album / "sub" / "astronaut.tif").rename(album / "sub" / "one.tif")
+    result = run("colorize", album / "sub", "-o", ".", "--working-size", 64)
+    assert result.exit_code == 0 and (tmp_path / "one.tif").exists(), result.output
+
+
+def test_one_name_that_is_too_long_stops_no_album(album):
+    (album / ("n" * 250 + ".jpg")).write_bytes((album / "cat.jpg").read_bytes())
+    result = run("colorize", album, "--working-size", 64)
+    assert result.exit_code == 1 and "name too long" in result.output and (album / "cat-color.jpg").exists()
+
+
+def test_a_folder_under_the_outputs_name_is_no_output(album, tmp_path):
+    (tmp_path / "out" / "cat.jpg").mkdir(parents=True)
+    result = run("colorize", album / "cat.jpg", "-o", tmp_path / "out")
+    assert result.exit_code == 2 and "is a directory" in result.output
+
+
+def test_a_pipe_as_input(cat, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    words = [sys.executable, "-m", "photochrom", "colorize", str(pipe), "-o", str(tmp_path / "new.png")]
+    with subprocess.Popen(words) as process:
+        pipe.write_bytes(cat)
+        assert process.wait(60) == 0
+    assert (tmp_path / "new.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-"])
+def test_closed_standard_streams_are_one_line(closed, cat, tmp_path):
+    (tmp_path / "cat.jpg").write_bytes(cat)
+    line = f"{sys.executable} -m photochrom colorize - {'<cat.jpg' if closed == '>&-' else ''} {closed}"
+    result = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 2 and result.stderr.strip() == "photochrom: standard input or standard output is closed"

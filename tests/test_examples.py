@@ -47,7 +47,9 @@ def test_train_on_your_own_then_compare(training_folder, tmp_path):
     shipped = load_model().info.details["config"]["generator"]
     assert generator_config("default", learned) == generator_config("default", shipped)  # else colors would be duller
     assert (tmp_path / "mine.onnx").stat().st_size > 10e6 and list((tmp_path / "run" / "samples").glob("*.jpg"))
-    result = run("compare_models", training_folder, "default", tmp_path / "mine.onnx", "--out", tmp_path / "report", "--limit", 3)
+    result = run(
+        "compare_models", training_folder, "default", tmp_path / "mine.onnx", "--out", tmp_path / "report", "--limit", 3
+    )
     assert result.returncode == 0, result.stderr
     assert "minus default" in result.stdout and (tmp_path / "report" / "report.html").exists()
 

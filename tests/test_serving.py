@@ -394,3 +394,9 @@ def test_figures_name_the_route_that_was_asked(loud, cat):
         ("/v1/jobs/{id}", "404", "1.0"),
         ("unknown", "404", "1.0"),
     ]
+
+
+@pytest.mark.parametrize("headers", [{"origin": "http://[::1"}, {"origin": "http://[bad"}, {"host": "[::1"}])
+def test_malformed_hosts_and_origins_are_refused(loud, headers):
+    with make_client(loud, hosts=frozenset({"testserver"})) as client:
+        assert client.get("/v1/jobs/x", headers=headers).status_code == 403

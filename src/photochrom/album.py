@@ -12,7 +12,7 @@ from pathlib import Path
 
 from photochrom.coloring import Look, Predictor, Request, color, color_photograph
 from photochrom.disk import make_folder
-from photochrom.errors import InputError, PhotochromError
+from photochrom.errors import InputError, OutputError, PhotochromError, reason_of
 from photochrom.inference.colorizer import DEFAULT_WORKING_SIZE, Colorizer
 from photochrom.photo.decoding import read_bytes, read_photograph
 from photochrom.photo.hints import Hint
@@ -78,10 +78,14 @@ def plan(
     found = list(_find(inputs, out))
     if not found:
         raise InputError(f"no photographs in {', '.join(map(str, inputs))}")
-    as_file = out is not None and not out.is_dir() and out.suffix != "" and len(inputs) == 1 and inputs[0].is_file()
+    as_file = out is not None and not out.is_dir() and out.suffix != "" and len(inputs) == 1 and not inputs[0].is_dir()
     if as_file and out is not None and format_of(out) is None and format is None:
         choices = ", ".join(written_suffixes())
         raise InputError(f"no photograph format is called {out.suffix}: choose one of {choices}")
+    if as_file and out is not None and format not in (None, format_of(out)):
+        raise InputError(
+            f"{out} is not the name of a {FORMATS[str(format)].label} file: leave out --format, or change the name"
+        )
     tasks = []
     for source, relative in found:
         if as_file and out is not None:
@@ -115,13 +119,13 @@ def run(
 
 def run_task(task: Task, predictor: Predictor, request: Request, overwrite: bool = False) -> Outcome:
     """Color one photograph and write its outputs; existing ones are skipped, unless overwrite."""
-    missing = {number: path for number, path in enumerate(task.outputs) if overwrite or not path.exists()}
-    if not missing:
-        return Outcome(task, skipped=True)
     # Without --format the output's suffix decides.
     output = replace(request.output, format=request.output.format or format_of(task.outputs[0]))
     request = replace(request, output=output)
     try:
+        missing = {number: path for number, path in enumerate(task.outputs) if overwrite or not path.is_file()}
+        if not missing:
+            return Outcome(task, skipped=True)
         colored = color(read_bytes(task.source), str(task.source), request, predictor, missing)
         for path, (content, _) in zip(missing.values(), colored, strict=True):
             make_folder(path.parent)
@@ -130,6 +134,8 @@ def run_task(task: Task, predictor: Predictor, request: Request, overwrite: bool
         return Outcome(task, error=error)
     except MemoryError:
         return Outcome(task, error=InputError(f"{task.source} needs more memory than there is"))
+    except OSError as error:  # of a name that the system refuses to look at
+        return Outcome(task, error=OutputError(f"cannot write {error.filename}: {reason_of(error)}"))
     return Outcome(task)
 
 
@@ -154,7 +160,9 @@ def _find(inputs: Sequence[Path], out: Path | None) -> Iterator[tuple[Path, Path
 
 
 def _is_below(path: Path, out: Path | None, source: Path) -> bool:
-    return out is not None and out.resolve() != source.resolve() and out.resolve() in path.resolve().parents
+    """Whether a file stands in an output folder that is inside the input folder: an earlier run's output."""
+    inside = out is not None and source.resolve() in out.resolve().parents
+    return inside and out is not None and out.resolve() in path.resolve().parents
 
 
 def _is_color_version(path: Path, names: Container[Path]) -> bool:

@@ -6,7 +6,7 @@ Nothing but the standard library and our errors is imported here, so that the co
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePath, PurePosixPath
 
 from photochrom.errors import InputError
 
@@ -103,7 +103,7 @@ TRIES = 3
 TRY_SECONDS = 300.0
 
 
-def format_of(path: Path) -> str | None:
+def format_of(path: PurePath) -> str | None:
     """The format of a path's suffix, or None if photochrom can't write it."""
     return next((name for name, f in FORMATS.items() if path.suffix.lower() in f.suffixes), None)
 

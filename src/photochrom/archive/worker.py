@@ -26,7 +26,7 @@ from photochrom.coloring import Request, color
 from photochrom.errors import PhotochromError, reason_of
 from photochrom.inference.colorizer import Colorizer
 from photochrom.inference.weights import BUNDLED_MODELS, load_model
-from photochrom.settings import FORMATS, MAX_PIXELS, TRIES, TRY_SECONDS
+from photochrom.settings import FORMATS, MAX_PIXELS, TRIES, TRY_SECONDS, format_of
 
 STOPPED = "stopped"  # the destination can't be written: the run ends, and this row doesn't enter the manifest
 IN_FLIGHT = 3  # files that an actor handles at a time: one read, one colored, one written
@@ -82,8 +82,13 @@ class Work:
 
     def output_name(self, source: str) -> str:
         """The name of a source's color version."""
-        format = self.request.output.format
-        return source if format is None else str(PurePosixPath(source).with_suffix(FORMATS[format].suffixes[0]))
+        path = PurePosixPath(source)
+        own, format = format_of(path), self.format_of_output(source)
+        return source if own == format else str(path.with_suffix(FORMATS[format].suffixes[0]))
+
+    def format_of_output(self, source: str) -> str:
+        """The format asked for, else that of the source's suffix if it can be written, else PNG."""
+        return self.request.output.format or format_of(PurePosixPath(source)) or "png"
 
 
 class Worker:
@@ -126,12 +131,12 @@ class Worker:
         except OSError as error:
             return replace(row, error=f"cannot read {name}: {reason_of(error)}")
         row = replace(row, checksum=hashlib.sha256(data).hexdigest())
+        output = replace(self.work.request.output, format=self.work.format_of_output(name))
+        request = replace(self.work.request, output=output)
         for tries in range(1, self.work.tries + 1):
             row = replace(row, tries=tries)
             try:
-                colored = self.child.schedule(
-                    color_in_child, (data, name, self.work.request), timeout=self.work.seconds
-                ).result()
+                colored = self.child.schedule(color_in_child, (data, name, request), timeout=self.work.seconds).result()
                 self.destination.write(row.output, colored)
             except PhotochromError as error:
                 return replace(row, error=str(error))

@@ -7,6 +7,8 @@ import sys
 import click
 
 from photochrom.commands.options import (
+    FiniteRange,
+    NamedPath,
     look_options,
     max_pixels_option,
     model_option,
@@ -19,8 +21,8 @@ ERRORS_SHOWN = 20
 
 
 @click.command()
-@click.argument("source", metavar="SRC")
-@click.argument("destination", metavar="DST")
+@click.argument("source", metavar="SRC", type=NamedPath(path_type=str))
+@click.argument("destination", metavar="DST", type=NamedPath(path_type=str))
 @click.option("--workers", type=click.IntRange(1), help="Number of processes that color.  [default: one per CPU]")
 @click.option("--address", help="Address of a running Ray cluster, or auto.  [default: a cluster is started here]")
 @look_options
@@ -34,7 +36,7 @@ ERRORS_SHOWN = 20
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(0.1),
+    type=FiniteRange(0.1),
     default=TRY_SECONDS,
     show_default=True,
     help="Time limit per attempt, in seconds.",

@@ -103,6 +103,8 @@ def colorize(
     if inputs == (Path("-"),):
         if out is not None or variants > 1:
             raise InputError("standard input goes to standard output: --out and --variants don't apply")
+        if sys.stdin is None or sys.stdout is None:
+            raise InputError("standard input or standard output is closed")
         _colorize_stream(Colorizer(model, working_size=working_size), request)
         return
     tasks = plan(inputs, out, format=format_name, variants=variants)

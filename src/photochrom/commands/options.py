@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,8 +21,28 @@ from photochrom.settings import (
     Range,
 )
 
-EXISTING = click.Path(exists=True, path_type=Path)
-ANY_PATH = click.Path(path_type=Path)
+
+class NamedPath(click.Path):
+    """A path that is not empty: an empty one, of a variable that isn't set, would mean the current folder."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the name is empty", parameter, context)
+        return super().convert(value, parameter, context)
+
+
+class FiniteRange(click.FloatRange):
+    """A number of a range; NaN and infinity are none."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        number = super().convert(value, parameter, context)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number", parameter, context)
+        return number
+
+
+EXISTING = NamedPath(exists=True, path_type=Path)
+ANY_PATH = NamedPath(path_type=Path)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -37,7 +58,7 @@ def look_options(command: Command) -> Command:
     )
     strength = click.option(
         "--strength",
-        type=click.FloatRange(STRENGTH.low, STRENGTH.high),
+        type=FiniteRange(STRENGTH.low, STRENGTH.high),
         default=STRENGTH.default,
         show_default=True,
         help="Multiplies the colors: 0 is gray.",
@@ -67,7 +88,7 @@ def max_pixels_option(default: int = MAX_PIXELS) -> Callable[[Command], Command]
     """--max-pixels, in millions."""
     return click.option(
         "--max-pixels",
-        type=click.FloatRange(0.01),
+        type=FiniteRange(0.01),
         default=default / 1e6,
         show_default=True,
         help=f"Largest photograph, in millions of pixels. Each million takes {MEGAPIXEL_MEMORY} MB of memory.",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from photochrom.commands.options import max_pixels_option, model_option, whole, working_size_option
+from photochrom.commands.options import FiniteRange, max_pixels_option, model_option, whole, working_size_option
+from photochrom.errors import InputError
 from photochrom.settings import JOBS, PORT, VARIANTS, Limits
 
 LIMITS = Limits()
@@ -27,7 +28,7 @@ LIMITS = Limits()
 @click.option("--insecure", is_flag=True, help="Listen on a public address without a token.")
 @click.option(
     "--max-body",
-    type=click.FloatRange(0.01),
+    type=FiniteRange(0.01),
     default=LIMITS.body / 1e6,
     show_default=True,
     help="Largest request, in MB.",
@@ -49,7 +50,7 @@ LIMITS = Limits()
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(0.1),
+    type=FiniteRange(0.1),
     default=LIMITS.seconds,
     show_default=True,
     help="Time limit per request, in seconds.",
@@ -70,7 +71,7 @@ LIMITS = Limits()
 )
 @click.option(
     "--keep",
-    type=click.FloatRange(1),
+    type=FiniteRange(1),
     default=LIMITS.keep,
     show_default=True,
     help="Time for which a finished job is kept, in seconds.",
@@ -107,6 +108,8 @@ def serve(
     from photochrom.inference.colorizer import Colorizer
     from photochrom.serve import serve as run_server
 
+    if token and not (token.isascii() and token.isprintable()):
+        raise InputError("the token has characters that HTTP can't carry: use letters, digits and signs of ASCII")
     limits = Limits(
         body=round(max_body * 1e6),
         pixels=round(max_pixels * 1e6),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from photochrom.commands.options import ANY_PATH, EXISTING
+from photochrom.commands.options import ANY_PATH, EXISTING, FiniteRange
 from photochrom.errors import InputError
 
 
@@ -22,9 +22,7 @@ from photochrom.errors import InputError
 @click.option("--teacher", "teachers", multiple=True, type=EXISTING, help="Run to learn from; repeatable.")
 @click.option("--resume", is_flag=True, help="Continue the training in RUN, with its own configuration.")
 @click.option("--steps", type=click.IntRange(1), help="Steps of the whole training; all stages are scaled.")
-@click.option(
-    "--minutes", type=click.FloatRange(0, min_open=True), help="Minutes to train, instead of a number of steps."
-)
+@click.option("--minutes", type=FiniteRange(0, min_open=True), help="Minutes to train, instead of a number of steps.")
 @click.option("--batch-size", type=click.IntRange(1), help="Photographs per step.")
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="Change a setting; repeatable.")
 @click.option(
@@ -106,11 +104,11 @@ def train(
 @click.argument("model", type=ANY_PATH, metavar="FILE")
 @click.option(
     "--weak-gain",
-    type=click.FloatRange(0.1, 10),
+    type=FiniteRange(0.1, 10),
     help="Factor on weak chroma, to calibrate colorfulness.",
 )
-@click.option("--strong-gain", type=click.FloatRange(0.1, 10), help="Factor on strong chroma.")
-@click.option("--tint-gain", type=click.FloatRange(0, 10), help="Factor on the mean chroma; below 1, less tint.")
+@click.option("--strong-gain", type=FiniteRange(0.1, 10), help="Factor on strong chroma.")
+@click.option("--tint-gain", type=FiniteRange(0, 10), help="Factor on the mean chroma; below 1, less tint.")
 def export(run: Path, model: Path, weak_gain: float | None, strong_gain: float | None, tint_gain: float | None) -> None:
     """Write a training run's generator to an ONNX file for `colorize --model`.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from photochrom.commands.options import ANY_PATH, look_options, model_option, working_size_option
+from photochrom.commands.options import ANY_PATH, FiniteRange, look_options, model_option, working_size_option
 from photochrom.video.encoding import CODECS, DEFAULT_CODEC, MAX_CRF, MIN_CRF, Encoding
 
 CRF_DEFAULTS = ", ".join(f"{codec.crf} for {name}" for name, codec in CODECS.items() if codec.crf is not None)
@@ -29,8 +29,8 @@ CRF_DEFAULTS = ", ".join(f"{codec.crf} for {name}" for name, codec in CODECS.ite
     help="Constant rate factor of h264 and h265: a lower number gives better quality and a larger file.  "
     f"[default: {CRF_DEFAULTS}]",
 )
-@click.option("--from", "begin", type=click.FloatRange(0), default=0.0, help="Time to begin at, in seconds.")
-@click.option("--to", "end", type=click.FloatRange(0, min_open=True), help="Time to end at, in seconds.")
+@click.option("--from", "begin", type=FiniteRange(0), default=0.0, help="Time to begin at, in seconds.")
+@click.option("--to", "end", type=FiniteRange(0, min_open=True), help="Time to end at, in seconds.")
 @look_options
 @click.option(
     "--hints",

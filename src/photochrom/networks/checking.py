@@ -23,7 +23,12 @@ class Bounds:
     def allow(self, number: float) -> bool:
         above = number >= self.low if self.low_included else number > self.low
         below = number <= self.high if self.high_included else number < self.high
-        return above and below and math.isfinite(number) and (self.multiple_of == 1 or number % self.multiple_of == 0)
+        return (
+            above
+            and below
+            and (isinstance(number, int) or math.isfinite(number))
+            and (self.multiple_of == 1 or number % self.multiple_of == 0)
+        )
 
     def __str__(self) -> str:
         """What comes after "a number": " above 0", " from 0 to 1"."""

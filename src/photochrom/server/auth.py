@@ -50,10 +50,10 @@ class Authorization:
         if scope["path"] not in OPEN_PATHS:
             headers = Headers(scope=scope)
             host, origin = headers.get("host", ""), headers.get("origin")
-            if self.hosts and (urlsplit(f"//{host}").hostname or "") not in self.hosts:
+            if self.hosts and name_of(f"//{host}") not in self.hosts:
                 await problem(403, f"this server does not answer to the name {host!r}")(scope, receive, send)
                 return
-            if origin is not None and urlsplit(origin).netloc != host:
+            if origin is not None and origin_host(origin) != host:
                 await problem(403, "this server takes no requests from other sites' pages")(scope, receive, send)
                 return
             if self.token is not None and not self._is_authorized(headers):
@@ -83,3 +83,19 @@ class Authorization:
         else:
             text = "This page needs a token. Open its address with ?token=TOKEN at the end.\n"
             await PlainTextResponse(text, 401)(scope, receive, send)
+
+
+def name_of(url: str) -> str:
+    """The host name of a URL, "" if it has none or is malformed."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def origin_host(origin: str) -> str | None:
+    """The host and port of an Origin header; None, which is no server's, if it is malformed."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None

@@ -286,7 +286,7 @@ def change_config(config: TrainingConfig, changes: Sequence[str]) -> TrainingCon
             )
         try:
             value = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = text
         old = place[last]
         if isinstance(old, float) and type(value) is int:
