@@ -19,6 +19,7 @@ pytest.importorskip("scenedetect")
 
 from photochrom import cli
 from photochrom.coloring import Look
+from photochrom.disk import unfinished
 from photochrom.errors import OutputError
 from photochrom.inference.colorizer import Coloring, Colorizer
 from photochrom.photo.color import luminance_of
@@ -246,7 +247,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(count, shape, size, photographs,
     )
     process = subprocess.Popen([sys.executable, "-c", code, "video", *arguments, str(tmp_path / "stopped.mkv")])
     parts, ends = tmp_path / ".stopped.mkv.parts", time.monotonic() + 600
-    while len(list(parts.glob("*.json"))) < 2:
+    while len(list(parts.glob("[0-9]*.json"))) < 2:
         assert time.monotonic() < ends and process.poll() is None
         time.sleep(0.005)
     process.kill()
@@ -305,6 +306,15 @@ def test_what_decides_the_output_begins_anew(what, photographs, loud, tmp_path, 
     assert stopped_run(source, tmp_path / "new.mp4", loud, **options) == (3 if what == "nothing" else 1)
 
 
+def test_a_record_that_was_never_finished_costs_nothing(photographs, loud, tmp_path, monkeypatch):
+    """A run that is killed while it writes a record leaves a hidden file; what is finished still counts."""
+    monkeypatch.setattr(colorize, "SEGMENT_FRAMES", 2)
+    source = write_film(tmp_path / "old.mp4", [p[:48, :64] for p in frames_of(photographs, 7)], sound=False)
+    stopped_run(source, tmp_path / "new.mp4", loud, frames=5)
+    unfinished(tmp_path / ".new.mp4.parts" / "000002.json").write_bytes(b"")
+    assert stopped_run(source, tmp_path / "new.mp4", loud) == 5
+
+
 @pytest.mark.parametrize("name", ["plan", "000001.json", "000001.npz"])
 @pytest.mark.parametrize("content", [b"", b"\xe9", b"[1]"])
 def test_damaged_notes_are_done_again(name, content, photographs, loud, tmp_path, monkeypatch):
@@ -349,7 +359,7 @@ def test_a_film_that_breaks_off_says_where(photographs, tmp_path):
         (["no/where.mp4"], "no folder"),
         (["new.mp4", "--from", "2", "--to", "1"], "not after"),
         (["new.mp4", "--from", "2.6"], "no frames"),
-        (["new.mp4", "--from", "inf"], "no frames"),
+        (["new.mp4", "--from", "1e9"], "no frames"),
         (["new.mp4", "--codec", "prores"], "can't hold prores"),
         (["new.mp4", "--hints", "none.json"], "cannot read the hints"),
     ],

@@ -34,6 +34,7 @@ except ImportError as error:
     raise MissingExtra("coloring a film", "video") from error
 
 LOCK = "lock"  # in the folder of what is unfinished
+FINISHED = "[0-9]*.json"  # records of finished segments; a killed run may leave a hidden, unfinished one
 SEGMENT_FRAMES = 200  # what is done again after a stop, at most
 
 
@@ -161,7 +162,7 @@ def _segment_path(parts: Path, number: int) -> Path:
 def _read_finished(parts: Path) -> tuple[list[Finished], Coherence]:
     """What is finished of the segments, in order, and the colors to go on from; a damaged one ends the list."""
     finished: list[Finished] = []
-    for path in sorted(parts.glob("*.json")):
+    for path in sorted(parts.glob(FINISHED)):
         segment = _segment_path(parts, len(finished))
         if path != segment.with_suffix(".json") or not segment.exists():
             break
@@ -177,7 +178,7 @@ def _read_finished(parts: Path) -> tuple[list[Finished], Coherence]:
             break
         except (OSError, ValueError, EOFError, BadZipFile):
             finished.pop()
-    for path in parts.glob("*.json"):
+    for path in parts.glob(FINISHED):
         if path >= _segment_path(parts, len(finished)).with_suffix(".json"):
             path.unlink()
     return finished, coherence
