@@ -329,6 +329,7 @@ def test_torchrun_starts_the_command(training_folder, tmp_path):
     assert read_checkpoint(tmp_path / "run")["step"] == 4
 
 
+@pytest.mark.slow
 def test_one_batch_overfits():
     """The generator can learn four photographs by heart; one that is wired wrong can't."""
     torch.manual_seed(0)
@@ -612,6 +613,7 @@ def exported(trained, tmp_path_factory):
     return folder
 
 
+@pytest.mark.xdist_group("export")
 def test_export_agrees_with_pytorch_at_any_size(exported):
     from photochrom.inference.weights import load_model
 
@@ -632,6 +634,7 @@ def test_export_agrees_with_pytorch_at_any_size(exported):
         assert np.abs(one - two).mean() < 0.1
 
 
+@pytest.mark.xdist_group("export")
 def test_calibration_changes_the_exported_colors(exported):
     """Without the picture's mean, weak chroma is halved and strong doubled, hues stay; the gain grows in between."""
     from photochrom.inference.weights import load_model

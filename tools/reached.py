@@ -23,14 +23,16 @@ def main() -> None:
 
 
 def is_reached(path: Path, reports: dict[Path, Any]) -> bool:
-    """Whether a function of the module ran, or, if it has none, the module itself."""
+    """Whether a function of the module ran, or, if it has none with statements, the module itself."""
     if not path.read_text().strip():
         return True
     if path not in reports:
         return False
-    lines = {name: part["summary"]["covered_lines"] for name, part in reports[path]["functions"].items()}
-    own = {name: covered for name, covered in lines.items() if name}
-    return any((own or lines).values())
+    parts = {
+        name: part["summary"] for name, part in reports[path]["functions"].items() if part["summary"]["num_statements"]
+    }
+    own = [summary for name, summary in parts.items() if name]
+    return not parts or any(summary["covered_lines"] for summary in own or parts.values())
 
 
 if __name__ == "__main__":
