@@ -48,6 +48,7 @@ def color(scan, reference, environment, *before):
 
 
 @pytest.mark.parametrize("place", PLACES)
+@pytest.mark.slow
 def test_the_same_picture_and_nothing_said(place, scan, reference):
     color(scan, reference, PLACES[place])
 

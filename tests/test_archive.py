@@ -370,6 +370,7 @@ def test_a_full_disk_stops_cleanly_and_goes_on(reference, scans, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["nonesuch", "empty run", "not a model"])
+@pytest.mark.slow
 def test_a_model_that_cannot_be_used_is_one_line_before_anything_starts(tmp_path, scans, kind):
     model = tmp_path / kind
     if kind == "empty run":

@@ -70,6 +70,7 @@ def test_colorize_a_folder_keeps_its_structure(album, tmp_path):
     assert files_in(tmp_path / "color") == {"cat.jpg", "cup.png", "sub/astronaut.tif"}
 
 
+@pytest.mark.slow
 def test_second_run_skips_what_exists_and_colors_nothing_twice(album):
     assert run("colorize", album).exit_code == 0
     first = {name: (album / name).stat().st_mtime_ns for name in files_in(album)}
@@ -324,6 +325,7 @@ def test_names_that_the_system_refuses_are_one_line(album, words):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+@pytest.mark.slow
 def test_standard_output_on_a_full_disk_is_one_line(cat):
     with open("/dev/full", "wb") as full:
         words = [sys.executable, "-m", "photochrom", "colorize", "-"]
@@ -372,6 +374,7 @@ def test_a_folder_under_the_outputs_name_is_no_output(album, tmp_path):
     assert result.exit_code == 2 and "is a directory" in result.output
 
 
+@pytest.mark.slow
 def test_a_pipe_as_input(cat, tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -383,6 +386,7 @@ def test_a_pipe_as_input(cat, tmp_path):
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-"])
+@pytest.mark.slow
 def test_closed_standard_streams_are_one_line(closed, cat, tmp_path):
     (tmp_path / "cat.jpg").write_bytes(cat)
     line = f"{sys.executable} -m photochrom colorize - {'<cat.jpg' if closed == '>&-' else ''} {closed}"

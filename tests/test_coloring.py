@@ -214,6 +214,7 @@ def test_wrong_ways_to_write_are_one_line(tmp_path, options):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_what_a_format_cannot_hold_is_said_with_the_files_name(loud):
     wide = Photograph(np.zeros((170, 16_400), np.uint8)).encode("png")
     with pytest.raises(InputError, match=r"wide\.png can't be written as WebP: .*too large.*choose another"):

@@ -102,6 +102,7 @@ def test_working_shape(size, expected):
     assert working_shape(height, width, 256) == expected
 
 
+@pytest.mark.slow
 def test_seeds_differ_and_repeat(colorizer, photographs):
     pixels = photographs["coffee"]
     plain, first, again, other = (colorizer.colorize(pixels, seed=s).astype(int) for s in (None, 1, 1, 2))
@@ -127,6 +128,7 @@ def test_strength(colorizer, photographs):
     assert chroma[0] < 0.3 and chroma[1] == pytest.approx(chroma[2] / 2, rel=0.1)
 
 
+@pytest.mark.slow
 def test_batch_is_the_same_as_one_by_one(colorizer, photographs):
     pictures = [photographs["chelsea"], photographs["coffee"], photographs["chelsea"][:, ::-1].copy()]
     for one, of_batch in zip(map(colorizer.colorize, pictures), colorizer.colorize_batch(pictures), strict=True):

@@ -60,6 +60,7 @@ def test_places_go_to_the_preview_and_back(session):
     assert abs(x - 700) < 2 and abs(y - 300) < 2
 
 
+@pytest.mark.slow
 def test_a_color_spreads_and_can_be_undone(session, service):
     pointed = session.point_at((900.0, 600.0))
     blue = pointed.with_color("#2040c0", service)
@@ -120,6 +121,7 @@ def test_marks_show_where_the_hints_are(session, service):
     assert len(changed) > 100 and np.abs(changed.mean(axis=0) - (y, x)).max() < 2
 
 
+@pytest.mark.slow
 def test_the_recipe_makes_the_same_picture(session, service, colorizer, tmp_path, monkeypatch):
     """Run as it stands, beside the photograph and the hints' file, it makes the picture that was decided."""
     decided = session.with_seed(2, service).with_strength(1.25).point_at((900.0, 600.0)).with_color("#2040c0", service)

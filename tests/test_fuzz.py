@@ -28,6 +28,7 @@ def test_tampered_files_are_colored_or_refused(count, seed):
     assert len(findings) == count
 
 
+@pytest.mark.slow
 def test_whole_seeds_are_colored():
     fuzz.start_child()
     for name, content in fuzz.seeds().items():

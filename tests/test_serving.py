@@ -120,6 +120,7 @@ def test_a_failed_job_says_why(client, cat):
     assert_problem(client.get(address + "/result"), 409, "failed", "damaged")
 
 
+@pytest.mark.slow
 def test_jobs_are_forgotten(colorizer, cat):
     with make_client(colorizer, jobs=2, keep=1) as client:
         addresses = [send(client, cat, "/v1/jobs").headers["location"] for _ in range(2)]
@@ -231,6 +232,7 @@ def test_more_than_the_queue_holds_is_refused(slow, cat):
         assert client.get("/readyz").status_code == 200 and send(client, cat).status_code == 200
 
 
+@pytest.mark.slow
 def test_what_takes_too_long_is_given_up(slow, cat):
     with make_client(slow, seconds=3) as client:
         assert_problem(send(client, cat), 503, "longer than 3 seconds")

@@ -175,6 +175,7 @@ def test_resuming_is_the_same_as_never_stopping(trained, training_folder, tmp_pa
             assert torch.allclose(tensor, halves[network][name], atol=1e-5), (network, name)
 
 
+@pytest.mark.slow
 def test_minutes_go_by_the_clock(training_folder, tmp_path, monkeypatch):
     """On a machine that needs seven seconds a step, a minute has nine steps, a third of them of the last stage."""
     config = small_config(steps=(400, 200), minutes=1.0, save_every=1, pretrained=False)
