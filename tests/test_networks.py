@@ -13,7 +13,7 @@ from photochrom.inference.weights import load_model
 from photochrom.networks.build import generator_config
 from photochrom.networks.ciede2000 import color_difference
 from photochrom.networks.discriminator import DiscriminatorConfig, PatchGAN
-from photochrom.networks.encoder import EfficientNetLite, drop_path, read_pretrained
+from photochrom.networks.encoder import EfficientNetLite, SamePadConv, drop_path, read_pretrained
 from photochrom.networks.generator import (
     Generator,
     GeneratorConfig,
@@ -127,6 +127,18 @@ def test_blocks_are_skipped_only_while_training():
     assert skipped.mean() == pytest.approx(1, abs=0.05)
     blocks = EfficientNetLite("lite0", drop_path=0.2)._blocks
     assert 0 < blocks[0].drop_probability < blocks[-1].drop_probability == 0.2
+
+
+def test_filtering_channel_by_channel_is_exact_in_mixed_precision():
+    conv = SamePadConv(8, 8, 5, 2, groups=8, bias=False)
+    x = torch.rand(2, 8, 12, 12, requires_grad=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = conv(x)
+    assert mixed.dtype == torch.float32
+    assert torch.equal(mixed, conv(x))
+    (wanted,) = torch.autograd.grad(conv(x).square().sum(), conv.weight)
+    (found,) = torch.autograd.grad(mixed.square().sum(), conv.weight)
+    assert torch.equal(found, wanted)
 
 
 def test_configurations_of_earlier_versions_are_read():
