@@ -5,7 +5,16 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from photochrom.training.augmentation import AugmentationConfig, degrade, make_batch, mix, random_crop, random_hints
+from photochrom.training.augmentation import (
+    AugmentationConfig,
+    degrade,
+    find_things,
+    make_batch,
+    mix,
+    random_crop,
+    random_hints,
+    recolor,
+)
 
 
 def test_batches_keep_luminance_and_chroma_together(photographs):
@@ -76,6 +85,43 @@ def test_unchanged_crops_are_the_photograph(photographs):
     crop = random_crop(rgb8, 64, AugmentationConfig(crop=(1.0, 1.0), stretch=1.0))
     upright = crop if torch.allclose(crop, rgb8.permute(2, 0, 1) / 255, atol=1e-6) else crop.flip(-1)
     assert torch.allclose(upright, rgb8.permute(2, 0, 1) / 255, atol=1e-6)
+
+
+@pytest.fixture
+def square_on_gray():
+    """Lab pictures (200, 3, 64, 64), each with a red square of 24 pixels on gray: 14 % of the area."""
+    square = torch.zeros(64, 64)
+    square[20:44, 20:44] = 1
+    lab = torch.stack([50 + 0 * square, 60 * square, 30 * square])
+    return lab.expand(200, -1, -1, -1).contiguous(), square
+
+
+def test_things_end_where_the_color_does(square_on_gray):
+    torch.manual_seed(0)
+    lab, square = square_on_gray
+    things, points = find_things(lab, 0.7)
+    found = things.amax(dim=(1, 2, 3)) > 0
+    assert 5 < found.sum() < 40  # most random places lie on the gray, which is too large for a thing
+    assert torch.equal(points.amax(dim=(1, 2, 3)) > 0, found)
+    for thing, dots in zip(things[found][:, 0], points[found][:, 0], strict=True):
+        assert torch.equal(thing, square)
+        assert 1 <= dots.sum() <= 4 and torch.equal(dots * thing, dots)
+    assert not find_things(lab, 0.0)[0].any()
+
+
+def test_a_recolored_thing_has_the_color_of_its_hints_and_nothing_else_changes(square_on_gray):
+    torch.manual_seed(0)
+    lab, _ = square_on_gray
+    things, points = find_things(lab, 1.0)
+    chroma = recolor(lab[:, 1:], things)
+    outside = (things == 0).expand_as(chroma)
+    assert torch.equal(chroma[outside], lab[:, 1:][outside])
+    found = things.amax(dim=(1, 2, 3)) > 0
+    changes = (chroma - lab[:, 1:])[found].abs().amax(dim=(1, 2, 3))
+    assert (changes > 5).float().mean() > 0.9
+    hints = random_hints(chroma, 0.0, points)
+    marked = (points > 0).expand(-1, 2, -1, -1)
+    assert torch.allclose(hints[:, :2][marked], chroma[marked], atol=1e-3)
 
 
 def test_mixed_photographs_are_two_photographs():

@@ -18,6 +18,10 @@ MAX_HINTS = 50
 MAX_SCRATCHES = 20
 MAX_ENLARGEMENT = 2.0  # of a crop: what is enlarged more has no detail to learn from
 HINT_SIDES = (1, 3, 5, 7)  # pixels: hints are squares around their points
+THING_CELL = 4  # pixels: things are found in a picture this many times smaller
+THING_SIZE = (0.003, 0.4)  # of the picture's area
+THING_HINTS = (1.0, 0.5, 0.3, 0.2)  # probabilities of a first hint in a recolored thing, a second, ...
+GRAY_THINGS = 0.15  # share of recolored things that become gray
 JPEG_LUMINANCE_TABLE = (  # ITU-T T.81, table K.1
     (16, 11, 10, 16, 24, 40, 51, 61),
     (12, 12, 14, 19, 26, 58, 60, 55),
@@ -39,6 +43,7 @@ class AugmentationConfig:
     degraded: float = 0.5  # share of photographs whose luminance is made to look old
     hinted: float = 0.4  # share of photographs that come with hints
     mixed: float = 0.0  # share of photographs into which a piece of another is set
+    recolored: float = 0.0  # share of photographs in which one thing has another color, and a hint says so
 
     def __post_init__(self) -> None:
         check_config(
@@ -49,6 +54,7 @@ class AugmentationConfig:
             degraded=PORTION,
             hinted=PORTION,
             mixed=PORTION,
+            recolored=PORTION,
         )
         if self.crop[0] > self.crop[1]:
             raise TrainingError(f"augmentation.crop must be a smaller and a larger number, not {list(self.crop)}")
@@ -86,7 +92,9 @@ def make_batch(
     old = torch.rand(len(rgb), device=rgb.device) < config.degraded
     if old.any():
         luminance = luminance.index_put((old,), degrade(rgb[old]))
-    hints = random_hints(chroma, config.hinted)
+    things, points = find_things(lab, config.recolored)
+    chroma = recolor(chroma, things)
+    hints = random_hints(chroma, config.hinted, points)
     real_chroma = F.avg_pool2d(chroma, stride) if stride > 1 else chroma
     return Batch(luminance, clean_luminance, real_chroma, hints)
 
@@ -125,11 +133,58 @@ def mix(rgb: Tensor, share: float) -> Tensor:
     return torch.where((inside & chosen)[:, None], rgb.roll(1, dims=0), rgb)
 
 
-def random_hints(chroma: Tensor, share: float) -> Tensor:
-    """True-color hints (N, 3, H, W) at random points of chroma (N, 2, H, W).
+def find_things(lab: Tensor, share: float) -> tuple[Tensor, Tensor]:
+    """One thing in a share of the pictures (N, 3, S, S): where it is, and points on it, both (N, 1, S, S) in {0, 1}.
 
-    Only a share of the photographs gets hints, mostly few, at most MAX_HINTS (log-uniform). Each hint is a small
-    square in which a and b are the local mean.
+    A thing is what is connected to a random place and has about its color. Where it is smaller or larger than
+    THING_SIZE there is none. The points are away from its edge, if it is large enough.
+    """
+    count, _, side, _ = lab.shape
+    things, points = torch.zeros(2, count, 1, side, side, device=lab.device)
+    chosen = (torch.rand(count, device=lab.device) < share).nonzero()[:, 0]
+    if len(chosen) == 0:
+        return things, points
+    small = F.avg_pool2d(lab[chosen], THING_CELL)
+    rows = torch.arange(len(chosen), device=lab.device)
+    start = torch.randint(small[0, 0].numel(), (len(chosen),), device=lab.device)
+    color = small.flatten(2)[rows, :, start]
+    tolerance = 8 + 14 * torch.rand(len(chosen), 1, 1, 1, device=lab.device)  # in Lab units
+    alike = ((small - color[:, :, None, None]).norm(dim=1, keepdim=True) < tolerance).to(lab.dtype)
+    grown = torch.zeros_like(alike)
+    grown.flatten(2)[rows, 0, start] = 1
+    for _ in range(small.shape[-1]):
+        grown = F.max_pool2d(grown, 3, 1, 1) * alike
+    area = grown.mean(dim=(1, 2, 3), keepdim=True)
+    grown = grown * ((area > THING_SIZE[0]) & (area < THING_SIZE[1]))
+    things[chosen] = F.interpolate(grown, scale_factor=THING_CELL, mode="nearest")
+    inner = 1 - F.max_pool2d(1 - grown, 3, 1, 1)
+    places = torch.multinomial((inner + 1e-3 * grown + 1e-9).flatten(1), len(THING_HINTS))
+    told = torch.rand(places.shape, device=lab.device) < torch.tensor(THING_HINTS, device=lab.device)
+    dots = torch.zeros_like(grown).flatten(1).scatter_reduce(1, places, told.to(lab.dtype), "amax").view_as(grown)
+    corner = torch.zeros(THING_CELL, THING_CELL, device=lab.device)
+    corner[THING_CELL // 2, THING_CELL // 2] = 1
+    points[chosen] = torch.kron(dots * grown, corner)
+    return things, points
+
+
+def recolor(chroma: Tensor, things: Tensor) -> Tensor:
+    """Move the mean chroma of things (N, 1, S, S) to that of a random color, in chroma (N, 2, S, S).
+
+    A hint may give a thing a color that the network would never guess. Whoever learns this learns where the thing ends:
+    everything around it has its true color.
+    """
+    area = things.sum(dim=(2, 3), keepdim=True).clamp_min(1)
+    mean = (chroma * things).sum(dim=(2, 3), keepdim=True) / area
+    wanted = rgb_to_lab(torch.rand(len(chroma), 3, 1, 1, device=chroma.device))[:, 1:]
+    gray = torch.rand(len(chroma), 1, 1, 1, device=chroma.device) < GRAY_THINGS
+    return chroma + things * (torch.where(gray, 0.0, wanted) - mean)
+
+
+def random_hints(chroma: Tensor, share: float, points: Tensor | None = None) -> Tensor:
+    """True-color hints (N, 3, H, W) at random points of chroma (N, 2, H, W), and at `points` (N, 1, H, W) in {0, 1}.
+
+    Only a share of the photographs gets hints at random, mostly few, at most MAX_HINTS (log-uniform). Each hint is a
+    small square in which a and b are the local mean.
     """
     count, _, height, width = chroma.shape
     device = chroma.device
@@ -139,8 +194,9 @@ def random_hints(chroma: Tensor, share: float) -> Tensor:
     shown = (torch.arange(MAX_HINTS, device=device) < amounts[:, None]).to(chroma.dtype)
     mask = torch.zeros(count, height * width, device=device, dtype=chroma.dtype)
     mask = mask.scatter_reduce(1, places, shown, "amax").view(count, 1, height, width)
+    mask = mask if points is None else torch.maximum(mask, points)
     side = HINT_SIDES[int(torch.randint(len(HINT_SIDES), ()))]
-    hinted = (amounts > 0).nonzero()[:, 0]  # the others need no pooling
+    hinted = mask.amax(dim=(1, 2, 3)).nonzero()[:, 0]  # the others need no pooling
     squares = F.max_pool2d(mask[hinted], side, 1, side // 2)
     local_mean = F.avg_pool2d(chroma[hinted], side, 1, side // 2, count_include_pad=False)
     hints = torch.zeros(count, 3, height, width, device=device, dtype=chroma.dtype)
