@@ -1,5 +1,7 @@
 """The networks against the papers, and against what we promise of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -36,6 +38,7 @@ from photochrom.networks.losses import (
 )
 from photochrom.networks.palette import displayable_palette, palette_corners
 from photochrom.networks.pix2pix import Pix2PixConfig, Pix2PixGenerator
+from photochrom.networks.tilt import PaletteTilt
 from photochrom.photo.resize import resize
 from photochrom.training.config import preset_config
 
@@ -151,6 +154,43 @@ def test_configurations_of_earlier_versions_are_read():
     assert generator_config("default", shipped).drop_path == expected
     with pytest.raises(TypeError, match="nonsense"):
         generator_config("default", {"nonsense": 1})
+
+
+def test_tilted_variants_color_whole_things_apart_and_leave_what_is_sure():
+    palette = displayable_palette()
+    tilt = PaletteTilt(palette, 16, 8, strength=0.8)
+    torch.manual_seed(0)
+    features = torch.zeros(1, 16, 8, 8)
+    features[..., :4], features[..., 4:] = torch.rand(2, 1, 16, 1, 1)  # two things that look different
+    assert not tilt(features, torch.zeros(1, 8)).any()
+    noise = torch.randn(200, 8)
+    tilts = tilt(features.expand(200, -1, -1, -1), noise)
+    assert tilts.shape == (200, 32, 32, len(palette))
+    doubt = torch.softmax(tilts, -1) @ palette
+    left, right = doubt[:, :, :12], doubt[:, :, 20:]  # apart from the seam
+    assert (left - left[:, :1, :1]).norm(dim=-1).max() < 1e-2, "one thing, one color"
+    assert left[:, 0, 0].norm(dim=-1).mean() > 10
+    assert (left[:, 0, 0] - right[:, 0, 0]).norm(dim=-1).mean() > 5, "things differ"
+    variances = torch.linalg.svdvals(doubt.flatten(1) - doubt.flatten(1).mean(0)).square()
+    assert variances[0] / variances.sum() < 0.8, "more than one axis"
+    sure = torch.zeros(len(palette))
+    sure[100] = 20.0
+    certain = torch.softmax(sure + tilts, -1) @ palette
+    assert (certain - palette[100]).norm(dim=-1).max() < 1
+
+
+def test_noise_of_a_tilted_generator_acts_on_the_palette_alone():
+    config = GeneratorConfig(encoder="lite0", tilt=0.8, strong_gain=2.0)
+    torch.manual_seed(0)
+    generator = Generator(config).eval()
+    plain = Generator(replace(config, tilt=0.0)).eval()
+    plain.load_state_dict(generator.state_dict(), strict=True)  # nothing of the tilt is learned
+    seen = 50 + 30 * torch.rand(2, 1, 64, 64), torch.zeros(2, 3, 64, 64)
+    none, some = torch.zeros(2, 8), torch.randn(2, 8)
+    with torch.no_grad():
+        assert torch.equal(generator(*seen, none), plain(*seen, none))
+        assert (generator(*seen, some) - generator(*seen, none)).abs().mean() > 1
+        assert (plain(*seen, some) - plain(*seen, none)).abs().max() > 0, "without tilt, the decoder is modulated"
 
 
 @pytest.mark.parametrize("layers, field", [(1, 16), (2, 34), (3, 70), (4, 142)])

@@ -603,7 +603,10 @@ def exported(trained, tmp_path_factory):
     from photochrom.training.export import export
 
     folder = tmp_path_factory.mktemp("exported")
-    state, gains = read_checkpoint(trained), {"weak_gain": 0.5, "strong_gain": 2.0, "tint_gain": 0.0}
+    state, gains = (
+        read_checkpoint(trained),
+        {"weak_gain": 0.5, "strong_gain": 2.0, "tint_gain": 0.0, "tilt": 0.8},
+    )
     state["ema"]["head.weight"] *= 7
     for name, changes in ("plain", {}), ("calibrated", gains):
         (folder / name).mkdir()

@@ -109,7 +109,15 @@ def train(
 )
 @click.option("--strong-gain", type=FiniteRange(0.1, 10), help="Factor on strong chroma.")
 @click.option("--tint-gain", type=FiniteRange(0, 10), help="Factor on the mean chroma; below 1, less tint.")
-def export(run: Path, model: Path, weak_gain: float | None, strong_gain: float | None, tint_gain: float | None) -> None:
+@click.option("--tilt", type=FiniteRange(0, 10), help="How far variants differ; 0: as the network learned it.")
+def export(
+    run: Path,
+    model: Path,
+    weak_gain: float | None,
+    strong_gain: float | None,
+    tint_gain: float | None,
+    tilt: float | None,
+) -> None:
     """Write a training run's generator to an ONNX file for `colorize --model`.
 
     Weights are stored as 16-bit floats. The file is compared with PyTorch and the difference is printed. If
@@ -125,7 +133,7 @@ def export(run: Path, model: Path, weak_gain: float | None, strong_gain: float |
         return
     from photochrom.training.export import export as write_model
 
-    parity = write_model(run, model, weak_gain, strong_gain, tint_gain)
+    parity = write_model(run, model, weak_gain, strong_gain, tint_gain, tilt)
     size = model.stat().st_size / 1e6
     click.echo(
         f"{model}: {size:.1f} MB; differs from PyTorch by {parity.mean:.4f} on average, "

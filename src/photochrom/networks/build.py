@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from photochrom.errors import TrainingError, WeightsError
+from photochrom.errors import InputError, TrainingError, WeightsError
 from photochrom.networks.generator import Generator, GeneratorConfig
 from photochrom.networks.pix2pix import Pix2PixConfig, Pix2PixGenerator
 
@@ -44,11 +45,18 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise WeightsError(f"{file} is not a readable checkpoint: it is damaged or of another program") from error
 
 
-def load_ema(path: Path) -> tuple[AnyGenerator, dict[str, Any], int]:
-    """Return the averaged generator of a checkpoint or run, ready to predict, its configuration and its step."""
+def load_ema(path: Path, changes: Mapping[str, Any] | None = None) -> tuple[AnyGenerator, dict[str, Any], int]:
+    """Return the averaged generator of a checkpoint or run, ready to predict, its configuration and its step.
+
+    changes: values of the default generator's configuration that change no tensor, such as its gains. Raises
+    InputError for changes to another generator, TrainingError, WeightsError.
+    """
     state = read_checkpoint(path)
     try:
         config = state["config"]
+        if changes and config["preset"] != "default":
+            raise InputError(f"only the default generator can be calibrated, not {config['preset']}'s")
+        config = {**config, "generator": {**config["generator"], **(changes or {})}}
         generator = build_generator(generator_config(config["preset"], config["generator"]))
         generator.load_state_dict(state["ema"], strict=True)
         return generator.eval().requires_grad_(False), config, state["step"]

@@ -11,10 +11,12 @@ from torch import Tensor, nn
 from photochrom.networks.checking import COUNT, NOT_NEGATIVE, PORTION_BELOW_ONE, POSITIVE, check_config
 from photochrom.networks.encoder import SCALINGS, EfficientNetLite
 from photochrom.networks.palette import displayable_palette
+from photochrom.networks.tilt import PaletteTilt
 from photochrom.networks.units import scale_chroma, scale_luminance
 
 HINT_CHANNELS = 3  # a, b, and where they apply
 HINT_SCALE = 40.0  # the encoder's maps reach tens: hints of -1..1 would drown among them
+SAMPLE_FADE = 0.35  # how much of the strong gain (its logarithm) noise takes away
 TYPICAL_CHROMA = 15.0  # Lab units: about the mean chroma of photographs' pixels
 
 
@@ -26,6 +28,7 @@ class GeneratorConfig:
     decoder_channels: tuple[int, int, int] = (256, 160, 96)  # at strides 16, 8, 4
     style_channels: int = 128  # what the noise and the whole picture's content are mixed into
     noise_channels: int = 8  # length of the noise vector z
+    tilt: float = 0.0  # how far noise moves the palette's logits (`PaletteTilt`); 0: it is mixed into the style instead
     dropout: float = 0.25  # probability that a channel of the encoder is hidden while training, against overfitting
     drop_path: float = 0.0  # probability that the encoder's last block is skipped while training, likewise
     weak_gain: float = 1.0  # factor on weak chroma; see `calibrate`
@@ -45,6 +48,7 @@ class GeneratorConfig:
             weak_gain=POSITIVE,
             strong_gain=POSITIVE,
             tint_gain=NOT_NEGATIVE,
+            tilt=NOT_NEGATIVE,
         )
 
 
@@ -53,8 +57,9 @@ class Generator(nn.Module):
 
     - Hints enter every decoder stage at its own scale, and attention carries them to whatever looks like
       the places where they stand.
-    - Noise modulates every decoder stage (FiLM, Perez et al. 2018, arXiv 1709.07871), mixed with what
-      the whole picture shows, so that the same z may mean a red car here and a red dress there.
+    - What the whole picture shows modulates every decoder stage (FiLM, Perez et al. 2018, arXiv 1709.07871).
+    - Noise makes some palette colors likelier, for whole things at a time (`PaletteTilt`); without `tilt` it modulates
+      the decoder, too.
     - The head gives a logit to each color of a displayable palette and returns the mean color under their softmax
       (Zhang et al. 2016, at temperature 1), so that regression and classification train the same head.
     """
@@ -79,6 +84,9 @@ class Generator(nn.Module):
         palette = displayable_palette()
         self.register_buffer("palette", palette)
         self.head = nn.Conv2d(inputs, len(palette), 1)
+        self.tilt = None
+        if config.tilt > 0:
+            self.tilt = PaletteTilt(palette, config.decoder_channels[0], config.noise_channels, config.tilt)
 
     def forward(self, luminance: Tensor, hints: Tensor, noise: Tensor) -> Tensor:
         """Predict chroma.
@@ -97,28 +105,30 @@ class Generator(nn.Module):
     def decode(self, features: list[Tensor], hints: Tensor, noise: Tensor) -> Tensor:
         """Chroma (N, 2, H/4, W/4) in Lab units from the encoder's maps."""
         logits, heeded = self.logits(features, hints, noise)
-        return self.color(F.softmax(logits, dim=-1, dtype=torch.float32), heeded)
+        return self.color(F.softmax(logits, dim=-1, dtype=torch.float32), heeded, noise)
 
     def logits(self, features: list[Tensor], hints: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of the palette's colors (N, H/4, W/4, Q), and how much each cell heeds any hint (N, 1, H/16, W/16).
 
         The palette is the last axis, because a softmax over the last axis is much faster. The second result is in 0..1.
         """
-        gains = self.config.weak_gain, self.config.strong_gain
-        hints = torch.cat([uncalibrate(hints[:, :2], *gains), hints[:, 2:]], dim=1)
+        hints = torch.cat([uncalibrate(hints[:, :2], *self.gains(noise)), hints[:, 2:]], dim=1)
         *skips, x = features
-        style = self.style(torch.cat([x.mean(dim=(2, 3)), noise], dim=1))
+        mixed_in = noise if self.tilt is None else torch.zeros_like(noise)
+        style = self.style(torch.cat([x.mean(dim=(2, 3)), mixed_in], dim=1))
         stride = 16
         for stage, skip in zip(self.decoder, reversed(skips), strict=True):
             cells = hints_at_stride(hints, stride)
             x = stage(x, torch.cat([skip, HINT_SCALE * cells], dim=1), style)
             if stride == 16:
+                look = x
                 spread = self.hint_spread(x, cells)
                 x = torch.cat([x, HINT_SCALE * spread], dim=1)
             stride //= 2
-        return self.head(x).permute(0, 2, 3, 1), spread[:, 2:]
+        logits = self.head(x).permute(0, 2, 3, 1)
+        return logits if self.tilt is None else logits + self.tilt(look, noise), spread[:, 2:]
 
-    def color(self, probabilities: Tensor, heeded: Tensor) -> Tensor:
+    def color(self, probabilities: Tensor, heeded: Tensor, noise: Tensor) -> Tensor:
         """The palette's mean color (N, 2, h, w), calibrated, in Lab units.
 
         probabilities (N, h, w, Q) sum to 1 over Q; heeded (N, 1, h/4, w/4) as `logits` returns it.
@@ -126,7 +136,18 @@ class Generator(nn.Module):
         mean = (probabilities @ self.palette).permute(0, 3, 1, 2)
         unhinted = 1 - F.interpolate(heeded.to(mean.dtype), scale_factor=4.0, mode="nearest")
         mean = lower_tint(mean, unhinted, self.config.tint_gain)
-        return calibrate(mean, self.config.weak_gain, self.config.strong_gain)
+        return calibrate(mean, *self.gains(noise))
+
+    def gains(self, noise: Tensor) -> tuple[float, float | Tensor]:
+        """The factors on weak and on strong chroma, for `calibrate`; the second may be (N, 1, 1, 1).
+
+        Where noise has chosen among the likely colors, their mean has lost less chroma.
+        """
+        weak, strong = self.config.weak_gain, self.config.strong_gain
+        if self.tilt is None or strong == 1:
+            return weak, strong
+        chosen = noise.square().mean(dim=1).clamp(max=1)[:, None, None, None]
+        return weak, strong ** (1 - SAMPLE_FADE * chosen)
 
     def train(self, mode: bool = True) -> Generator:
         """As in every module, but an encoder that doesn't learn keeps its statistics and skips no block."""
@@ -148,23 +169,23 @@ def lower_tint(chroma: Tensor, unhinted: Tensor, tint_gain: float) -> Tensor:
     return chroma - (1 - tint_gain) * unhinted * tint
 
 
-def calibrate(chroma: Tensor, weak_gain: float, strong_gain: float) -> Tensor:
+def calibrate(chroma: Tensor, weak_gain: float, strong_gain: float | Tensor) -> Tensor:
     """Multiply chroma (N, 2, h, w) by a gain that goes from weak_gain to strong_gain with its size; hue stays.
 
     A mean over likely colors is duller than any of them. The network is sure of its strong chroma: raising only
     that costs less accuracy than raising all. The gain lies between weak_gain and strong_gain, and halfway between
     them at TYPICAL_CHROMA.
     """
-    if weak_gain == strong_gain == 1:
+    if weak_gain == 1 and isinstance(strong_gain, float) and strong_gain == 1:
         return chroma
     square = chroma.square().sum(dim=1, keepdim=True)
     strong = square / (square + TYPICAL_CHROMA**2)
     return chroma * (weak_gain + (strong_gain - weak_gain) * strong)
 
 
-def uncalibrate(chroma: Tensor, weak_gain: float, strong_gain: float) -> Tensor:
+def uncalibrate(chroma: Tensor, weak_gain: float, strong_gain: float | Tensor) -> Tensor:
     """The inverse of `calibrate`: what the network itself must predict so that a hint's color comes out."""
-    if weak_gain == strong_gain == 1:
+    if weak_gain == 1 and isinstance(strong_gain, float) and strong_gain == 1:
         return chroma
     wanted = chroma.square().sum(dim=1, keepdim=True)
     square = wanted

@@ -41,7 +41,7 @@ class BestOfMany(nn.Module):
         noise = best_noise(generator, [f.detach() for f in features], hints, candidates, real_chroma)
         logits, heeded = generator.logits(features, hints, noise)
         log_probabilities = F.log_softmax(logits, dim=-1, dtype=torch.float32)
-        return Prediction(generator.color(log_probabilities.exp(), heeded), log_probabilities)
+        return Prediction(generator.color(log_probabilities.exp(), heeded, noise), log_probabilities)
 
 
 @torch.no_grad()

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -16,11 +15,10 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from photochrom.disk import write_whole
-from photochrom.errors import InputError, OutputError, reason_of
+from photochrom.errors import OutputError, reason_of
 from photochrom.inference.onnx_backend import OnnxBackend
 from photochrom.inference.onnx_file import FORMAT_VERSION, METADATA_KEY, seal
 from photochrom.networks.build import AnyGenerator, load_ema
-from photochrom.networks.generator import Generator
 
 OPSET = 18
 MIN_HALVED = 256  # numbers: smaller tensors stay as they are
@@ -40,20 +38,16 @@ def export(
     weak_gain: float | None = None,
     strong_gain: float | None = None,
     tint_gain: float | None = None,
+    tilt: float | None = None,
 ) -> Parity:
     """Export a run's (or checkpoint's) averaged generator to path; compare it with PyTorch.
 
     weak_gain, strong_gain, tint_gain: replace those of the default generator, to calibrate its colorfulness (see
-    `calibrate` and `lower_tint` in `networks.generator`). Raises OutputError, WeightsError, TrainingError.
+    `calibrate` and `lower_tint` in `networks.generator`). tilt: how far its variants differ (`networks.tilt`).
+    Raises OutputError, WeightsError, TrainingError.
     """
-    generator, config, step = load_ema(run)
-    wanted = {"weak_gain": weak_gain, "strong_gain": strong_gain, "tint_gain": tint_gain}
-    gains: dict[str, Any] = {name: gain for name, gain in wanted.items() if gain is not None}
-    if gains:
-        if not isinstance(generator, Generator):
-            raise InputError(f"only the default generator can be calibrated, not {config['preset']}'s")
-        generator.config = replace(generator.config, **gains)
-        config = {**config, "generator": asdict(generator.config)}
+    wanted = {"weak_gain": weak_gain, "strong_gain": strong_gain, "tint_gain": tint_gain, "tilt": tilt}
+    generator, config, step = load_ema(run, {name: value for name, value in wanted.items() if value is not None})
     model = _to_onnx(generator)
     _forget_origins(model)
     _halve_weights(model)
