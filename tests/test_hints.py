@@ -1,20 +1,122 @@
 """Hints: how they are read, placed and pooled, and that colors follow them."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.cbook import get_sample_data
+from PIL import Image
+from skimage import data
 
 from photochrom.errors import InputError
 from photochrom.photo.color import rgb_to_lab
-from photochrom.photo.hints import Hint, correct_chroma, parse_hint, rasterize, read_hints
+from photochrom.photo.hint_bounds import coverage, free_reach
+from photochrom.photo.hints import (
+    Hint,
+    correct_chroma,
+    format_hint_file,
+    parse_hint,
+    parse_hint_file,
+    rasterize,
+    read_hints,
+)
 
 
 def test_parse_hint():
     assert parse_hint("12,34.5,#A0b1c2") == Hint(12, 34.5, "#A0b1c2")
+    assert parse_hint("12,34.5,#A0b1c2,20") == Hint(12, 34.5, "#A0b1c2", radius=20)
 
 
-@pytest.mark.parametrize("text", ["", "1,2", "1,2,red", "1,2,#12345", "x,2,#123456", "1,2,#123456,3"])
+@pytest.mark.parametrize("radius", ["0", "-1", "nan", "inf"])
+def test_a_radius_is_above_0(radius):
+    with pytest.raises(InputError, match="radius"):
+        parse_hint(f"1,2,#123456,{radius}")
+
+
+def test_hint_files_hold_points_discs_strokes_and_areas():
+    hints = (
+        Hint(1, 2, "#112233"),
+        Hint(3, 4, "#112233", radius=5.5),
+        Hint(1, 1, "#445566", path=((9, 1), (9, 9))),
+        Hint(1, 1, "#445566", radius=3, path=((9, 1),)),
+        Hint(1, 1, "#778899", path=((9, 1), (9, 9)), filled=True),
+    )
+    text = format_hint_file(hints, 20, 10)
+    assert parse_hint_file(text, "text").for_size(20, 10) == hints
+    larger = parse_hint_file(text, "text").for_size(40, 20)
+    assert larger[3] == Hint(2, 2, "#445566", radius=6, path=((18, 2),))
+    assert [sorted(h) for h in json.loads(text)["hints"]] == [
+        ["color", "x", "y"],
+        ["color", "radius", "x", "y"],
+        ["color", "stroke"],
+        ["color", "radius", "stroke"],
+        ["area", "color"],
+    ]
+
+
+@pytest.mark.parametrize("place", ['"area": [[1, 1], [2, 2]]', '"stroke": []', '"stroke": [[1]]', '"stroke": 3'])
+def test_broken_strokes_and_areas(place):
+    with pytest.raises(InputError, match=r"at least three points|not a hints file"):
+        parse_hint_file(f'{{"hints": [{{{place}, "color": "#112233"}}]}}', "text")
+
+
+def test_a_hint_with_a_radius_colors_its_disc_and_nothing_else(colorizer, photographs):
+    pixels = photographs["coffee"]
+    hint = Hint(366, 277, "#3070d0", radius=40)
+    plain, hinted = colorizer.predict_one(pixels), colorizer.predict_one(pixels, hints=[hint])
+    scale = plain.luminance.shape[0] / pixels.shape[0]
+    y, x = np.mgrid[: plain.luminance.shape[0], : plain.luminance.shape[1]] / scale
+    distance = np.hypot(x - 366, y - 277)
+    assert np.array_equal(hinted.chroma[:, distance > 46], plain.chroma[:, distance > 46])
+    inside = hinted.chroma[:, distance < 34]
+    assert np.abs(inside - hint.chroma[:, None]).max() < 0.1
+
+
+def test_strokes_and_areas_cover_what_they_are_drawn_on():
+    stroke = Hint(20, 20, "#112233", radius=10, path=((180, 20),))
+    covered = coverage(stroke, (100, 200), (100, 200))
+    assert covered[20, 20:180].min() > 0.99 and covered[:7].max() < 0.01 and covered[33:].max() < 0.01
+    area = Hint(20, 20, "#112233", path=((180, 20), (180, 80), (20, 80)), filled=True)
+    covered = coverage(area, (100, 200), (50, 100))
+    assert covered[12:38, 12:88].min() > 0.99 and covered.mean() == pytest.approx(0.48, abs=0.02)
+
+
+def test_free_hints_stop_where_the_luminance_does():
+    luminance = np.full((80, 80), 40, np.float32)
+    luminance[:, 40:] = 75  # another thing
+    luminance[20:30, :40] += np.random.default_rng(0).uniform(-1, 1, (10, 40)).astype(np.float32)  # texture
+    reach = free_reach(luminance, [(60, 10)])
+    assert reach[5:75, 4:34].min() > 0.8 and reach[:, 46:].max() < 0.05
+
+
+SMALL_THINGS = json.loads((Path(__file__).parent / "small_things.json").read_text())
+
+
+def picture(name):
+    """A picture of our dependencies, uint8 (H, W) or (H, W, 3)."""
+    if name == "grace_hopper":
+        return np.asarray(Image.open(get_sample_data("grace_hopper.jpg", asfileobj=False)).convert("RGB"))
+    return getattr(data, name)()
+
+
+@pytest.mark.parametrize("thing", SMALL_THINGS, ids=lambda thing: f"{thing['picture']}-{thing['name']}")
+def test_hints_on_small_things_leave_the_rest_alone(colorizer, thing):
+    """Chroma outside a polygon drawn by hand changes by at most a tenth of what it changes inside."""
+    pixels = picture(thing["picture"])
+    plain = colorizer.predict_one(pixels)
+    change = np.hypot(*(colorizer.predict_one(pixels, hints=[Hint(*thing["hint"])]).chroma - plain.chroma))
+    (x, y), *path = thing["polygon"]
+    outline = Hint(x, y, "#000000", path=tuple(map(tuple, path)), filled=True)
+    covered = coverage(outline, pixels.shape[:2], change.shape)
+    inside, outside = change[covered > 0.9].mean(), change[covered < 0.01].mean()
+    assert inside > 2 and outside < 0.1 * inside
+
+
+NO_HINTS = ["", "1,2", "1,2,red", "1,2,#12345", "x,2,#123456", "1,2,#123456,x", "1,2,#123456,3,4"]
+
+
+@pytest.mark.parametrize("text", NO_HINTS)
 def test_parse_hint_says_the_form(text):
     with pytest.raises(InputError, match="#rrggbb"):
         parse_hint(text)

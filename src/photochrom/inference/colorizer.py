@@ -14,6 +14,7 @@ from photochrom.inference.model import Backend
 from photochrom.inference.weights import load_model
 from photochrom.photo.color import FloatArray, PixelArray, join, luminance_of
 from photochrom.photo.freshening import freshen
+from photochrom.photo.hint_bounds import bound_hints
 from photochrom.photo.hints import Hint, correct_chroma, rasterize
 from photochrom.photo.resize import resize_matrix
 from photochrom.photo.upsampling import GuidedChroma, enlarge_along_edges, guide_chroma
@@ -100,15 +101,14 @@ class Colorizer:
         smalls = [self.small_luminance(pixels) for pixels in photographs]
         sizes = [(p.shape[0], p.shape[1]) for p in photographs]
         rasters = [rasterize(tuple(h), size, s.shape) for h, size, s in zip(hints, sizes, smalls, strict=True)]
-        colorings: dict[int, Coloring] = {}
-        for shape in {s.shape for s in smalls}:
-            members = [i for i, s in enumerate(smalls) if s.shape == shape]
-            fresh = [freshen(smalls[i]) for i in members]
-            predicted = self._run(fresh, [rasters[i] for i in members], noise)
-            for i, chroma in zip(members, predicted, strict=True):
-                corrected = correct_chroma(chroma, smalls[i], tuple(hints[i]), sizes[i])
-                colorings[i] = Coloring(corrected, smalls[i])
-        return [colorings[i] for i in range(len(photographs))]
+        predicted = self._run_all(smalls, [np.zeros_like(raster) for raster in rasters], noise)
+        told = [i for i, h in enumerate(hints) if h]
+        answers = self._run_all([smalls[i] for i in told], [rasters[i] for i in told], noise)
+        for i, answer in zip(told, answers, strict=True):
+            own = tuple(hints[i])
+            corrected = correct_chroma(answer, smalls[i], own, sizes[i])
+            predicted[i] = bound_hints(predicted[i], corrected, smalls[i], own, sizes[i])
+        return [Coloring(chroma, small) for chroma, small in zip(predicted, smalls, strict=True)]
 
     def apply(self, pixels: PixelArray, coloring: Coloring, strength: float = STRENGTH.default) -> PixelArray:
         """Join a photograph's luminance with a coloring at full size; fast enough to try several strengths."""
@@ -131,6 +131,16 @@ class Colorizer:
             reached = vertical[:, rows].any(axis=1)
             small[reached] += vertical[reached][:, rows] @ narrow
         return np.clip(small, 0, 100)
+
+    def _run_all(self, luminances: list[FloatArray], rasters: list[FloatArray], noise: FloatArray) -> list[FloatArray]:
+        """Chroma (2, h, w) for each luminance (h, w); those of one shape go through the network together."""
+        predicted = list(luminances)
+        for shape in {luminance.shape for luminance in luminances}:
+            members = [i for i, luminance in enumerate(luminances) if luminance.shape == shape]
+            fresh = [freshen(luminances[i]) for i in members]
+            for i, chroma in zip(members, self._run(fresh, [rasters[i] for i in members], noise), strict=True):
+                predicted[i] = chroma
+        return predicted
 
     def _run(self, luminances: list[FloatArray], rasters: list[FloatArray], noise: FloatArray) -> list[FloatArray]:
         """Predict chroma (2, h, w) for luminances (h, w) of one shape, padded by reflection as needed."""

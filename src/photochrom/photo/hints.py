@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,25 +19,60 @@ MARK_RADIUS = 1  # pixels of the small picture: a hint marks 3 x 3
 REACH = 1 / 7  # of the picture's short side: how far a hint's correction reaches
 REACH_LUMINANCE = 12.0  # L units: how far it reaches across differences in luminance
 MAX_HINTS = 1000  # each takes milliseconds
+MAX_POINTS = 10_000  # of one stroke or area
+STROKE_RADIUS = 2.0  # pixels of the photograph, where a stroke gives none
 
 
 @dataclass(frozen=True)
 class Hint:
-    """The photograph has the color #rrggbb at pixel x (from the left), y (from the top)."""
+    """The photograph has the color #rrggbb at pixel x (from the left), y (from the top).
+
+    Without more, the hint reaches as far as its thing seems to. radius, in pixels: it colors this disc and nothing
+    else. path: further points of a stroke that begins at x, y, as wide as the radius says. filled: the stroke is the
+    outline of an area. Raises InputError.
+    """
 
     x: float
     y: float
     color: str
+    radius: float | None = None
+    path: tuple[tuple[float, float], ...] = ()
+    filled: bool = False
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"#[0-9a-fA-F]{6}", self.color):
             raise InputError(f"a hint's color is written #rrggbb, not {self.color!r}")
+        if self.radius is not None and not 0 < self.radius < math.inf:
+            raise InputError(f"a hint's radius is a number of pixels above 0, not {self.radius:g}")
+        if self.filled and len(self.path) < 2:
+            raise InputError("the outline of a hint's area needs at least three points")
+
+    @property
+    def points(self) -> tuple[tuple[float, float], ...]:
+        """The first point and those of the path."""
+        return ((self.x, self.y), *self.path)
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the user has said how far the hint reaches."""
+        return self.radius is not None or bool(self.path)
+
+    @property
+    def reach(self) -> float:
+        """Half the width of what is drawn, in pixels."""
+        return self.radius or STROKE_RADIUS
 
     @property
     def chroma(self) -> FloatArray:
         """The color's a and b, (2,). Its luminance is not used."""
         rgb = np.array([int(self.color[i : i + 2], 16) for i in (1, 3, 5)], np.float32) / 255
         return rgb_to_lab(rgb)[1:]
+
+    def scaled(self, x: float, y: float) -> Hint:
+        """The same hint on the same photograph, x times as wide and y times as high."""
+        radius = None if self.radius is None else self.radius * math.sqrt(x * y)
+        path = tuple((u * x, v * y) for u, v in self.path)
+        return Hint(self.x * x, self.y * y, self.color, radius, path, self.filled)
 
 
 @dataclass(frozen=True)
@@ -51,16 +87,17 @@ class HintFile:
         if self.size is None:
             return self.hints
         x, y = width / self.size[0], height / self.size[1]
-        return tuple(Hint(h.x * x, h.y * y, h.color) for h in self.hints)
+        return tuple(hint.scaled(x, y) for hint in self.hints)
 
 
 def parse_hint(text: str) -> Hint:
-    """Read "X,Y,#rrggbb". Raises InputError."""
+    """Read "X,Y,#rrggbb" or "X,Y,#rrggbb,RADIUS". Raises InputError."""
     try:
-        x, y, color = text.split(",")
-        return Hint(float(x), float(y), color.strip())
+        x, y, color, *radius = text.split(",")
+        (reach,) = map(float, radius) if radius else (None,)
+        return Hint(float(x), float(y), color.strip(), reach)
     except ValueError:
-        raise InputError(f"a hint is written X,Y,#rrggbb, in pixels, not {text!r}") from None
+        raise InputError(f"a hint is written X,Y,#rrggbb or X,Y,#rrggbb,RADIUS, in pixels, not {text!r}") from None
 
 
 def read_hints(path: Path) -> HintFile:
@@ -81,12 +118,13 @@ def read_hint_text(path: Path) -> str:
 def parse_hint_file(text: str, name: str) -> HintFile:
     """Read JSON: {"size": [W, H], "hints": [{"x": 1, "y": 2, "color": "#rrggbb"}, ...]}; `name` is for messages.
 
-    `size` is optional: the size of the picture that the hints were made on, so that they fit any other size of it.
-    Raises InputError.
+    `size` is optional: the size of the picture that the hints were made on, so that they fit any other size of it. A
+    hint may have a "radius"; instead of "x" and "y" it may have a "stroke", a list of points [x, y], or an "area",
+    the points of its outline. Raises InputError.
     """
     try:
         content: dict[str, Any] = json.loads(text)
-        hints = tuple(Hint(float(h["x"]), float(h["y"]), str(h["color"])) for h in content["hints"])
+        hints = tuple(map(_hint, content["hints"]))
         size = content.get("size")
         found = HintFile(hints, (float(size[0]), float(size[1])) if size else None)
     except InputError:
@@ -101,11 +139,30 @@ def parse_hint_file(text: str, name: str) -> HintFile:
     return found
 
 
+def _hint(values: dict[str, Any]) -> Hint:
+    """A hint from the JSON of a hints file. Raises InputError, and many kinds for values of other types."""
+    outline = values.get("area")
+    points = outline or values.get("stroke") or [[values["x"], values["y"]]]
+    (x, y), *path = [(float(point[0]), float(point[1])) for point in points]
+    if len(path) >= MAX_POINTS:
+        raise InputError(f"a hint has {len(path) + 1} points, more than the limit of {MAX_POINTS}")
+    radius = values.get("radius")
+    return Hint(x, y, str(values["color"]), None if radius is None else float(radius), tuple(path), bool(outline))
+
+
+def _to_json(hint: Hint) -> dict[str, Any]:
+    """The inverse of `_hint`; numbers are rounded to hundredths of a pixel."""
+    points = [[round(x, 2), round(y, 2)] for x, y in hint.points]
+    name = "area" if hint.filled else "stroke"
+    place: dict[str, Any] = {name: points} if hint.path else {"x": points[0][0], "y": points[0][1]}
+    return place | {"color": hint.color} | ({} if hint.radius is None else {"radius": round(hint.radius, 2)})
+
+
 def format_hint_file(hints: Sequence[Hint], width: int, height: int) -> str:
     """The text of a hints file for hints on a picture of this size; `parse_hint_file` reads it."""
     content = {
         "size": [width, height],
-        "hints": [{"x": round(h.x, 2), "y": round(h.y, 2), "color": h.color} for h in hints],
+        "hints": [_to_json(hint) for hint in hints],
     }
     return json.dumps(content, indent=1) + "\n"
 
@@ -128,10 +185,9 @@ def places(hints: tuple[Hint, ...], size: tuple[int, int], small: tuple[int, int
     """The (row, column) in the small picture of each hint. Raises InputError for one outside."""
     found = []
     for hint in hints:
-        if not (0 <= hint.x < size[1] and 0 <= hint.y < size[0]):
-            raise InputError(
-                f"the hint at {hint.x:g},{hint.y:g} is outside the photograph, {size[1]} x {size[0]} pixels"
-            )
+        for x, y in hint.points:
+            if not (0 <= x < size[1] and 0 <= y < size[0]):
+                raise InputError(f"the hint at {x:g},{y:g} is outside the photograph, {size[1]} x {size[0]} pixels")
         found.append((int(hint.y * small[0] / size[0]), int(hint.x * small[1] / size[1])))
     return found
 
