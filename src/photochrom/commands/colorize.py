@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     "--hint",
     "hint_texts",
     multiple=True,
-    metavar="X,Y,#rrggbb",
-    help="Color of the place at pixel X (from the left), Y (from the top). Repeatable.",
+    metavar="X,Y,#rrggbb[,RADIUS]",
+    help="Color of the place at pixel X (from the left), Y (from the top), and how far around it. Repeatable.",
 )
 @click.option("--hints", "hints_path", type=ANY_PATH, help="JSON file of hints.")
 @output_options

@@ -95,6 +95,15 @@ class Page:
             with gr.Row():
                 self.picker = gr.ColorPicker("#808080", label="Any other color", elem_id="picker", min_width=140)
                 self.apply = gr.Button("Give the place this color", elem_id="apply", min_width=140)
+            self.radius = gr.Slider(
+                0,
+                500,
+                0,
+                step=1,
+                label="How far around the place, pixels",
+                info="0: to where the thing ends",
+                elem_id="radius",
+            )
             self.hints = gr.Radio([], label="Colors you chose", visible=False, elem_id="hints")
             with gr.Row():
                 self.moving = gr.Checkbox(
@@ -162,9 +171,9 @@ class Page:
             [self.name, self.x, self.y],
             self._views,
         )
-        give = self._deciding(lambda session, color: self._give(session, color))
-        gr.on([self.apply.click, self.picker.submit], give, [self.name, self.picker], self._views)
-        self.suggestions.select(self._told(self._take_suggestion), [self.name], self._views)
+        give = self._deciding(self._give)
+        gr.on([self.apply.click, self.picker.submit], give, [self.name, self.picker, self.radius], self._views)
+        self.suggestions.select(self._told(self._take_suggestion), [self.name, self.radius], self._views)
         self.hints.input(self._told(self._choose_hint), [self.name, self.hints], self._views)
         self.remove.click(self._deciding(lambda s: s.without_hint(self.service)), [self.name], self._views)
 
@@ -217,19 +226,21 @@ class Page:
 
         return self._decide(name, decide) | {self.moving: False}
 
-    def _take_suggestion(self, name: str | None, event: gr.SelectData) -> Outputs:
+    def _take_suggestion(self, name: str | None, radius: float, event: gr.SelectData) -> Outputs:
         def decide(session: Session) -> Session:
-            return self._give(session, session.colors_at(session.place)[event.index]) if session.place else session
+            if session.place is None:
+                return session
+            return self._give(session, session.colors_at(session.place)[event.index], radius)
 
         return self._decide(name, decide)
 
     def _choose_hint(self, name: str | None, number: int) -> Outputs:
         return self._decide(name, lambda s: s.point_at((s.look.hints[number].x, s.look.hints[number].y)))
 
-    def _give(self, session: Session, color: str) -> Session:
+    def _give(self, session: Session, color: str, radius: float) -> Session:
         if session.place is None:
             raise PhotochromError("Click a place on the picture first, under “Choose colors”.")
-        return session.with_color(as_hex(color), self.service)
+        return session.with_color(as_hex(color), self.service, radius or None)
 
     def _inside(self, session: Session, x: float, y: float) -> tuple[float, float]:
         width, height = session.size

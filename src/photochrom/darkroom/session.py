@@ -105,14 +105,14 @@ class Session:
         """Another plausible coloring."""
         return self._decide(replace(self.look, seed=seed))._predicted(service)
 
-    def with_color(self, color: str, service: Service) -> Session:
-        """A color at the chosen place: a new hint, or another color for the one that is there."""
+    def with_color(self, color: str, service: Service, radius: float | None = None) -> Session:
+        """A color at the chosen place: a new hint, or another color and radius for the one that is there."""
         if self.place is None:
             return self
-        hint, hints = Hint(*self.place, color), list(self.look.hints)
+        hint, hints = Hint(*self.place, color, radius), list(self.look.hints)
         if self.chosen is None:
             return self._decide(replace(self.look, hints=(*hints, hint)))._predicted(service)
-        if hints[self.chosen].color == color:
+        if hints[self.chosen] == hint:
             return self
         hints[self.chosen] = hint
         return self._decide(replace(self.look, hints=tuple(hints)))._predicted(service)
@@ -122,7 +122,7 @@ class Session:
         if self.chosen is None:
             return self
         hints = list(self.look.hints)
-        hints[self.chosen] = Hint(*place, hints[self.chosen].color)
+        hints[self.chosen] = hints[self.chosen].moved_to(*place)
         return replace(self._decide(replace(self.look, hints=tuple(hints))), place=place)._predicted(service)
 
     def without_hint(self, service: Service) -> Session:

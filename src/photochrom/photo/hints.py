@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +68,16 @@ class Hint:
         rgb = np.array([int(self.color[i : i + 2], 16) for i in (1, 3, 5)], np.float32) / 255
         return rgb_to_lab(rgb)[1:]
 
+    def moved_to(self, x: float, y: float) -> Hint:
+        """The same hint with its first point at x, y."""
+        path = tuple((u + x - self.x, v + y - self.y) for u, v in self.path)
+        return replace(self, x=x, y=y, path=path)
+
     def scaled(self, x: float, y: float) -> Hint:
         """The same hint on the same photograph, x times as wide and y times as high."""
         radius = None if self.radius is None else self.radius * math.sqrt(x * y)
         path = tuple((u * x, v * y) for u, v in self.path)
-        return Hint(self.x * x, self.y * y, self.color, radius, path, self.filled)
+        return replace(self, x=self.x * x, y=self.y * y, radius=radius, path=path)
 
 
 @dataclass(frozen=True)
@@ -170,7 +175,7 @@ def format_hint_file(hints: Sequence[Hint], width: int, height: int) -> str:
 def rasterize(hints: tuple[Hint, ...], size: tuple[int, int], small: tuple[int, int]) -> FloatArray:
     """Hints on a photograph of size (H, W) as the input of the generator, (3, h, w) at size `small`.
 
-    Raises InputError for a hint outside the photograph.
+    Of a stroke or an area it marks the points that were given. Raises InputError for a hint outside the photograph.
     """
     raster = np.zeros((3, *small), np.float32)
     for hint, (row, column) in zip(hints, places(hints, size, small), strict=True):

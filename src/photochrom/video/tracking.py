@@ -94,7 +94,7 @@ class ShotTracks:
             if earlier.ticks and earlier.ticks[-1] == frame.pts:
                 found[number] = earlier.pop()
         hints = zip(self.points.hints, found, strict=True)
-        return tuple(Hint(*place, hint.color) for hint, place in hints if place is not None)
+        return tuple(hint.moved_to(*place) for hint, place in hints if place is not None)
 
     def _track(self, frame: Frame) -> None:
         if self.points.are_on(frame.pts):
