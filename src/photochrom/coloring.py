@@ -105,6 +105,9 @@ def color(
 
 def color_photograph(photograph: Photograph, look: Look, predictor: Predictor) -> Photograph:
     """The photograph in color, with the same size, bit depth and metadata. Raises InputError."""
-    pixels = photograph.pixels
+    pixels, pages = photograph.pixels, photograph.pages
     coloring = predictor.predict_one(pixels, look.seed, look.hints_for(pixels))
-    return replace(photograph, pixels=predictor.apply(pixels, coloring, look.strength))
+    colored = predictor.apply(pixels, coloring, look.strength)
+    plain = replace(look, hints=(), hint_file=None)  # hints are for the first page
+    others = tuple(color_photograph(page, plain, predictor) for page in pages)
+    return replace(photograph, pixels=colored, pages=others)

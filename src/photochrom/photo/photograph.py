@@ -9,7 +9,7 @@ from typing import Any
 from photochrom.disk import replacing
 from photochrom.errors import EncodingError, OutputError, reason_of
 from photochrom.photo.color import PixelArray
-from photochrom.photo.encoding import encode
+from photochrom.photo.encoding import encode, join_pages
 from photochrom.settings import QUALITY, format_of, written_suffixes
 
 DEFAULT_QUALITY = int(QUALITY.default)
@@ -21,6 +21,7 @@ class Photograph:
 
     pixels: (H, W) gray or (H, W, 3), uint8 or uint16. alpha: (H, W) of the same type, or None. format: a name
     from settings.FORMATS. metadata: libvips' header fields; resolution: pixels per mm, horizontally and vertically.
+    notes: what of its file isn't here, each in words. pages: the others of a file with more than one page, in order.
     """
 
     pixels: PixelArray
@@ -28,10 +29,18 @@ class Photograph:
     format: str = "png"
     metadata: dict[str, tuple[int, Any]] = field(default_factory=dict)
     resolution: tuple[float, float] = (1.0, 1.0)
+    notes: tuple[str, ...] = ()
+    pages: tuple[Photograph, ...] = ()
 
     def encode(self, format: str | None = None, quality: int = DEFAULT_QUALITY) -> bytes:
-        """The content of the photograph's file, in the given format or else its own. Raises OutputError."""
-        return encode(self.pixels, self.alpha, self.metadata, self.resolution, format or self.format, quality)
+        """The content of the photograph's file, in the given format or else its own. Raises InputError, EncodingError."""
+        format = format or self.format
+        if self.pages and format != "tiff":
+            raise EncodingError(f"has {len(self.pages) + 1} pages, and only TIFF holds more than one")
+        content = encode(self.pixels, self.alpha, self.metadata, self.resolution, format, quality)
+        if self.pages:
+            return join_pages([content, *(page.encode(format, quality) for page in self.pages)])
+        return content
 
     def save(self, path: str | Path, *, format: str | None = None, quality: int = DEFAULT_QUALITY) -> None:
         """Write a file, completely or not at all, in the given format or else its suffix's. Raises OutputError."""
