@@ -15,8 +15,8 @@ from photochrom.errors import InputError
 class Format:
     """A file format that photographs are written in.
 
-    label: its name for people. suffixes: of its files, the usual one first. deep: it can hold 16 bits per channel. alpha:
-    it can hold transparency. lossy: it has a quality. max_side: pixels, the largest width and height.
+    label: its name for people. suffixes: of its files, the usual one first. deep: it can hold 16 bits per channel.
+    alpha: it can hold transparency. lossy: it has a quality. max_side: pixels, the largest width and height.
     """
 
     label: str
@@ -40,26 +40,10 @@ FORMATS = {
 FORMAT_LABELS = ", ".join(f.label for f in FORMATS.values())
 LOSSY_LABELS = ", ".join(f.label for f in FORMATS.values() if f.lossy)
 # Other files that are read. Cameras' raw files, JPEG XL and JPEG XR need an extra.
-READ_ONLY_SUFFIXES = frozenset(
-    (
-        ".dib",
-        ".gif",
-        ".pbm",
-        ".pgm",
-        ".pnm",
-        ".ppm",
-        ".jp2",
-        ".j2k",
-        ".j2c",
-        ".jpc",
-        ".jpf",
-        ".jpx",
-        ".jxl",
-        ".jxr",
-        ".wdp",
-    )
-    + (".dng", ".arw", ".cr2", ".cr3", ".crw", ".erf", ".mrw", ".nef", ".orf", ".pef", ".raf", ".rw2", ".srw", ".x3f")
-)
+READ_ONLY_SUFFIXES = {
+    ".gif", ".pbm", ".pgm", ".pnm", ".ppm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".jxl", ".jxr", ".wdp",
+    ".dng", ".arw", ".cr2", ".cr3", ".crw", ".erf", ".mrw", ".nef", ".orf", ".pef", ".raf", ".rw2", ".srw", ".x3f",
+}  # fmt: skip
 READABLE_SUFFIXES = frozenset(s for f in FORMATS.values() for s in f.suffixes) | READ_ONLY_SUFFIXES
 
 

@@ -51,19 +51,20 @@ def read_bytes(path: Path) -> bytes:
 
 
 def decode_photograph(data: bytes, name: str = "the photograph", max_pixels: int = MAX_PIXELS) -> Photograph:
-    """Decode an encoded photograph; `name` is for messages. Raises InputError, UnsupportedError for the kind of file."""
+    """Decode an encoded photograph; `name` is for messages. Raises InputError: UnsupportedError for its kind."""
     if not data:
         raise InputError(f"{name} is empty")
-    check_size = partial(_check_size, name, max_pixels)
+    pages: list[Photograph] = []
+    page, budget = name, _Budget(name, max_pixels)
     try:
-        pictures = open_pictures(data, check_size)
-        if len(pictures) > 1:
-            check_size = _Budget(name, max_pixels)
-        first, *others = (_decode(picture, name, check_size) for picture in pictures)
+        for number, picture in enumerate(open_pictures(data, budget.check)):
+            page = f"{name}, page {number + 1}," if number else name
+            pages.append(_decode(picture, page, partial(_check_size, page, max_pixels)))
     except Unsupported as fault:
-        raise UnsupportedError(name, fault.kind, fault.advice) from fault
+        raise UnsupportedError(page, fault.kind, fault.advice) from fault
     except Damaged as fault:
-        raise InputError(f"{name} is damaged or incomplete: {fault}") from fault
+        raise InputError(f"{page} is damaged or incomplete: {fault}") from fault
+    first, *others = pages
     # What describes the file as a whole stands at its first page.
     return replace(first, pages=tuple(replace(page, metadata={}) for page in others))
 
@@ -91,15 +92,16 @@ def _to_photograph(picture: Picture, image: pyvips.Image, name: str, check_size:
 
 
 class _Budget:
-    """Checks the size of pages, and that all together aren't more than the limit."""
+    """Checks pages before they are decoded: the size of each, and that all together aren't more than the limit."""
 
     def __init__(self, name: str, max_pixels: int):
-        self.name, self.max_pixels, self.left = name, max_pixels, max_pixels
+        self.name, self.max_pixels, self.asked = name, max_pixels, 0
 
-    def __call__(self, width: int, height: int) -> None:
+    def check(self, width: int, height: int) -> None:
+        """Raises InputError."""
         _check_size(self.name, self.max_pixels, width, height)
-        self.left -= width * height
-        if self.left < 0:
+        self.asked += width * height
+        if self.asked > self.max_pixels:
             raise TooLargeError(f"{self.name} has pages of more than {self.max_pixels / 1e6:g} million pixels together")
 
 

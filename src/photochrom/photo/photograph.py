@@ -33,7 +33,7 @@ class Photograph:
     pages: tuple[Photograph, ...] = ()
 
     def encode(self, format: str | None = None, quality: int = DEFAULT_QUALITY) -> bytes:
-        """The content of the photograph's file, in the given format or else its own. Raises InputError, EncodingError."""
+        """The content of the photograph's file, in the given format or else its own. Raises EncodingError."""
         format = format or self.format
         if self.pages and format != "tiff":
             raise EncodingError(f"has {len(self.pages) + 1} pages, and only TIFF holds more than one")

@@ -2,8 +2,8 @@
 
 photochrom says itself what is wrong with a file. libvips would also write warnings to standard error.
 
-libvips collects the texts of errors in one place for all threads. Whoever needs them true works `alone`; everything else
-that may fail while it works with a photograph is done in `company`.
+libvips collects the texts of errors in one place for all threads. Whoever needs them true works `alone`;
+everything else that may fail while it works with a photograph is done in `company`.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def open_avif(data: bytes, check_size: CheckSize) -> Picture:
         raise Unsupported("AVIF / animation", "save one of its pictures, or make a film of it")
     gray = any(kind == b"av1C" and content[2:3] and content[2] & MONOCHROME for kind, content in found)
     load = partial(_load_gray, data, check_size) if gray else partial(_load, data)
-    return Picture(load, "avif", partial(_damaged, data))
+    return Picture(load, "avif", partial(_damaged, data), plain=not gray)
 
 
 def refuse_hdr(label: str, found: list[tuple[bytes, bytes]]) -> None:

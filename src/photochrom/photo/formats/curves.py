@@ -35,9 +35,7 @@ def to_srgb(image: pyvips.Image, curve: Curve, primaries: Primaries | None) -> p
     primaries: None for sRGB's, as for gray.
     """
     alpha = image[image.bands - 1] if image.hasalpha() else None
-    color = (
-        image[: image.bands - 1] if alpha is not None and image.bands > 2 else image[0] if image.bands < 3 else image
-    )
+    color = image[:3] if image.bands > 2 else image[0]
     levels = 65536 if image.format == "ushort" else 256
     light = curve(np.linspace(0, 1, levels, dtype=np.float32))
     if color.bands < 3 or primaries is None or np.abs(np.subtract(primaries, SRGB_PRIMARIES)).max() < SAME:

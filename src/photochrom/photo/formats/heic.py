@@ -51,7 +51,7 @@ def _load(data: bytes, check_size: CheckSize) -> pyvips.Image:
 
 
 def encode_heic(pixels: PixelArray, profile: bytes, quality: int) -> bytes:
-    """Pixels (H, W) or (H, W, 3 or 4): uint8, or uint16 for 10 bits per channel. Raises Unsupported without the extra."""
+    """Pixels (H, W) or (H, W, 3 or 4): uint8, or uint16 for 10 bits. Raises Unsupported without the extra."""
     heif = pillow_heif()
     deep = pixels.dtype == np.uint16
     mode = {2: "L", 3: "RGB", 4: "RGBA"}[pixels.ndim if pixels.ndim == 2 else pixels.shape[2]]

@@ -28,10 +28,14 @@ def properties(data: bytes) -> list[tuple[bytes, bytes]]:
     for kind, start, end in boxes(data):
         if kind == b"meta":
             for inner, a, b in boxes(data, start + 4, end):
-                if inner == b"iprp":
-                    return [
-                        (k, data[x:y]) for c, s, e in boxes(data, a, b) if c == b"ipco" for k, x, y in boxes(data, s, e)
-                    ]
+                if inner != b"iprp":
+                    continue
+                return [
+                    (name, data[x:y])
+                    for container, s, e in boxes(data, a, b)
+                    if container == b"ipco"
+                    for name, x, y in boxes(data, s, e)
+                ]
     return []
 
 

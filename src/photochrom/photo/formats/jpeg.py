@@ -14,7 +14,7 @@ from photochrom.photo.formats.picture import CheckSize, Picture
 from photochrom.photo.vips import alone, pyvips
 
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers: the rest are tables
-READ_FRAMES = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}  # sequential and progressive, Huffman or arithmetic
+READ_FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC9, 0xCA}  # sequential, progressive and lossless; arithmetic coding
 STANDALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
 # libjpeg's warnings that pixels are missing or guessed. Others are harmless, such as stray bytes before a marker.
 DAMAGE = re.compile(r"premature end|bad huffman code|bad arithmetic code|found marker", re.IGNORECASE)
@@ -27,7 +27,7 @@ def open_jpeg(data: bytes, check_size: CheckSize) -> Picture:
     if bits > 8:
         raise Unsupported(f"JPEG / {bits} bits per channel", CONVERT)
     if marker not in READ_FRAMES:
-        raise Unsupported("JPEG / lossless" if marker in (0xC3, 0xF7) else "JPEG / hierarchical", CONVERT)
+        raise Unsupported("JPEG / JPEG-LS" if marker == 0xF7 else "JPEG / hierarchical or lossless", CONVERT)
     return Picture(partial(_load, data, "warning"), "jpeg", partial(_look_again, data))
 
 

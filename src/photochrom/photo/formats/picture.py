@@ -22,7 +22,7 @@ class Picture:
     load: opens it; its pixels may be decoded later, when they are needed, and raise pyvips.Error then. again: what
     is tried if that fails; it raises Damaged with the true reason, or returns a picture that can be trusted. verify: is
     run beside the decoding and raises Damaged. format: the output's, a name from settings.FORMATS. notes: what of the
-    file isn't taken along, each in words.
+    file isn't taken along, each in words. plain: libvips' general loader would read the same.
     """
 
     load: Callable[[], pyvips.Image]
@@ -30,3 +30,4 @@ class Picture:
     again: Callable[[], pyvips.Image] = _cannot
     verify: Callable[[], None] | None = None
     notes: tuple[str, ...] = ()
+    plain: bool = True

@@ -14,6 +14,7 @@ from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from PIL.PpmImagePlugin import PpmImageFile
 
 from photochrom.errors import InputError
+from photochrom.photo.color import PixelArray
 from photochrom.photo.formats.arrays import from_array
 from photochrom.photo.formats.faults import Damaged, Unsupported
 from photochrom.photo.formats.isobmff import boxes
@@ -48,7 +49,7 @@ def _load(label: str, data: bytes, check_size: CheckSize) -> pyvips.Image:
         raise Damaged("it ends before its picture does, or a part of it can't be decoded") from error
 
 
-def pillow_pixels(opened: Image.Image) -> np.ndarray:  # type: ignore[type-arg]
+def pillow_pixels(opened: Image.Image) -> PixelArray:
     """All pixels, decoded: (H, W) or (H, W, 2 to 4), uint8, or uint16 for deep gray."""
     if opened.mode in DEEP_GRAY:
         return np.asarray(opened).astype(np.uint16)
@@ -61,7 +62,8 @@ def pillow_pixels(opened: Image.Image) -> np.ndarray:  # type: ignore[type-arg]
 
 def _ppm_header(data: bytes) -> tuple[int, int, int, int]:
     """Width, height, the largest value, and where the pixels begin."""
-    position, numbers = 2, []
+    position = 2
+    numbers: list[int] = []
     while len(numbers) < 3:
         if data[position : position + 1].isspace():
             position += 1

@@ -25,6 +25,7 @@ PRIMARIES: dict[int, Primaries | None] = {
     9: (0.3127, 0.3290, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046),
     12: (0.3127, 0.3290, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060),
 }
+TO_SRGB = "convert it to sRGB first"
 HDR = {16: "PQ", 18: "HLG"}
 
 
@@ -34,7 +35,7 @@ def open_png(data: bytes, check_size: CheckSize) -> Picture:
     if len(chunks.get(b"acTL", b"")) == 8 and struct.unpack(">I", chunks[b"acTL"][:4])[0] > 1:
         raise Unsupported("PNG / animation (APNG)", "save one of its pictures, or make a film of it")
     meaning = _cicp(chunks.get(b"cICP", b"")) or _gamma(chunks)
-    return Picture(partial(_load, data, meaning), "png", partial(_damaged, data))
+    return Picture(partial(_load, data, meaning), "png", partial(_damaged, data), plain=meaning is None)
 
 
 def _chunks_before_pixels(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -53,11 +54,9 @@ def _cicp(content: bytes) -> tuple[Curve, Primaries | None] | None:
         return None
     primaries, transfer, matrix, full_range = content
     if transfer in HDR:
-        raise Unsupported(f"PNG / {HDR[transfer]} (high dynamic range)", "convert it to sRGB first")
+        raise Unsupported(f"PNG / {HDR[transfer]} (high dynamic range)", TO_SRGB)
     if transfer not in CURVES or primaries not in PRIMARIES or matrix or not full_range:
-        raise Unsupported(
-            f"PNG / colors by cICP {primaries}-{transfer}-{matrix}-{full_range}", "convert it to sRGB first"
-        )
+        raise Unsupported(f"PNG / colors by cICP {primaries}-{transfer}-{matrix}-{full_range}", TO_SRGB)
     return CURVES[transfer], PRIMARIES[primaries]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 
 from photochrom.photo.formats.faults import CONVERT, Unsupported
@@ -93,11 +94,12 @@ REFUSED = [
 ]
 
 HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
+HEIF_BRANDS = {b"mif1", b"msf1", b"mif2", b"miaf"}  # which say nothing of the coding
 AVIF_BRANDS = {b"avif", b"avis"}
 
 
 def recognize(data: bytes) -> str:
-    """The label of a file's format, "" if the first bytes say nothing. Raises Unsupported for a known one that isn't read.
+    """The label of a file's format, "" if the first bytes say nothing. Raises Unsupported for one that isn't read.
 
     A TIFF may turn out to be a camera's raw file: see tiff.py.
     """
@@ -108,11 +110,7 @@ def recognize(data: bytes) -> str:
         return "BMP"
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WebP"
-    if (
-        data[:1] == b"P"
-        and data[1:2] in (b"1", b"2", b"3", b"4", b"5", b"6")
-        and data[2:3] in (b"\n", b" ", b"\r", b"\t", b"#")
-    ):
+    if re.match(rb"P[1-6][\s#]", data[:3]):
         return "PPM"
     if data[4:8] == b"ftyp":
         return _of_brands(data)
@@ -131,10 +129,8 @@ def _of_brands(data: bytes) -> str:
         return "AVIF"
     if HEIC_BRANDS.intersection(brands):
         return "HEIC"
-    if brands[0] in (b"mif1", b"msf1", b"mif2", b"miaf"):
-        coding = next(
-            (b.decode("latin-1").strip() for b in brands if b[:4] not in (b"mif1", b"miaf", b"msf1", b"mif2")), ""
-        )
+    if brands[0] in HEIF_BRANDS:
+        coding = b"/".join(b.strip() for b in brands if b not in HEIF_BRANDS).decode("latin-1")
         return "HEIC" if not coding else f"HEIF / {coding}"
     if brands[0] in (b"jp2 ", b"jpx ", b"jph "):
         return "JPEG 2000"

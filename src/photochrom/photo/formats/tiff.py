@@ -19,6 +19,7 @@ from photochrom.photo.formats.plain import pillow_pixels
 from photochrom.photo.formats.raw import open_raw, raw_kind
 from photochrom.photo.formats.tiff_colors import CIELAB, ICCLAB, YCBCR, from_lab, from_ycbcr
 from photochrom.photo.formats.tiff_pages import (
+    BITS,
     COMPRESSION,
     EXTRA,
     FORMAT,
@@ -38,14 +39,18 @@ from photochrom.photo.formats.tiff_pages import (
 )  # fmt: skip
 from photochrom.photo.vips import pyvips
 
-JPEG, OLD_JPEG, PACKBITS = 7, 6, 32773
+JPEG, OLD_JPEG, LZW, PACKBITS = 7, 6, 5, 32773
+CCITT = (2, 3, 4, 32771)
 VIPS_CODECS = {1, 2, 3, 4, 5, JPEG, 8, 32946, 32773, 50001, 32771, 32766, 32809}
 NAMES = {
     2: "CCITT", 3: "CCITT fax 3", 4: "CCITT fax 4", 5: "LZW", 6: "old-style JPEG", 7: "JPEG", 8: "Deflate", 9: "JBIG",
-    10: "JBIG", 34661: "JBIG", 34715: "JBIG2", 32773: "PackBits", 32809: "ThunderScan", 32908: "Pixar film", 32909: "Pixar zip", 33003: "JPEG 2000 (YCbCr)", 33004: "JPEG 2000 (lossy)",
-    33005: "JPEG 2000", 33007: "ALT JPEG", 34676: "LogLuv", 34677: "LogLuv (24 bits)", 34712: "JPEG 2000", 34887: "LERC", 34892: "lossy JPEG (DNG)", 34925: "LZMA", 34933: "PNG",
-    34934: "JPEG XR", 22610: "JPEG XR", 50000: "Zstandard", 50001: "WebP", 50002: "JPEG XL", 52546: "JPEG XL",
+    10: "JBIG", 34661: "JBIG", 34715: "JBIG2", 32773: "PackBits", 32809: "ThunderScan", 32908: "Pixar film",
+    32909: "Pixar zip", 33003: "JPEG 2000 (YCbCr)", 33004: "JPEG 2000 (lossy)", 33005: "JPEG 2000", 33007: "ALT JPEG",
+    34676: "LogLuv", 34677: "LogLuv (24 bits)", 34712: "JPEG 2000", 34887: "LERC", 34892: "lossy JPEG (DNG)",
+    34925: "LZMA", 34933: "PNG", 34934: "JPEG XR", 22610: "JPEG XR", 50000: "Zstandard", 50001: "WebP",
+    50002: "JPEG XL", 52546: "JPEG XL",
 }  # fmt: skip
+# Channels that are colors, by photometric interpretation.
 COLORS = {
     0: 1,
     1: 1,
@@ -56,7 +61,7 @@ COLORS = {
     YCBCR: 3,
     CIELAB: 3,
     ICCLAB: 3,
-}  # channels of a photometric interpretation
+}
 UNREAD_COLORS = {10: "ITULab", 32844: "LogL", 32845: "LogLuv"}
 PALETTE, CMYK = 3, 5
 COLOR_NAMES = {PALETTE: "a palette", YCBCR: "YCbCr", CIELAB: "CIELAB", ICCLAB: "ICCLab"}
@@ -85,13 +90,15 @@ def _photographs(pages: list[Page], below: list[Page]) -> list[Page]:
 
 def _picture(page: Page, check_size: CheckSize) -> Picture:
     check_size(page.value(WIDTH), page.value(HEIGHT))
+    if PHOTOMETRIC not in page.tags:
+        page = pieces.changed(page, {PHOTOMETRIC: CMYK if INK_SET in page.tags else 2 if page.samples > 2 else 1})
     compression, photometric = page.value(COMPRESSION, 1), page.value(PHOTOMETRIC, 1)
     kind = f"TIFF / {NAMES.get(compression, f'compression {compression}')}"
     if compression == OLD_JPEG:
         return Picture(partial(_load_with_pillow, page, kind), "tiff")
     _check_colors(page, photometric)
     _check_numbers(page, photometric)
-    page.check_whole()
+    page.spans()
     notes = (NOT_TRANSPARENCY,) if any(extra not in (ASSOCIATED, UNASSOCIATED) for extra in _extras(page)) else ()
     if not _is_ordinary(page, photometric, compression):
         return Picture(partial(_load_odd, page, kind, photometric), "tiff", notes=notes)
@@ -106,12 +113,11 @@ def _is_ordinary(page: Page, photometric: int, compression: int) -> bool:
     planar = page.value(PLANAR, 1) == 2 and page.samples > 1
     if compression == PACKBITS and page.value(PREDICTOR, 1) != 1:
         return False  # libtiff would ignore the predictor
-    return (
-        compression in VIPS_CODECS
-        and not planar
-        and page.bits[0] in (1, 2, 4, 8, 16, 32, 64)
-        and page.number is not None
-    )
+    return compression in VIPS_CODECS and not planar and _has_usual_depth(page) and page.number is not None
+
+
+def _has_usual_depth(page: Page) -> bool:
+    return page.bits[0] in (1, 2, 4, 8, 32) or (page.bits[0] == 16 and page.value(FORMAT, UNSIGNED) != FLOAT)
 
 
 def _extras(page: Page) -> tuple[int, ...]:
@@ -134,12 +140,12 @@ def _check_colors(page: Page, photometric: int) -> None:
 
 def _check_numbers(page: Page, photometric: int) -> None:
     """Raises Unsupported for numbers that aren't read."""
-    bits, formats = set(page.bits), set(page.values(FORMAT) or (UNSIGNED,))
+    bits, formats = set(page.bits), set(page.values(FORMAT)[: page.samples] or (UNSIGNED,))
     if len(bits) > 1 or len(formats) > 1:
         raise Unsupported("TIFF / channels of different depths")
     size, format = bits.pop(), formats.pop()
     if format == FLOAT:
-        if size not in (32, 64):
+        if size not in (16, 32, 64):
             raise Unsupported(f"TIFF / {size}-bit floating-point numbers")
     elif format not in (UNSIGNED, UNDEFINED):
         raise Unsupported("TIFF / signed integers" if format == SIGNED else "TIFF / complex numbers")
@@ -159,9 +165,20 @@ def _load_page(page: Page) -> pyvips.Image:
 def _load_rewritten(page: Page) -> pyvips.Image:
     """The page without what says nothing about pixels: what is warned of now is damage. Raises Damaged."""
     try:
-        return _colors(page, _load_strictly(pieces.rewritten(page)).copy_memory())
+        # Of damage to these, libtiff says that it is an error; its warnings are about old or odd ways of writing them.
+        fail_on = "error" if page.value(COMPRESSION) in (LZW, *CCITT) else "warning"
+        image = pyvips.Image.tiffload_buffer(pieces.rewritten(_explicit(page)), fail_on=fail_on)
+        return _colors(page, image.copy_memory())
     except pyvips.Error as error:
         raise Damaged("a part of its picture can't be decoded") from error
+
+
+def _explicit(page: Page) -> Page:
+    """The page with tags that say what libtiff would have to guess, and warn of."""
+    formats = page.values(FORMAT)[:1] or (UNSIGNED,)
+    return pieces.changed(
+        page, {BITS: page.bits[:1] * page.samples, FORMAT: formats * page.samples, EXTRA: _extras(page)}
+    )
 
 
 def _load_strictly(content: bytes) -> pyvips.Image:
@@ -180,22 +197,22 @@ def _load_odd(page: Page, kind: str, photometric: int) -> pyvips.Image:
     if page.value(PLANAR, 1) == 2 and page.samples > 1:
         return _colors(page, _joined(page, photometric))
     if photometric == YCBCR and page.values(SUBSAMPLING) == (1, 1):
-        return _described(page, from_ycbcr(_load_strictly(pieces.raw_rgb(page)).numpy()[..., :3], page))
+        return _described(page, from_ycbcr(_load_strictly(pieces.raw_rgb(_explicit(page))).numpy()[..., :3], page))
     if photometric in (CIELAB, ICCLAB):
         return _described(
-            page, from_lab(_load_strictly(pieces.raw_rgb(page)).numpy()[..., :3], photometric), profile=False
+            page, from_lab(_load_strictly(pieces.raw_rgb(_explicit(page))).numpy()[..., :3], photometric), profile=False
         )
     return _colors(page, _load_strictly(content))
 
 
 def _readable(page: Page, kind: str) -> bytes:
     """A file with this page alone, in a compression and depth that libvips has."""
-    if 9 <= page.bits[0] <= 15:
+    if not _has_usual_depth(page):
         return pieces.unpacked(page, f"TIFF / {page.bits[0]} bits per channel, {kind.removeprefix('TIFF / ')}")
     compression = page.value(COMPRESSION, 1)
     if compression not in VIPS_CODECS or (compression == PACKBITS and page.value(PREDICTOR, 1) != 1):
         return pieces.decompressed(page, kind)
-    return pieces.rewritten(page)
+    return pieces.rewritten(_explicit(page))
 
 
 def _joined(page: Page, photometric: int) -> pyvips.Image:
@@ -211,7 +228,15 @@ def _joined(page: Page, photometric: int) -> pyvips.Image:
         image = (largest - image[0]).cast(image.format).bandjoin(image[1:])
     deep = image.format != "uchar"
     names = {1: "grey16" if deep else "b-w", 3: "rgb16" if deep else "srgb", 4: "cmyk"}
-    return _described(page, image.copy(interpretation=names[COLORS[photometric]]))
+    image = image.copy(interpretation=names[COLORS[photometric]])
+    return _described(page, _divided(image) if _extras(page)[:1] == (ASSOCIATED,) else image)
+
+
+def _divided(image: pyvips.Image) -> pyvips.Image:
+    """The image without its last channel, transparency, multiplied into its colors, as libvips' loader does it."""
+    largest = {"uchar": 255, "ushort": 65535}.get(image.format, 1)
+    plain = image.unpremultiply(max_alpha=largest)
+    return (plain.rint() if largest > 1 else plain).cast(image.format).copy(interpretation=image.interpretation)
 
 
 def _load_with_pillow(page: Page, kind: str) -> pyvips.Image:
@@ -240,7 +265,7 @@ def _described(page: Page, image: pyvips.Image, *, profile: bool = True) -> pyvi
 
 
 def _colors(page: Page, image: pyvips.Image) -> pyvips.Image:
-    """The image with its colors and at most one more channel, which is transparency, not multiplied into the colors."""
+    """The image with its colors and at most one more channel, which is transparency."""
     extras = _extras(page)
     if page.value(PHOTOMETRIC, 1) == YCBCR and page.samples == 3:
         return image[:3] if image.bands > 3 else image  # read as RGBA
@@ -251,9 +276,4 @@ def _colors(page: Page, image: pyvips.Image) -> pyvips.Image:
     if alpha is None:
         return image[:colors] if colors > 1 else image[0]
     kept = (image[:colors] if colors > 1 else image[0]).bandjoin(image[colors + alpha])
-    kept = kept.copy(interpretation=image.interpretation)
-    if extras[alpha] == ASSOCIATED:
-        largest = {"uchar": 255, "ushort": 65535}.get(image.format, 1)
-        plain = kept.unpremultiply(max_alpha=largest)
-        kept = (plain.rint() if largest > 1 else plain).cast(image.format).copy(interpretation=image.interpretation)
-    return kept
+    return kept.copy(interpretation=image.interpretation)

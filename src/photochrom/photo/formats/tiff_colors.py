@@ -36,7 +36,7 @@ def from_lab(values: PixelArray, photometric: int) -> pyvips.Image:
     else:
         unit = 256 if deep else 1
         luminance = values[..., 0] * np.float32(100 / (65535 if deep else 255))
-        signed = values.view(np.int16 if deep else np.int8)
+        signed: PixelArray = values.view(np.int16 if deep else np.int8)
         a, b = (signed[..., n] / np.float32(unit) for n in (1, 2))
     lab: FloatArray = np.stack([luminance.clip(0, 100), a, b], axis=2).astype(np.float32)
     image = pyvips.Image.new_from_array(lab, interpretation="lab")
@@ -46,9 +46,11 @@ def from_lab(values: PixelArray, photometric: int) -> pyvips.Image:
 
 def _fractions(page: Page, tag: int) -> tuple[float, ...]:
     """The values of a tag of fractions, none if it isn't there or makes no sense."""
-    numbers = page.values(tag)
-    if page.tags.get(tag, np.zeros(0)).dtype.kind == "f":
+    if tag not in page.tags:
+        return ()
+    if page.tags[tag].dtype.kind == "f":
         return tuple(float(v) for v in page.tags[tag])
+    numbers = page.values(tag)
     if not numbers or 0 in numbers[1::2] or len(numbers) != (6 if tag == LUMA else 12):
         return ()
     values = tuple(a / b for a, b in zip(numbers[::2], numbers[1::2], strict=True))

@@ -33,9 +33,11 @@ TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, SUB_PAGES, INK_SET, EXTRA, F
 )
 LUMA, SUBSAMPLING, REFERENCE, LERC_PARAMETERS, DNG, PROFILE = 529, 530, 532, 50674, 50706, 34675
 # What says how pixels are stored and meant. Everything else is description.
-PIXEL_TAGS = {WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, 266, STRIP_OFFSETS, ORIENTATION, SAMPLES, ROWS_PER_STRIP,
-              STRIP_COUNTS, PLANAR, 292, 293, PREDICTOR, 320, TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, INK_SET,
-              EXTRA, FORMAT, 347, LUMA, SUBSAMPLING, 531, REFERENCE, PROFILE}  # fmt: skip
+PIXEL_TAGS = {
+    WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, 266, STRIP_OFFSETS, ORIENTATION, SAMPLES, ROWS_PER_STRIP,
+    STRIP_COUNTS, PLANAR, 292, 293, PREDICTOR, 320, TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, INK_SET, EXTRA,
+    FORMAT, 347, LUMA, SUBSAMPLING, 531, REFERENCE, PROFILE,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Page:
     @property
     def bits(self) -> tuple[int, ...]:
         """Bits of each channel."""
-        return self.values(BITS) or (1,)
+        return self.values(BITS)[: self.samples] or (1,)
 
     @property
     def tiled(self) -> bool:
@@ -92,30 +94,34 @@ class Page:
         """Whether it is a smaller version of another picture, or a mask."""
         return bool(self.value(SUBFILE) & 0b101) or self.value(OLD_SUBFILE) == 2
 
-    def check_whole(self) -> None:
-        """Raises Damaged if pieces of the picture aren't in the file."""
-        offsets = self.tags.get(TILE_OFFSETS if self.tiled else STRIP_OFFSETS)
-        counts = self.tags.get(TILE_COUNTS if self.tiled else STRIP_COUNTS)
-        planes = self.samples if self.value(PLANAR, 1) == 2 else 1
-        wanted = self.pieces_per_plane * planes
-        if offsets is None or len(offsets) < wanted:
+    def spans(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where each strip or tile begins and how long it is. Raises Damaged if one isn't in the file."""
+        wanted = self.pieces_per_plane * (self.samples if self.value(PLANAR, 1) == 2 else 1)
+        starts = self._numbers(TILE_OFFSETS if TILE_OFFSETS in self.tags else STRIP_OFFSETS)[:wanted]
+        lengths = self._numbers(TILE_COUNTS if TILE_COUNTS in self.tags else STRIP_COUNTS)[:wanted]
+        if wanted == 1 and len(starts) == 1 and not lengths.any():
+            lengths = len(self.data) - starts  # old writers left it out
+        if len(starts) < wanted or len(lengths) < wanted or not lengths.all():
             raise Damaged("a part of its picture is not there")
-        if counts is None:
-            return  # old writers left it out
-        if len(counts) < wanted or (wanted > 1 and not counts[:wanted].all()):
-            raise Damaged("a part of its picture is not there")
-        ends = offsets[:wanted].astype(np.float64) + counts[:wanted]
-        if ends.max() > len(self.data):
+        if self.value(COMPRESSION, 1) == 1:
+            lengths = np.minimum(lengths, self._largest_piece())  # what some writers say is far too long
+        if (starts + lengths > len(self.data)).any():
             raise Damaged("it ends before its picture does")
+        return starts, lengths
 
     def pieces(self) -> list[bytes]:
         """The content of each strip or tile. Raises Damaged."""
-        self.check_whole()
-        offsets = self.values(TILE_OFFSETS if self.tiled else STRIP_OFFSETS)
-        counts = self.values(TILE_COUNTS if self.tiled else STRIP_COUNTS)
-        if not counts:
-            raise Damaged("it doesn't say how long the parts of its picture are")
-        return [self.data[start : start + count] for start, count in zip(offsets, counts, strict=False)]
+        return [self.data[start : start + length] for start, length in zip(*self.spans(), strict=True)]
+
+    def _largest_piece(self) -> int:
+        """Bytes of a strip or tile without compression."""
+        height, width = self.piece_shape
+        samples = 1 if self.value(PLANAR, 1) == 2 else self.samples
+        return height * -(-width * samples * self.bits[0] // 8)
+
+    def _numbers(self, tag: int) -> NDArray[np.int64]:
+        values = self.tags.get(tag, np.zeros(0, np.int64))
+        return np.minimum(values.astype(np.float64), 2.0**62).astype(np.int64)
 
 
 def read_pages(data: bytes) -> Iterator[Page]:
@@ -143,12 +149,14 @@ def read_sub_pages(page: Page) -> list[Page]:
 
 
 def _read_directory(data: bytes, order: str, big: bool, offset: int) -> tuple[dict[int, NDArray[np.generic]], int]:
+    if offset + 8 > len(data):
+        raise Damaged("it ends before its picture does")
     try:
         (amount,) = struct.unpack_from(order + ("Q" if big else "H"), data, offset)
         start, length = offset + (8 if big else 2), 20 if big else 12
         if start + amount * length > len(data):
             raise Damaged("it ends before its picture does")
-        tags = {}
+        tags: dict[int, NDArray[np.generic]] = {}
         for place in range(start, start + amount * length, length):
             tag, kind, count = struct.unpack_from(order + ("HHQ" if big else "HHI"), data, place)
             values = _read_values(data, order, big, kind, count, place + (12 if big else 8))

@@ -1,13 +1,13 @@
 """Strips and tiles of TIFFs that libvips can't decode, written as such that it can.
 
-The pieces are decompressed and stored again without loss in a compression that libvips has. Everything else (predictors,
+The pieces are decompressed and stored again without loss in a compression that libvips has. All else (predictors,
 bit depths, planes, palettes) stays libvips' work.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from photochrom.photo.formats.tiff_pages import (
     BITS,
     COMPRESSION,
     EXTRA,
+    FORMAT,
     LERC_PARAMETERS,
     PHOTOMETRIC,
     PLANAR,
@@ -31,6 +32,7 @@ from photochrom.photo.formats.tiff_pages import (
 
 Decode = Callable[[bytes], "bytes | NDArray[Any]"]
 NONE, ADOBE_DEFLATE, DEFLATE, LZMA, ZSTD, LERC = 1, 8, 32946, 34925, 50000, 34887
+FLOAT = 3  # a sample format
 # Compressions of whole pictures: their names in imagecodecs.
 PICTURE_CODECS = {
     33005: "jpeg2k", 34712: "jpeg2k", 22610: "jpegxr", 34934: "jpegxr", 34933: "png", 50002: "jpegxl", 52546: "jpegxl",
@@ -56,15 +58,15 @@ def decoder(page: Page, kind: str) -> Decode:
     name = PICTURE_CODECS.get(compression) or BYTE_CODECS.get(compression)
     if name is None:
         raise Unsupported(kind)
-    return getattr(imagecodecs(kind), f"{name}_decode")  # type: ignore[no-any-return]
+    return getattr(imagecodecs(kind), f"{name}_decode")
 
 
 def _zstd(kind: str) -> Decode:
     try:
         from compression import zstd  # type: ignore[import-not-found,unused-ignore]  # Python 3.14
     except ImportError:
-        return imagecodecs(kind).zstd_decode  # type: ignore[no-any-return]
-    return zstd.decompress  # type: ignore[no-any-return]
+        return imagecodecs(kind).zstd_decode
+    return zstd.decompress
 
 
 def _lerc(page: Page, kind: str) -> Decode:
@@ -81,9 +83,9 @@ def decompressed(page: Page, kind: str) -> bytes:
     for piece in page.pieces():
         values = _decoded(decode, piece)
         if not isinstance(values, bytes):
-            values = values.astype(values.dtype.newbyteorder(page.order)).tobytes()
+            values = values.astype(f"{page.order}{values.dtype.str[1:]}").tobytes()
         pieces.append(zlib.compress(values, 0))
-    return write_page(_with(page, {COMPRESSION: ADOBE_DEFLATE}), pieces)
+    return write_page(changed(page, {COMPRESSION: ADOBE_DEFLATE}), pieces)
 
 
 def _decoded(decode: Decode, piece: bytes) -> bytes | NDArray[Any]:
@@ -97,35 +99,49 @@ def _decoded(decode: Decode, piece: bytes) -> bytes | NDArray[Any]:
 
 
 def unpacked(page: Page, kind: str) -> bytes:
-    """A page of 9 to 15 bits per channel as a TIFF of 16 bits. Raises Unsupported or Damaged."""
-    bits = page.bits[0]
+    """A page of 9 to 15 bits per channel as one of 16 bits, or of floats of 16 or 64 bits as one of 32 bits.
+
+    Raises Unsupported or Damaged.
+    """
     if page.value(PREDICTOR, 1) != 1 or page.value(COMPRESSION, NONE) in PICTURE_CODECS:
         raise Unsupported(kind)
     decode = decoder(page, kind)
+    is_float = page.value(FORMAT, 1) == FLOAT
+    convert = _to_float32 if is_float else _to_16_bits
+    pieces = [zlib.compress(convert(page, bytes(_decoded(decode, piece))), 0) for piece in page.pieces()]
+    bits = [32 if is_float else 16] * len(page.bits)
+    return write_page(changed(page, {COMPRESSION: ADOBE_DEFLATE, BITS: bits}), pieces)
+
+
+def _to_float32(page: Page, content: bytes) -> bytes:
+    size = page.bits[0] // 8
+    values = np.frombuffer(content, f"{page.order}f{size}", len(content) // size)
+    return values.astype(page.order + "f4").tobytes()
+
+
+def _to_16_bits(page: Page, content: bytes) -> bytes:
+    """Rows of packed numbers, each row beginning with a whole byte, stretched to 16 bits."""
+    bits = page.bits[0]
     row = page.piece_shape[1] * (1 if page.value(PLANAR, 1) == 2 else page.samples)
     row_bytes = -(-row * bits // 8)
-    weights = (1 << np.arange(bits)[::-1]).astype(np.uint16)
-    pieces = []
-    for piece in page.pieces():
-        content = np.frombuffer(bytes(_decoded(decode, piece)), np.uint8)
-        rows = len(content) // row_bytes
-        flags = np.unpackbits(content[: rows * row_bytes].reshape(rows, row_bytes), axis=1)[:, : row * bits]
-        values = flags.reshape(rows, row, bits) @ weights
-        full = (values * np.float32(65535 / (2**bits - 1))).round().astype(page.order + "u2")
-        pieces.append(zlib.compress(full.tobytes(), 0))
-    return write_page(_with(page, {COMPRESSION: ADOBE_DEFLATE, BITS: [16] * page.samples}), pieces)
+    rows = len(content) // row_bytes
+    packed = np.frombuffer(content, np.uint8, rows * row_bytes).reshape(rows, row_bytes)
+    flags = np.unpackbits(packed, axis=1)[:, : row * bits].reshape(rows, row, bits)
+    values = flags @ (1 << np.arange(bits)[::-1]).astype(np.uint16)
+    return (values * np.float32(65535 / (2**bits - 1))).round().astype(page.order + "u2").tobytes()
 
 
 def planes(page: Page) -> list[bytes]:
     """The channels of a page whose channels are stored one after the other, each as a gray TIFF. Raises Damaged."""
     pieces, amount = page.pieces(), page.pieces_per_plane
-    gray = _with(page, {PLANAR: 1, SAMPLES: 1, PHOTOMETRIC: 1, BITS: page.bits[:1], EXTRA: ()})
+    one = {BITS: page.bits[:1], FORMAT: page.values(FORMAT)[:1], EXTRA: ()}
+    gray = changed(page, {PLANAR: 1, SAMPLES: 1, PHOTOMETRIC: 1, **one})
     return [write_page(gray, pieces[n * amount : (n + 1) * amount]) for n in range(page.samples)]
 
 
 def raw_rgb(page: Page) -> bytes:
     """The page as if its three color channels were RGB, so that libvips gives its numbers as they are."""
-    return write_page(_with(page, {PHOTOMETRIC: 2}), page.pieces())
+    return write_page(changed(page, {PHOTOMETRIC: 2}), page.pieces())
 
 
 def rewritten(page: Page) -> bytes:
@@ -135,18 +151,19 @@ def rewritten(page: Page) -> bytes:
 
 def check_deflate(page: Page) -> None:
     """Compare the checksums of deflate strips, which libtiff never reads. Raises Damaged."""
-    for piece in page.pieces()[: page.pieces_per_plane * page.samples]:
-        try:
+    try:
+        for piece in page.pieces():
             zlib.decompressobj().decompress(piece)
-        except zlib.error as error:
-            raise Damaged("a part of its picture can't be decoded") from error
+    except zlib.error as error:
+        raise Damaged("a part of its picture can't be decoded") from error
 
 
-def _with(page: Page, changes: dict[int, Iterable[int]] | dict[int, int] | dict[int, Any]) -> Page:
+def changed(page: Page, changes: dict[int, int | Sequence[int]]) -> Page:
+    """The page with other numbers in some tags, none for an empty list. It can only be read by writing it anew."""
     tags = dict(page.tags)
     for tag, value in changes.items():
         values = [value] if isinstance(value, int) else list(value)
         tags[tag] = np.array(values, page.order + "u2")
         if not values:
             del tags[tag]
-    return replace(page, tags=tags)
+    return replace(page, tags=tags, number=None)
