@@ -18,7 +18,7 @@ from photochrom.photo.formats.faults import Damaged, Unsupported
 from photochrom.photo.formats.picture import CheckSize, Picture
 from photochrom.photo.vips import pyvips
 
-XR_WIDTH, XR_HEIGHT = 0xBC80, 0xBC81  # tags
+XR_WIDTH, XR_HEIGHT, XR_OFFSET, XR_LENGTH = 0xBC80, 0xBC81, 0xBCC0, 0xBCC1  # tags
 
 
 def open_jpeg_xl(data: bytes, check_size: CheckSize) -> Picture:
@@ -62,6 +62,8 @@ def _jpeg_xr(data: bytes, check_size: CheckSize) -> pyvips.Image:
         tag, kind, _, value = struct.unpack_from("<HHII", data, place)
         sizes[tag] = value & 0xFFFF if kind == 3 else value
     check_size(sizes[XR_WIDTH], sizes[XR_HEIGHT])
+    if sizes[XR_OFFSET] + sizes[XR_LENGTH] > len(data):
+        raise Damaged("it ends before its picture does")
     return from_array(_photographic(imagecodecs("JPEG XR").jpegxr_decode(data), "JPEG XR"))
 
 
