@@ -110,7 +110,9 @@ def test_cicp_counts_most(rgb, cicp, same):
         assert np.abs(decoded - srgb_curve(rgb / 255) * 255).max() <= 1
 
 
-@pytest.mark.parametrize("cicp, name", [((9, 16, 0, 1), "PQ"), ((9, 18, 0, 1), "HLG"), ((1, 13, 0, 0), "cICP 1-13-0-0")])
+@pytest.mark.parametrize(
+    "cicp, name", [((9, 16, 0, 1), "PQ"), ((9, 18, 0, 1), "HLG"), ((1, 13, 0, 0), "cICP 1-13-0-0")]
+)
 def test_high_dynamic_range_is_refused(rgb, cicp, name):
     with pytest.raises(UnsupportedError, match=f"PNG / .*{name}"):
         decode_photograph(png(rgb, chunk(b"cICP", bytes(cicp))))
@@ -159,7 +161,9 @@ def test_codings_of_jpeg_that_are_not_read_are_named(rgb, marker, bits, kind):
     content = jpeg(rgb)
     place = content.index(b"\xff\xc0")
     assert frame_of(content) == (0xC0, 8)
-    odd = content[:place] + bytes([0xFF, marker]) + content[place + 2 : place + 4] + bytes([bits]) + content[place + 5 :]
+    odd = (
+        content[:place] + bytes([0xFF, marker]) + content[place + 2 : place + 4] + bytes([bits]) + content[place + 5 :]
+    )
     with pytest.raises(UnsupportedError, match=f"JPEG / {kind}"):
         decode_photograph(odd)
 
@@ -225,6 +229,14 @@ def test_nobody_works_beside_one_who_is_alone():
     assert steps == ["company", "alone", "still alone"]
 
 
+def test_gray_avif_with_transparency(gray):
+    alpha = np.tile(np.arange(160, dtype=np.uint8), (120, 1))
+    content = encoded(np.dstack([gray, gray, gray, alpha]), "AVIF", quality=95, subsampling="4:4:4")
+    photograph = decode_photograph(content)
+    assert np.abs(luminance_of(photograph.pixels)[:, 20:] - luminance_of(gray)[:, 20:]).mean() < 1
+    assert np.abs(photograph.alpha.astype(int) - alpha).max() < 20
+
+
 ODD = ["planes", "zstd", "lzma", "gama"]
 
 
@@ -241,7 +253,19 @@ def test_training_and_evaluation_see_what_is_colored(rgb, name):
         assert abs(luminance_of(small).mean() - luminance_of(whole).mean()) < 1
 
 
-@pytest.mark.parametrize("name", ["damaged TIFF", "unread compression", "animation", "SVG", "half a JPEG", "half an AVIF"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "damaged TIFF",
+        "unread compression",
+        "animation",
+        "SVG",
+        "half a JPEG",
+        "half a PNG",
+        "half a WebP",
+        "half an AVIF",
+    ],
+)
 def test_training_and_evaluation_refuse_what_is_refused(rgb, gray, name):
     from tests.test_decoding_tiff import with_tag
 
@@ -252,6 +276,8 @@ def test_training_and_evaluation_refuse_what_is_refused(rgb, gray, name):
         "animation": animation(gray, "WEBP"),
         "SVG": b"<svg xmlns='http://www.w3.org/2000/svg' width='99' height='99'/>",
         "half a JPEG": jpeg(rgb)[: len(jpeg(rgb)) // 2],
+        "half a PNG": encoded(rgb, "PNG")[:9000],
+        "half a WebP": encoded(rgb, "WEBP")[:1000],
         "half an AVIF": encoded(rgb, "AVIF")[:2000],
     }[name]
     for small in (lambda: decode_square(content, 60), lambda: decode(content, 60)):

@@ -105,7 +105,13 @@ def with_tag(content: bytes, tag: int, value: int) -> bytes:
 
 @pytest.mark.parametrize(
     "compression, name",
-    [(32909, "Pixar zip"), (34661, "JBIG"), (34676, "LogLuv"), (33003, r"JPEG 2000 \(YCbCr\)"), (4711, "compression 4711")],
+    [
+        (32909, "Pixar zip"),
+        (34661, "JBIG"),
+        (34676, "LogLuv"),
+        (33003, r"JPEG 2000 \(YCbCr\)"),
+        (4711, "compression 4711"),
+    ],
 )
 def test_compressions_that_nothing_here_reads(gray, compression, name):
     with pytest.raises(UnsupportedError, match=f"TIFF / {name}, convert it"):
@@ -392,7 +398,9 @@ def test_odd_files_are_turned_upright_and_keep_their_profile(rgb, orientation):
     extra = [(274, "H", 1, orientation, True)]
     p3 = pyvips.Image.new_from_array(rgb, interpretation="srgb").icc_transform("p3", input_profile="srgb").numpy()
     profile = bytes(pyvips.Image.profile_load("p3"))
-    content = tiff(np.moveaxis(p3, 2, 0), photometric="rgb", planarconfig="separate", extratags=extra, iccprofile=profile)
+    content = tiff(
+        np.moveaxis(p3, 2, 0), photometric="rgb", planarconfig="separate", extratags=extra, iccprofile=profile
+    )
     upright = np.rot90(rgb, {1: 0, 3: 2, 6: 3, 8: 1}[orientation])
     assert np.abs(decode_photograph(content).pixels.astype(int) - upright).mean() < 1.5
 

@@ -6,8 +6,8 @@ import struct
 
 import imagecodecs
 import numpy as np
-import pyvips
 import pytest
+import pyvips
 from PIL import Image, features
 
 from photochrom.errors import EncodingError, InputError, UnsupportedError
@@ -52,8 +52,8 @@ def test_formats_that_are_refused_are_named(start, label):
         (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(99), "a film (MPEG-4 or QuickTime)"),
         (b"\0\0\0\x18ftypmif1\0\0\0\0mif1j2ki" + bytes(99), "HEIF / j2ki"),
         (b"RIFF\x99\0\0\0AVI LIST" + bytes(99), "a film (AVI)"),
-        (b"just a text", "a file of unknown format"),
-        (np.random.default_rng(0).bytes(5000), "a file of unknown format"),
+        (b"just a text", "unknown format"),
+        (np.random.default_rng(0).bytes(5000), "unknown format"),
     ],
 )
 def test_kinds_that_are_refused(content, kind):
@@ -117,7 +117,7 @@ def test_truncated_ppm_and_jpeg_2000_are_damaged(gray):
             decode_photograph(content[: len(content) // 2])
 
 
-def test_jpeg_2000(gray):
+def test_jpeg_2000(gray, monkeypatch):
     rgb = np.dstack([gray, gray, gray])
     for content in (imagecodecs.jpeg2k_encode(gray), imagecodecs.jpeg2k_encode(rgb, codecformat="jp2")):
         photograph = decode_photograph(content)
@@ -125,8 +125,11 @@ def test_jpeg_2000(gray):
         assert photograph.format == "png"
     deep = gray.astype(np.uint16) * 257
     assert np.array_equal(decode_photograph(imagecodecs.jpeg2k_encode(deep)).pixels, deep)
-    with pytest.raises(UnsupportedError, match="JPEG 2000 / color with 16 bits"):  # Pillow would make 8 of them
-        decode_photograph(imagecodecs.jpeg2k_encode(np.dstack([deep] * 3), codecformat="jp2"))
+    content = imagecodecs.jpeg2k_encode(np.dstack([deep] * 3), codecformat="jp2")
+    assert np.array_equal(decode_photograph(content).pixels, np.dstack([deep] * 3))
+    without(monkeypatch, "imagecodecs")  # Pillow would make 8 bits of them
+    with pytest.raises(UnsupportedError, match=r"JPEG 2000 / color with 16 bits per channel, pip install"):
+        decode_photograph(content)
 
 
 @pytest.mark.parametrize("deep", [False, True])
@@ -237,6 +240,15 @@ def dng(mosaic: np.ndarray) -> bytes:
     ]
     tifffile.imwrite(buffer, mosaic, photometric="cfa", extratags=tags, metadata=None)
     return buffer.getvalue()
+
+
+def test_profiles_of_high_dynamic_range_are_refused(gray):
+    profile = bytearray(
+        bytes(128) + (1).to_bytes(4, "big") + b"cicp" + (144).to_bytes(4, "big") + (12).to_bytes(4, "big")
+    )
+    profile += b"cicp" + bytes(4) + bytes([9, 16, 0, 1])
+    with pytest.raises(UnsupportedError, match="a color profile of PQ"):
+        decode_photograph(encoded(gray, "PNG", icc_profile=bytes(profile)))
 
 
 def test_every_suffix_that_folders_take_is_of_a_known_kind():

@@ -21,6 +21,7 @@ from photochrom.photo.formats.arrays import BLOB, from_array
 from photochrom.photo.formats.faults import Damaged, Unsupported
 from photochrom.photo.formats.opening import open_pictures
 from photochrom.photo.formats.picture import CheckSize, Picture
+from photochrom.photo.formats.profile import refuse_hdr_profile
 from photochrom.photo.photograph import Photograph
 from photochrom.photo.vips import company, pyvips
 from photochrom.settings import MAX_PIXELS
@@ -127,7 +128,10 @@ def _to_srgb(image: pyvips.Image, name: str) -> tuple[PixelArray, PixelArray | N
         alpha = _to_array(image[image.bands - 1], deep)
         image = image[: image.bands - 1] if image.bands > 2 else image[0]
     cmyk = image.interpretation == "cmyk" or image.bands == 4
-    if image.get_typeof("icc-profile-data") or cmyk:
+    profiled = bool(image.get_typeof("icc-profile-data"))
+    if profiled:
+        refuse_hdr_profile(image.get("icc-profile-data"))
+    if profiled or cmyk:
         # Without relative intent and black point compensation, scanner profiles turn black into gray.
         profile = {"input_profile": "cmyk"} if cmyk else {}
         with suppress(pyvips.Error):  # a broken profile: take the numbers as sRGB, as browsers do

@@ -19,21 +19,20 @@ from photochrom.photo.formats.signature import recognize
 from photochrom.photo.photograph import Photograph
 from photochrom.photo.vips import pyvips
 
+Target = Callable[[int, int], tuple[int, int]]  # from width and height to those that are wanted
+
+QUICK = {"JPEG": "[fail_on=warning]"} | dict.fromkeys(("PNG", "WebP", "AVIF"), "[fail_on=error]")  # options of loaders
 GAIN_MAP = b"hdrgm:Version"  # in a JPEG's XMP: libvips' general loader would take the brightened picture
 
 
-def reduce(data: bytes, target: Callable[[int, int], tuple[int, int]], **options: Any) -> NDArray[np.uint8]:
+def reduce(data: bytes, target: Target, **options: Any) -> NDArray[np.uint8]:
     """A photograph at about another size, (H, W, 3) sRGB, transparency on white.
 
-    target: from its width and height, upright, to those that are wanted. options: of libvips' thumbnails. Raises
-    InputError or pyvips.Error for what can't wholly be decoded.
+    target: is told its width and height, upright. options: of libvips' thumbnails. Raises InputError for what can't
+    wholly be decoded.
     """
-    if _is_quick(data):
-        width, height = target(*_size_of(pyvips.Image.new_from_buffer(data, "")))
-        image = pyvips.Image.thumbnail_buffer(
-            data, width, height=height, export_profile="srgb", fail_on="error", **options
-        )
-    else:
+    image = _quick(data, target, options)
+    if image is None:
         full = _full(decode_photograph(data))
         width, height = target(full.width, full.height)
         image = full.thumbnail_image(width, height=height, **options)
@@ -48,15 +47,21 @@ def _size_of(header: pyvips.Image) -> tuple[int, int]:
     return (header.height, header.width) if lies else (header.width, header.height)
 
 
-def _is_quick(data: bytes) -> bool:
+def _quick(data: bytes, target: Target, options: dict[str, Any]) -> pyvips.Image | None:
+    """The photograph reduced while it is decoded; None if that isn't possible, or not wholly."""
     try:
         label = recognize(data)
-        if label not in ("JPEG", "PNG", "WebP", "AVIF"):
-            return False
+        if label not in QUICK or (label == "JPEG" and GAIN_MAP in data[:65536]):
+            return None
         (picture,) = open_pictures(data, lambda width, height: None)
-        return picture.plain and not (label == "JPEG" and GAIN_MAP in data[:65536])
-    except (Unsupported, Damaged):
-        return False  # decode_photograph says why
+        if not picture.plain:
+            return None
+        width, height = target(*_size_of(pyvips.Image.new_from_buffer(data, "")))
+        return pyvips.Image.thumbnail_buffer(
+            data, width, height=height, export_profile="srgb", option_string=QUICK[label], **options
+        ).copy_memory()
+    except (Unsupported, Damaged, pyvips.Error):
+        return None  # decode_photograph says why, or knows that a warning is harmless
 
 
 def _full(photograph: Photograph) -> pyvips.Image:

@@ -15,6 +15,7 @@ from photochrom.photo.formats.signature import brands_of
 from photochrom.photo.vips import pyvips
 
 MONOCHROME = 0x10  # a bit of the third byte of the AV1 configuration
+FULL_RANGE = 0x80  # a bit of the last byte of a color description
 PQ_HLG = {16: "PQ", 18: "HLG"}  # transfer characteristics (ITU-T H.273)
 
 
@@ -24,7 +25,8 @@ def open_avif(data: bytes, check_size: CheckSize) -> Picture:
     refuse_hdr("AVIF", found)
     if b"avis" in brands_of(data) and _frames(data) > 1:
         raise Unsupported("AVIF / animation", "save one of its pictures, or make a film of it")
-    gray = any(kind == b"av1C" and content[2:3] and content[2] & MONOCHROME for kind, content in found)
+    codings = [content for kind, content in found if kind == b"av1C" and len(content) > 2]
+    gray = bool(codings) and all(content[2] & MONOCHROME for content in codings)  # transparency is monochrome, too
     load = partial(_load_gray, data, check_size) if gray else partial(_load, data)
     return Picture(load, "avif", partial(_damaged, data), plain=not gray)
 
@@ -43,8 +45,8 @@ def _frames(data: bytes) -> int:
     try:
         with closing(AvifImageFile(io.BytesIO(data))) as opened:
             return int(getattr(opened, "n_frames", 1))
-    except Exception as error:  # Pillow raises many kinds for a damaged file
-        raise Damaged("it can't be decoded") from error
+    except Exception:  # Pillow is stricter than libvips
+        return 1
 
 
 def _load(data: bytes) -> pyvips.Image:
@@ -52,21 +54,31 @@ def _load(data: bytes) -> pyvips.Image:
 
 
 def _load_gray(data: bytes, check_size: CheckSize) -> pyvips.Image:
-    """A picture of luminance alone. libvips leaves video range (16 to 235) as it is; the decoder of Pillow doesn't."""
-    from PIL.AvifImagePlugin import AvifImageFile
-
+    """A picture of luminance alone. libvips leaves video range (16 to 235) as it is."""
     image = _load(data)
     check_size(image.width, image.height)
-    color = image[:-1] if image.hasalpha() else image
-    with closing(AvifImageFile(io.BytesIO(data))) as opened:
-        truth = float(np.asarray(opened.convert("L")).mean())
-    scale = 65535 / 255 if image.format == "ushort" else 1
-    mean = color.avg() / scale
-    if abs(truth - (mean - 16) * 255 / 219) >= abs(truth - mean):
+    color = image[: image.bands - 1] if image.hasalpha() else image
+    unit = 257 if image.format == "ushort" else 1
+    if not _is_video_range(data, color.avg() / unit):
         return image
-    full = ((color - 16 * scale) * (255 / 219)).rint().cast(image.format)
-    wide = full.bandjoin(image[image.bands - 1]) if image.hasalpha() else full
-    return wide.copy(interpretation=image.interpretation)
+    full = ((color - 16 * unit) * (255 / 219)).rint().cast(image.format)
+    whole = full.bandjoin(image[image.bands - 1]) if image.hasalpha() else full
+    return whole.copy(interpretation=image.interpretation)
+
+
+def _is_video_range(data: bytes, mean: float) -> bool:
+    """Whether the file says so, or else whether Pillow's decoder, which knows, sees a picture of more contrast."""
+    from PIL.AvifImagePlugin import AvifImageFile
+
+    for kind, content in properties(data):
+        if kind == b"colr" and content[:4] == b"nclx" and len(content) > 10:
+            return not content[10] & FULL_RANGE
+    try:
+        with closing(AvifImageFile(io.BytesIO(data))) as opened:
+            truth = float(np.asarray(opened.convert("L")).mean())
+    except Exception:  # Pillow is stricter than libvips
+        return False
+    return abs(truth - (mean - 16) * 255 / 219) < abs(truth - mean)
 
 
 def _damaged(data: bytes) -> pyvips.Image:

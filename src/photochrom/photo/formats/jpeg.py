@@ -31,8 +31,19 @@ def open_jpeg(data: bytes, check_size: CheckSize) -> Picture:
     return Picture(partial(_load, data, "warning"), "jpeg", partial(_look_again, data))
 
 
+def is_whole(data: bytes) -> bool:
+    """Whether a JPEG has an end behind its beginning; its embedded thumbnail, which has one, too, stands before."""
+    scan = data.find(b"\xff\xda", _frame_position(data))
+    return scan >= 0 and data.rfind(b"\xff\xd9") > scan
+
+
 def frame_of(data: bytes) -> tuple[int, int]:
     """The marker of a JPEG's frame, which says how it is coded, and the bits per channel. Raises Damaged."""
+    position = _frame_position(data)
+    return data[position + 1], data[position + 4] if position + 4 < len(data) else 8
+
+
+def _frame_position(data: bytes) -> int:
     position = 2
     while position + 4 <= len(data):
         if data[position] != 0xFF:
@@ -40,7 +51,7 @@ def frame_of(data: bytes) -> tuple[int, int]:
             continue
         marker = data[position + 1]
         if marker in FRAMES or marker == 0xF7:  # the last is JPEG-LS
-            return marker, data[position + 4] if position + 4 < len(data) else 8
+            return position
         if marker == 0xDA:
             break
         if marker in STANDALONE or marker == 0xFF:
@@ -71,6 +82,6 @@ def _look_again(data: bytes) -> pyvips.Image:
 
 
 def _reason(data: bytes, text: str) -> str:
-    if END.search(text) or b"\xff\xd9" not in data[-65536:]:
+    if END.search(text) or not is_whole(data):
         return "it ends before its picture does"
     return "a part of its picture can't be decoded"

@@ -43,4 +43,4 @@ def open_pictures(data: bytes, check_size: CheckSize) -> list[Picture]:
         return [open_raw(label, data, check_size)]
     if label:
         raise Unsupported(label)
-    raise Unsupported("a file of unknown format", f"photographs are {FORMAT_LABELS} and others")
+    raise Unsupported("unknown format", f"photographs are files of {FORMAT_LABELS} and some other formats")

@@ -16,6 +16,7 @@ from PIL.PpmImagePlugin import PpmImageFile
 from photochrom.errors import InputError
 from photochrom.photo.color import PixelArray
 from photochrom.photo.formats.arrays import from_array
+from photochrom.photo.formats.extras import imagecodecs
 from photochrom.photo.formats.faults import Damaged, Unsupported
 from photochrom.photo.formats.isobmff import boxes
 from photochrom.photo.formats.picture import CheckSize, Picture
@@ -40,8 +41,7 @@ def _load(label: str, data: bytes, check_size: CheckSize) -> pyvips.Image:
             if label == "PPM" and opened.mode == "RGB" and data[:2] == b"P6" and _ppm_header(data)[2] > 255:
                 return _deep_ppm(data)
             if label == "JPEG 2000":
-                _refuse_deep_color(data)
-                return from_array(pillow_pixels(opened), _jp2_profile(data), cmyk=opened.mode == "CMYK")
+                return _jpeg_2000(opened, data)
             return from_array(pillow_pixels(opened), cmyk=opened.mode == "CMYK")
     except (InputError, Unsupported, Damaged):
         raise
@@ -87,13 +87,22 @@ def _deep_ppm(data: bytes) -> pyvips.Image:
     return from_array((values * np.float32(65535 / largest)).round().astype(np.uint16))
 
 
-def _refuse_deep_color(data: bytes) -> None:
-    """Raises Unsupported for a JPEG 2000 whose colors Pillow would reduce to 8 bits."""
+def _jpeg_2000(opened: Image.Image, data: bytes) -> pyvips.Image:
+    profile = _jp2_profile(data)
+    bits = _bits_of_color(data)
+    if bits <= 8:
+        return from_array(pillow_pixels(opened), profile, cmyk=opened.mode == "CMYK")
+    # Pillow would reduce these to 8 bits.
+    values = imagecodecs(f"JPEG 2000 / color with {bits} bits per channel").jpeg2k_decode(data)
+    return from_array((values * np.float32(65535 / (2**bits - 1))).round().astype(np.uint16), profile)
+
+
+def _bits_of_color(data: bytes) -> int:
+    """Bits per channel of a JPEG 2000 in color; 0 for one in gray, whose depth Pillow keeps."""
     start = data.index(b"\xff\x4f\xff\x51") + 40  # where the number of channels stands, then 3 bytes of each
     channels = int.from_bytes(data[start : start + 2], "big")
     bits = max((byte & 0x7F) + 1 for byte in data[start + 2 : start + 2 + 3 * channels : 3])
-    if channels > 1 and bits > 8:
-        raise Unsupported(f"JPEG 2000 / color with {bits} bits per channel")
+    return bits if channels > 1 else 0
 
 
 def _jp2_profile(data: bytes) -> bytes:
