@@ -15,7 +15,7 @@ COLOR_THE_FILM = "use photochrom video"
 
 # Formats that are read, at the start of the file. Other modules refer to these labels.
 READ = [
-    (b"\xff\xd8\xff", "JPEG"),
+    (b"\xff\xd8", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"GIF87a", "GIF"),
     (b"GIF89a", "GIF"),
