@@ -6,14 +6,18 @@ step, keeps metadata and streams files of 100 megapixels. Pillow reads BMP, whic
 
 from __future__ import annotations
 
+import hashlib
 import io
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from photochrom.errors import InputError, TooLargeError, reason_of
 from photochrom.photo.color import PixelArray
+from photochrom.photo.metadata.reading import read_true_metadata
+from photochrom.photo.metadata.webp import is_lossless
 from photochrom.photo.photograph import Photograph
 from photochrom.photo.vips import first_line, pyvips
 from photochrom.settings import FORMAT_LABELS, FORMATS, MAX_PIXELS
@@ -21,8 +25,6 @@ from photochrom.settings import FORMAT_LABELS, FORMATS, MAX_PIXELS
 MIN_SIDE = 8  # pixels: in a smaller picture there is nothing to recognize
 MAX_ASPECT = 100.0  # longer strips shrink to nothing at the network's size
 LOADER_FORMATS = {f.loader: name for name, f in FORMATS.items() if f.loader}
-KEPT_METADATA = ("exif-", "xmp-", "iptc-", "png-comment", "resolution-unit", "image-description")
-STALE_METADATA = {"exif-ifd0-Orientation", "exif-ifd1-Orientation", "jpeg-thumbnail-data"}
 
 
 def read_photograph(path: str | Path, max_pixels: int = MAX_PIXELS) -> Photograph:
@@ -51,13 +53,14 @@ def decode_photograph(data: bytes, name: str = "the photograph", max_pixels: int
     try:
         image, format_name = _open(data, name, max_pixels)
         _check_size(image.width, image.height, name, max_pixels)
+        metadata = replace(read_true_metadata(data), source=hashlib.sha256(data).hexdigest())
+        bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else None
         image = image.autorot()
-        metadata = {k: (image.get_typeof(k), image.get(k)) for k in image.get_fields() if _is_kept(k)}
-        resolution = (image.xres, image.yres)
         pixels, alpha = _to_srgb(image, name)
     except pyvips.Error as error:
         raise InputError(f"{name} {_diagnosis(data, error)}") from error
-    return Photograph(pixels, alpha, format_name, metadata, resolution)
+    lossless = format_name == "webp" and is_lossless(data)
+    return Photograph(pixels, alpha, format_name, metadata, bits, lossless)
 
 
 def _open(data: bytes, name: str, max_pixels: int) -> tuple[pyvips.Image, str]:
@@ -155,10 +158,6 @@ def _to_array(image: pyvips.Image, deep: bool) -> PixelArray:
     array = image.numpy()
     kind = np.uint16 if deep else np.uint8
     return array if array.dtype == kind else array.astype(kind)
-
-
-def _is_kept(key: str) -> bool:
-    return key.startswith(KEPT_METADATA) and key not in STALE_METADATA
 
 
 def _diagnosis(data: bytes, error: pyvips.Error) -> str:

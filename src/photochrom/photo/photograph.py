@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from photochrom.disk import replacing
 from photochrom.errors import EncodingError, OutputError, reason_of
 from photochrom.photo.color import PixelArray
 from photochrom.photo.encoding import encode
+from photochrom.photo.metadata.record import Metadata
+from photochrom.photo.metadata.writing import left_out
 from photochrom.settings import QUALITY, format_of, written_suffixes
 
 DEFAULT_QUALITY = int(QUALITY.default)
@@ -20,18 +21,25 @@ class Photograph:
     """An upright photograph in sRGB.
 
     pixels: (H, W) gray or (H, W, 3), uint8 or uint16. alpha: (H, W) of the same type, or None. format: a name
-    from settings.FORMATS. metadata: libvips' header fields; resolution: pixels per mm, horizontally and vertically.
+    from settings.FORMATS. metadata: what its file says beside the pixels, as far as it is true of these pixels.
+    bits: per channel in its file, if they are between 8 and 16. lossless: its file is a WebP without loss.
     """
 
     pixels: PixelArray
     alpha: PixelArray | None = None
     format: str = "png"
-    metadata: dict[str, tuple[int, Any]] = field(default_factory=dict)
-    resolution: tuple[float, float] = (1.0, 1.0)
+    metadata: Metadata = field(default_factory=Metadata)
+    bits: int | None = None
+    lossless: bool = False
 
     def encode(self, format: str | None = None, quality: int = DEFAULT_QUALITY) -> bytes:
         """The content of the photograph's file, in the given format or else its own. Raises OutputError."""
-        return encode(self.pixels, self.alpha, self.metadata, self.resolution, format or self.format, quality)
+        format = format or self.format
+        return encode(self.pixels, self.alpha, self.metadata, format, quality, self.bits, self.lossless)
+
+    def left_out(self, format: str | None = None) -> tuple[str, ...]:
+        """What its file in the given format, or else its own, doesn't have of the source's metadata, each in words."""
+        return left_out(self.metadata, format or self.format)
 
     def save(self, path: str | Path, *, format: str | None = None, quality: int = DEFAULT_QUALITY) -> None:
         """Write a file, completely or not at all, in the given format or else its suffix's. Raises OutputError."""
