@@ -15,11 +15,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
+from photochrom import __version__
 from photochrom.errors import EncodingError
 from photochrom.inference.colorizer import Coloring
+from photochrom.inference.model import ModelInfo
 from photochrom.photo.color import PixelArray
 from photochrom.photo.decoding import decode_photograph
 from photochrom.photo.hints import Hint, HintFile
+from photochrom.photo.label import draw_label
+from photochrom.photo.metadata.mark import Mark
 from photochrom.photo.photograph import DEFAULT_QUALITY, Photograph
 from photochrom.settings import MAX_PIXELS, STRENGTH
 
@@ -52,10 +56,16 @@ class Look:
 
 @dataclass(frozen=True)
 class Output:
-    """How a color version is written. format: None for the photograph's own; quality: of lossy formats, 1..100."""
+    """How a color version is written.
+
+    format: None for the photograph's own. quality: of lossy formats, 1..100. mark: whether its metadata say how it was
+    made. label: a line of text in its lower right corner.
+    """
 
     format: str | None = None
     quality: int = DEFAULT_QUALITY
+    mark: bool = True
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,14 +78,25 @@ class Request:
 
 
 class Colored(NamedTuple):
-    """The content of a color version's file, and the name of its format."""
+    """The content of a color version's file, the name of its format, and what of its source it doesn't have."""
 
     content: bytes
     format: str
+    left_out: tuple[str, ...] = ()
 
 
 class Predictor(Protocol):
     """Something that predicts colors: a Colorizer, or a batcher that lets several requests share one."""
+
+    @property
+    def model_info(self) -> ModelInfo:
+        """Facts about the model."""
+        ...
+
+    @property
+    def working_size(self) -> int:
+        """The short side, in pixels, of the picture that the network sees."""
+        ...
 
     def predict_one(self, pixels: PixelArray, seed: int | None = None, hints: Sequence[Hint] = ()) -> Coloring:
         """The network's prediction for a photograph."""
@@ -94,17 +115,40 @@ def color(
     name: for messages. variants: their numbers; 0 is the look of the request itself. Raises InputError.
     """
     photograph = decode_photograph(encoded, name, request.max_pixels)
-    format = request.output.format or photograph.format
+    output = replace(request.output, format=request.output.format or photograph.format)
     for number in variants:
-        colored = color_photograph(photograph, request.look.variant(number), predictor)
+        look = request.look.variant(number)
+        colored = color_photograph(photograph, look, predictor, output)
+        left_out = colored.left_out(output.format)
+        if look.hint_file and look.hint_file.hints and not look.hints_for(photograph.pixels):
+            left_out += ("hints, because the photograph has another shape than the picture that they were made on",)
         try:
-            yield Colored(colored.encode(format, request.output.quality), format)
+            content = colored.encode(output.format, output.quality)
         except EncodingError as error:
             raise EncodingError(f"{name} {error}: choose another --format") from error
+        yield Colored(content, str(output.format), left_out)
 
 
-def color_photograph(photograph: Photograph, look: Look, predictor: Predictor) -> Photograph:
-    """The photograph in color, with the same size, bit depth and metadata. Raises InputError."""
+def color_photograph(photograph: Photograph, look: Look, predictor: Predictor, output: Output = Output()) -> Photograph:
+    """The photograph in color, with the same size, bit depth and metadata, and marked. Raises InputError."""
     pixels = photograph.pixels
-    coloring = predictor.predict_one(pixels, look.seed, look.hints_for(pixels))
-    return replace(photograph, pixels=predictor.apply(pixels, coloring, look.strength))
+    hints = look.hints_for(pixels)
+    coloring = predictor.predict_one(pixels, look.seed, hints)
+    colored = predictor.apply(pixels, coloring, look.strength)
+    if output.label:
+        draw_label(colored, output.label)
+    metadata = photograph.metadata
+    if output.mark:
+        model, size = predictor.model_info, (pixels.shape[1], pixels.shape[0])
+        mark = Mark(
+            __version__, model.preset, model.digest, predictor.working_size, look.strength, look.seed, hints, size,
+            metadata.source, label=output.label,
+        )  # fmt: skip
+        metadata = replace(metadata, mark=mark)
+    return replace(photograph, pixels=colored, metadata=metadata)
+
+
+def look_of(mark: Mark) -> Look:
+    """The look of a color version, for another photograph: its hints count if that has the same shape."""
+    hints = HintFile(mark.hints, mark.size, only_same_shape=True) if mark.hints else None
+    return Look(mark.strength, mark.seed, hint_file=hints)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from photochrom.disk import replacing
@@ -11,7 +11,7 @@ from photochrom.photo.color import PixelArray
 from photochrom.photo.encoding import encode
 from photochrom.photo.metadata.record import Metadata
 from photochrom.photo.metadata.writing import left_out
-from photochrom.settings import QUALITY, format_of, written_suffixes
+from photochrom.settings import FORMATS, QUALITY, format_of, written_suffixes
 
 DEFAULT_QUALITY = int(QUALITY.default)
 
@@ -35,7 +35,11 @@ class Photograph:
     def encode(self, format: str | None = None, quality: int = DEFAULT_QUALITY) -> bytes:
         """The content of the photograph's file, in the given format or else its own. Raises OutputError."""
         format = format or self.format
-        return encode(self.pixels, self.alpha, self.metadata, format, quality, self.bits, self.lossless)
+        metadata = self.metadata
+        if metadata.mark and format in FORMATS:
+            written = replace(metadata.mark, format=format, quality=quality if FORMATS[format].lossy else 0)
+            metadata = replace(metadata, mark=written)
+        return encode(self.pixels, self.alpha, metadata, format, quality, self.bits, self.lossless)
 
     def left_out(self, format: str | None = None) -> tuple[str, ...]:
         """What its file in the given format, or else its own, doesn't have of the source's metadata, each in words."""

@@ -7,6 +7,7 @@ bytes.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import struct
 import zlib
@@ -44,8 +45,8 @@ class Mark:
     """How a color version was made.
 
     version: of photochrom. model: its name; model_sha256: of its file. size: width and height of the photograph, on
-    which the hints are. source_sha256: of the file that was colored. settings_sha256: of everything that determines
-    the output beside the source. source_type: IPTC's digital source type of the source, if it gave one.
+    which the hints are. source_sha256: of the file that was colored. format, quality, label: of the output.
+    source_type: IPTC's digital source type of the source, if it gave one.
     """
 
     version: str
@@ -57,11 +58,25 @@ class Mark:
     hints: tuple[Hint, ...]
     size: tuple[int, int]
     source_sha256: str
-    settings_sha256: str
     format: str = ""
     quality: int = 0
     label: str = ""
     source_type: str = ""
+
+    @property
+    def settings_sha256(self) -> str:
+        """The SHA-256 of everything except the source and the version that determines an output."""
+        settings = {
+            "format": self.format,
+            "hints": _hints_text(self.hints),
+            "label": self.label,
+            "model": self.model_sha256,
+            "quality": self.quality,
+            "seed": self.seed,
+            "strength": float(self.strength),
+            "working_size": self.working_size,
+        }
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
     @property
     def parameters(self) -> str:
@@ -152,7 +167,6 @@ def read_mark(metadata: Metadata) -> Mark | None:
             tuple(parse_hint(text) for text in values["Hints"].split()),
             (int(values["Width"]), int(values["Height"])),
             values["SourceSHA256"].replace("unknown", ""),
-            values["SettingsSHA256"],
             values["Format"],
             int(values["Quality"] or 0),
             values["Label"],
@@ -190,4 +204,4 @@ def is_unchanged(content: bytes) -> bool | None:
 
 
 def _hints_text(hints: tuple[Hint, ...]) -> str:
-    return " ".join(f"{hint.x:g},{hint.y:g},{hint.color}" for hint in hints)
+    return " ".join(f"{hint.x:.10g},{hint.y:.10g},{hint.color}" for hint in hints)

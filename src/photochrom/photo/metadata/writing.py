@@ -102,9 +102,9 @@ def left_out(metadata: Metadata, format: str) -> tuple[str, ...]:
             "the mark that its colors were made by AI": metadata.mark,
         }
         lost = [f"{name}, which {label} can't hold" for name, value in named.items() if value]
-    if format not in ("bmp", *HOLDS_IPTC) and metadata.iptc:
-        if not crosswalk.says_all(xmp.parse(metadata.xmp) or xmp.parse(b""), metadata.iptc):
-            lost.append(f"some IPTC fields, which {label} can't hold and for which its XMP has no place")
+    document = xmp.parse(metadata.xmp) or xmp.parse(b"")
+    if format not in ("bmp", *HOLDS_IPTC) and not crosswalk.says_all(document, metadata.iptc):
+        lost.append(f"some IPTC fields, which {label} can't hold and for which its XMP has no place")
     if format not in HOLDS_IPTC and any(each.number not in iptc.TRIVIAL for each in metadata.photoshop):
         lost.append(f"Photoshop's resources (paths, guides), which {label} can't hold")
     if format == "jpeg" and len(metadata.exif) > jpeg.LARGEST_EXIF:
