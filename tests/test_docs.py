@@ -20,7 +20,7 @@ from photochrom.photo.hints import parse_hint_file
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
-RUN = {"colorize", "models", "doctor", "completion", "video", "archive"}  # the others take long, or never end
+RUN = {"colorize", "info", "models", "doctor", "completion", "video", "archive"}  # the others take long, or never end
 ELSEWHERE = {  # what these lines need is not here, and which test does the same
     "pip": "test_package.py and test_container.py install the wheel and extras, by night",
     "make": "CI runs make test; test_examples.py runs the demo",

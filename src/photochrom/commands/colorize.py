@@ -107,7 +107,7 @@ def colorize(
       photochrom colorize album/ -o color/ --jobs 2
       photochrom colorize old.jpg --variants 4
       photochrom colorize old.jpg --hint 120,80,#2244aa
-      photochrom colorize new.jpg --as old-color.jpg
+      photochrom colorize scan.tif --as old-color.jpg
       photochrom colorize - < old.jpg > new.jpg
     """
     from photochrom.album import plan, run

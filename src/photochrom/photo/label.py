@@ -80,9 +80,7 @@ def _font_for(text: str, size: int) -> FreeTypeFont:
     missing = [_missing_letters(text, font) for font in fonts]  # type: ignore[arg-type]  # Pillow is built with FreeType
     if all(missing):
         letters = min(missing, key=len)
-        raise InputError(
-            f"no font here has all letters of the label ({letters} are missing): install DejaVu Sans or Noto"
-        )
+        raise InputError(f"no font here has these letters of the label: {letters} (install DejaVu Sans or Noto Sans)")
     return next(font for font, letters in zip(fonts, missing, strict=True) if not letters)  # type: ignore[return-value]
 
 

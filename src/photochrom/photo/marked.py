@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from photochrom.errors import InputError
 from photochrom.photo.decoding import read_bytes
-from photochrom.photo.metadata.mark import Mark, is_unchanged, read_mark
+from photochrom.photo.metadata.mark import Mark
+from photochrom.photo.metadata.marking import is_unchanged, read_mark
 from photochrom.photo.metadata.reading import read_metadata
 
 

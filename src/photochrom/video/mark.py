@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from photochrom.errors import InputError, MissingExtra
-from photochrom.photo.metadata.mark import COLORED
+from photochrom.photo.metadata.marking import COLORED
 
 FILM_SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".nut"}
 KEY = "comment"

@@ -39,6 +39,7 @@ PAIRS = ((WIDTH, HEIGHT), (X_RESOLUTION, Y_RESOLUTION), (PIXELS_X, PIXELS_Y), (F
 UNITS = {1: "", 2: "inch", 3: "cm"}
 UNIT_NUMBERS = {name: unit for unit, name in UNITS.items()}
 SRGB = 1
+SAME = 0.001  # resolutions that differ by less, in parts of them, are one
 
 
 def unprefixed(block: bytes) -> bytes:
@@ -114,8 +115,9 @@ def with_entries(block: bytes, new: list[Entry]) -> bytes:
 
 
 def with_resolution(block: bytes, resolution: Resolution) -> bytes:
-    """The block with a resolution, if it has none."""
-    if block and resolution_of(block):
+    """The block with a resolution, which replaces another one that it may have."""
+    present = resolution_of(block) if block else None
+    if present and present.unit == resolution.unit and abs(present.x / resolution.x - 1) < SAME:
         return block
     order = read_header(block).order if block else "<"
     x, y = rational(X_RESOLUTION, resolution.x, order), rational(Y_RESOLUTION, resolution.y, order)

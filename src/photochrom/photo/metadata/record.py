@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from photochrom.photo.metadata.mark import Mark
+from photochrom.photo.metadata.mark import Mark
 
 CM_PER_INCH = 2.54
 NEARLY_WHOLE = 0.01  # dots per inch: PNG and BMP round to dots per meter, so 300 comes back as 299.9994

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from photochrom.photo.metadata import crosswalk, iptc, isobmff, jpeg, png, tiff, webp, xmp
 from photochrom.photo.metadata.exif import with_resolution, with_thumbnail
 from photochrom.photo.metadata.ifd import Buffer
-from photochrom.photo.metadata.mark import put_mark, sealed
+from photochrom.photo.metadata.marking import put_mark, sealed
 from photochrom.photo.metadata.record import Blocks, Metadata, Text, decoded
 from photochrom.settings import FORMATS
 
