@@ -28,6 +28,7 @@ from photochrom.photo.metadata.reading import read_metadata
 from photochrom.photo.metadata.record import Metadata
 from photochrom.photo.photograph import Photograph
 from photochrom.settings import FORMATS
+from photochrom.video.mark import with_mark
 
 GRAY = np.tile(np.arange(64, dtype=np.uint8) * 4, (48, 1))
 HINTS = (Hint(5, 6.25, "#aa3311"), Hint(40, 30, "#2244aa"))
@@ -217,6 +218,45 @@ def test_look_of_a_mark():
     mark = Mark("0.1", "m", "d", 256, 0.7, 3, HINTS, (64, 48), "s")
     assert look_of(mark) == Look(0.7, 3, hint_file=HintFile(HINTS, (64, 48), only_same_shape=True))
     assert look_of(replace(mark, hints=())).hint_file is None
+
+
+# Films
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov", ".avi"])
+def test_films_say_how_they_were_made(tmp_path, suffix):
+    av = pytest.importorskip("av")
+    source, target = tmp_path / f"old{suffix}", tmp_path / f"new{suffix}"
+    with av.open(str(source), "w") as container:
+        container.metadata["comment"] = "from the attic\nbox 7"
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(3):
+            picture = np.repeat(np.roll(GRAY, number, axis=1)[..., None], 3, axis=2)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture))))
+        container.mux(stream.encode())
+    codec = "ffv1" if suffix == ".avi" else "h264"
+    arguments = ("video", source, target, "--seed", 5, "--working-size", 32, "--codec", codec)
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    told = run("info", target)
+    assert told.exit_code == 0
+    facts = {name: value.strip() for name, value in (line.split(":", 1) for line in told.output.splitlines())}
+    assert facts["colorized by"] == f"photochrom {photochrom.__version__}" and facts["seed"] == "5"
+    assert facts["digital source type"] == COLORED and facts["model SHA-256"] == bundled_digest("default")
+    assert facts["source SHA-256"] == hashlib.sha256(source.read_bytes()).hexdigest()
+    with av.open(str(target)) as container:
+        comment = next(value for key, value in container.metadata.items() if key.lower() == "comment")
+    assert comment.startswith("from the attic\nbox 7\n")
+    assert run(*arguments, "--overwrite", "--no-mark").exit_code == 0
+    result = run("info", target)
+    assert result.exit_code == 2 and "doesn't say how it was made" in result.output
+    assert run("info", tmp_path / "none.mp4").exit_code == 2
+
+
+def test_a_film_has_one_mark():
+    mark = '{"colorized by": "photochrom 1"}'
+    assert with_mark(f"a\n{mark}", mark) == f"a\n{mark}" and with_mark("", mark) == mark
 
 
 # Labels

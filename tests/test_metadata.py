@@ -243,6 +243,14 @@ def test_xmp_that_is_no_longer_true_goes_and_payloads_are_named():
     assert set(metadata.left_out) == {"the gain map", "the depth map", "the short film of a motion photo"}
 
 
+def test_further_pictures_and_signatures_of_a_jpeg_are_named():
+    data = saved("JPEG")
+    for marker, content in ((0xE2, b"MPF\0" + bytes(20)), (0xEB, b"JP\0\1" + bytes(12) + b"jumdc2pa")):
+        data = data[:2] + struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content + data[2:]
+    credentials, pictures = read_metadata(data).left_out
+    assert credentials.startswith("content credentials") and pictures.startswith("further pictures")
+
+
 REGIONS = """>
 <mwg-rs:Regions xmlns:mwg-rs="http://www.metadataworkinggroup.com/schemas/regions/" rdf:parseType="Resource">
 <mwg-rs:AppliedToDimensions xmlns:stDim="http://ns.adobe.com/xap/1.0/sType/Dimensions#" stDim:w="128" stDim:h="96"/>

@@ -17,7 +17,7 @@ from photochrom.disk import unfinished
 from photochrom.errors import InputError, OutputError, reason_of
 from photochrom.video.encoding import Encoding
 from photochrom.video.film import Film, opened
-from photochrom.video.mark import KEY, with_mark
+from photochrom.video.mark import add_mark
 from photochrom.video.segments import Segment
 
 COPIED = ("audio", "subtitle", "data", "attachment")  # kinds of tracks that are taken over as they are
@@ -92,7 +92,7 @@ def assemble(
                 begin, end = None if first is None else shift, None if last is None else last * film.time_base
                 _keep_film_facts(source, container, shift, end)
                 if mark:
-                    container.metadata[KEY] = with_mark(container.metadata.get(KEY, ""), mark)
+                    add_mark(container.metadata, mark)
                 packets = heapq.merge(
                     _video_packets(film, segments, video, shift),
                     _other_packets(film, source, copies, shift, begin, end),

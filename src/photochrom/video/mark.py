@@ -38,6 +38,12 @@ def with_mark(comment: str, mark: str) -> str:
     return "\n".join([*(line for line in comment.splitlines() if not line.startswith(BEGINNING)), mark])
 
 
+def add_mark(metadata: dict[str, str], mark: str) -> None:
+    """Add a mark to the comment of a container, whose key Matroska writes in capitals."""
+    key = next((key for key in metadata if key.lower() == KEY), KEY)
+    metadata[key] = with_mark(metadata.get(key, ""), mark)
+
+
 def read_film_mark(path: Path) -> list[tuple[str, str]]:
     """What a film's mark says, as pairs of a name and a text. Raises InputError if it has none."""
     try:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from photochrom.photo.metadata.exif import PREFIX, unprefixed
 from photochrom.photo.metadata.ifd import Buffer
-from photochrom.photo.metadata.record import Blocks, Metadata
+from photochrom.photo.metadata.record import CREDENTIALS, Blocks, Metadata
 
 BRANDS = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1", b"miaf")
 XMP_TYPE = b"application/rdf+xml"
@@ -78,7 +78,7 @@ def read(data: bytes) -> Metadata:
         elif item.kind == b"mime" and item.media_type == XMP_TYPE and not xmp:
             xmp = content
     signed = any(box.kind == b"uuid" and data[box.inside : box.inside + 16] == C2PA_ID for box in boxes(data))
-    left_out = ("content credentials (C2PA), which are of the file before it was changed",) if signed else ()
+    left_out = (CREDENTIALS,) if signed else ()
     return Metadata(exif, xmp=xmp, left_out=left_out)
 
 

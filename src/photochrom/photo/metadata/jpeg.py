@@ -10,16 +10,17 @@ from typing import NamedTuple
 from photochrom.photo.metadata.exif import PREFIX
 from photochrom.photo.metadata.ifd import Buffer
 from photochrom.photo.metadata.iptc import PHOTOSHOP, read_resources
-from photochrom.photo.metadata.record import Blocks, Metadata, Resolution
+from photochrom.photo.metadata.record import CREDENTIALS, Blocks, Metadata, Resolution
 from photochrom.photo.metadata.xmp import RDF, XMLNS, Node, descriptions, find, pack, parse, remove, split_mark
 
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
 EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
-COM, APP0, APP1, APP11, APP13, SCAN, END = 0xFE, 0xE0, 0xE1, 0xEB, 0xED, 0xDA, 0xD9
+COM, APP0, APP1, APP2, APP11, APP13, SCAN, END = 0xFE, 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xDA, 0xD9
 LARGEST = 65533  # bytes of a segment
 LARGEST_EXIF = LARGEST - len(PREFIX)
 LARGEST_XMP = LARGEST - len(XMP)
 EXTENSION_PART = 65_000
+OTHER_PICTURES = "further pictures in the file (a gain map or previews)"
 UNITS = {0: "", 1: "inch", 2: "cm"}
 UNIT_NUMBERS = {name: unit for unit, name in UNITS.items()}
 
@@ -72,12 +73,20 @@ def read(data: bytes) -> Metadata:
             resources += content[len(PHOTOSHOP) :]
         elif marker == COM:
             comments.append(content)
-        elif marker == APP11 and b"c2pa" in content[:64] and not left_out:
-            left_out.append("content credentials (C2PA), which are of the file before it was changed")
+        elif marker == APP11 and b"c2pa" in content[:64]:
+            left_out.append(CREDENTIALS)
+        elif marker == APP2 and content.startswith(b"MPF\0"):
+            left_out.append(OTHER_PICTURES)
     extension = b"".join(extensions[key] for key in sorted(extensions))
     iptc, others = read_resources(resources)
     return Metadata(
-        exif, iptc, _joined(xmp, extension), others, tuple(comments), resolution=resolution, left_out=tuple(left_out)
+        exif,
+        iptc,
+        _joined(xmp, extension),
+        others,
+        tuple(comments),
+        resolution=resolution,
+        left_out=tuple(dict.fromkeys(left_out)),
     )
 
 

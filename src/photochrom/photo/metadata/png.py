@@ -10,7 +10,7 @@ from typing import NamedTuple
 from photochrom.photo.metadata.exif import PREFIX, unprefixed
 from photochrom.photo.metadata.ifd import Buffer
 from photochrom.photo.metadata.iptc import PHOTOSHOP, from_tiff, read_resources
-from photochrom.photo.metadata.record import Blocks, Metadata, Resolution, Resource, Text, decoded
+from photochrom.photo.metadata.record import CREDENTIALS, Blocks, Metadata, Resolution, Resource, Text, decoded
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP_KEYWORD = "XML:com.adobe.xmp"
@@ -56,7 +56,7 @@ def read(data: bytes) -> Metadata:
         elif kind == b"pHYs" and len(content) == 9:
             resolution = _resolution(bytes(content))
         elif kind == b"caBX":
-            left_out.append("content credentials (C2PA), which are of the file before it was changed")
+            left_out.append(CREDENTIALS)
         elif kind in (b"tEXt", b"zTXt", b"iTXt"):
             text = _read_text(kind, bytes(content))
             if text is None:

@@ -28,7 +28,7 @@ from photochrom.photo.metadata.ifd import (
     short,
 )
 from photochrom.photo.metadata.iptc import from_tiff, pack_resources, read_resources
-from photochrom.photo.metadata.record import Blocks, Metadata
+from photochrom.photo.metadata.record import CREDENTIALS, Blocks, Metadata
 
 XMP, IPTC, PHOTOSHOP, LAYERS, C2PA = 700, 33723, 34377, 37724, 52545
 RESOLUTION = (X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT)
@@ -65,7 +65,7 @@ def read(data: bytes) -> Metadata:
     if find(entries, LAYERS):
         left_out.append("Photoshop's layers")
     if find(entries, C2PA):
-        left_out.append("content credentials (C2PA), which are of the file before it was changed")
+        left_out.append(CREDENTIALS)
     return Metadata(
         block,
         from_tiff(stored.get(IPTC, b"")) or iptc,

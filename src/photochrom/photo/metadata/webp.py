@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from photochrom.photo.metadata.exif import unprefixed
 from photochrom.photo.metadata.ifd import Buffer
-from photochrom.photo.metadata.record import Blocks, Metadata
+from photochrom.photo.metadata.record import CREDENTIALS, Blocks, Metadata
 
 HAS_XMP, HAS_EXIF, HAS_ALPHA = 0x04, 0x08, 0x10
 
@@ -32,7 +32,7 @@ def is_lossless(data: Buffer) -> bool:
 def read(data: bytes) -> Metadata:
     """The metadata of a WebP."""
     found = {kind: bytes(content) for kind, content in chunks(data) if kind in (b"EXIF", b"XMP ", b"C2PA")}
-    left_out = ("content credentials (C2PA), which are of the file before it was changed",) if b"C2PA" in found else ()
+    left_out = (CREDENTIALS,) if b"C2PA" in found else ()
     return Metadata(unprefixed(found.get(b"EXIF", b"")), xmp=found.get(b"XMP ", b""), left_out=left_out)
 
 
