@@ -20,12 +20,14 @@ from photochrom.errors import EncodingError
 from photochrom.inference.colorizer import Coloring
 from photochrom.inference.model import ModelInfo
 from photochrom.photo.color import PixelArray
+from photochrom.photo.credentials import SIGNABLE, Credentials, sign
 from photochrom.photo.decoding import decode_photograph
 from photochrom.photo.hints import Hint, HintFile
 from photochrom.photo.label import draw_label
 from photochrom.photo.metadata.mark import Mark
+from photochrom.photo.metadata.reading import format_by_content
 from photochrom.photo.photograph import DEFAULT_QUALITY, Photograph
-from photochrom.settings import MAX_PIXELS, STRENGTH
+from photochrom.settings import FORMATS, MAX_PIXELS, STRENGTH
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,14 @@ class Output:
     """How a color version is written.
 
     format: None for the photograph's own. quality: of lossy formats, 1..100. mark: whether its metadata say how it was
-    made. label: a line of text in its lower right corner.
+    made. label: a line of text in its lower right corner. credentials: what signs it.
     """
 
     format: str | None = None
     quality: int = DEFAULT_QUALITY
     mark: bool = True
     label: str = ""
+    credentials: Credentials | None = None
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,13 @@ def color(
             content = colored.encode(output.format, output.quality)
         except EncodingError as error:
             raise EncodingError(f"{name} {error}: choose another --format") from error
+        if output.credentials and output.format in SIGNABLE:
+            try:
+                content = sign(content, str(output.format), output.credentials, encoded, format_by_content(encoded))
+            except EncodingError as error:
+                raise EncodingError(f"{name} {error}") from error
+        elif output.credentials:
+            left_out += (f"the signature, which {FORMATS[str(output.format)].label} can't hold",)
         yield Colored(content, str(output.format), left_out)
 
 

@@ -66,6 +66,10 @@ if TYPE_CHECKING:
     help="Color as FILE was colored, a color version: its strength, seed, hints and working size. Options given beside "
     "it count more.",
 )
+@click.option(
+    "--certificate", type=ANY_PATH, metavar="FILE", help="Sign outputs (C2PA) with this certificate chain, a PEM file."
+)
+@click.option("--key", type=ANY_PATH, metavar="FILE", help="Private key of --certificate, a PEM file.")
 @click.option("--overwrite", is_flag=True, help="Make existing outputs again. By default they are skipped.")
 @click.option(
     "--jobs",
@@ -90,6 +94,8 @@ def colorize(
     no_mark: bool,
     label: str | None,
     example: Path | None,
+    certificate: Path | None,
+    key: Path | None,
     overwrite: bool,
     jobs: int,
     max_pixels: float,
@@ -113,6 +119,7 @@ def colorize(
     from photochrom.album import plan, run
     from photochrom.coloring import Look, Request, look_of
     from photochrom.inference.colorizer import Colorizer
+    from photochrom.photo.credentials import read_credentials
     from photochrom.photo.hints import parse_hint, read_hints
     from photochrom.photo.marked import read_marked
 
@@ -123,7 +130,12 @@ def colorize(
         look = replace(look_of(mark), **_given(strength=strength, seed=seed), hints=hints)
         look = replace(look, hint_file=read_hints(hints_path)) if hints_path else look
         working_size = _given(working_size=working_size).get("working_size", mark.working_size)
-    request = Request(look, output_of(format_name, quality, no_mark, label), round(max_pixels * 1e6))
+    output = output_of(format_name, quality, no_mark, label)
+    if certificate and key:
+        output = replace(output, credentials=read_credentials(certificate, key))
+    elif certificate or key:
+        raise InputError("signing needs both --certificate and --key")
+    request = Request(look, output, round(max_pixels * 1e6))
     if inputs == (Path("-"),):
         if out is not None or variants > 1:
             raise InputError("standard input goes to standard output: --out and --variants don't apply")

@@ -9,6 +9,12 @@ import click
 from photochrom.commands.options import ANY_PATH
 from photochrom.settings import FORMATS
 
+SINCE = {
+    True: "unchanged",
+    False: "changed: another program has written to the file",
+    None: "not known: it is signed, and signatures are checked with the extra c2pa",
+}
+
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=ANY_PATH, metavar="FILE...")
@@ -37,7 +43,7 @@ def _facts(path: Path) -> list[tuple[str, str]]:
     facts = [
         ("file", str(path)),
         ("made by", f"photochrom {mark.version}"),
-        ("since then", "unchanged" if unchanged else "changed: another program has written to the file"),
+        ("since then", SINCE[unchanged]),
         ("model", f"{mark.model} (SHA-256 {mark.model_sha256})"),
         ("working size", str(mark.working_size)),
         ("strength", f"{mark.strength:g}"),

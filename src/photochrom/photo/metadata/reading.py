@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 
 from photochrom.photo.metadata import isobmff, jpeg, png, stale, tiff, webp
 from photochrom.photo.metadata.exif import orientation_of
@@ -13,22 +14,35 @@ UNREADABLE = "metadata that can't be read"
 
 def read_metadata(data: bytes) -> Metadata:
     """What a file's container holds, as it is; an empty value for formats without metadata."""
+    readers: dict[str, Callable[[bytes], Metadata]] = {
+        "jpeg": jpeg.read,
+        "png": png.read,
+        "webp": webp.read,
+        "tiff": tiff.read,
+        "avif": isobmff.read,
+        "heic": isobmff.read,
+        "bmp": lambda data: Metadata(resolution=_bmp_resolution(data)),
+    }
+    format = format_by_content(data)
     try:
-        if data[:3] == b"\xff\xd8\xff":
-            return jpeg.read(data)
-        if data.startswith(png.SIGNATURE):
-            return png.read(data)
-        if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-            return webp.read(data)
-        if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-            return tiff.read(data)
-        if isobmff.is_isobmff(data):
-            return isobmff.read(data)
-        if data[:2] == b"BM":
-            return Metadata(resolution=_bmp_resolution(data))
+        return readers[format](data) if format in readers else Metadata()
     except (ValueError, struct.error, IndexError):
         return Metadata(left_out=(UNREADABLE,))
-    return Metadata()
+
+
+def format_by_content(data: bytes) -> str:
+    """The format of a file by its first bytes; empty for one whose metadata are not read."""
+    if data[:3] == b"\xff\xd8\xff":
+        return "jpeg"
+    if data.startswith(png.SIGNATURE):
+        return "png"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
+    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return "tiff"
+    if isobmff.is_isobmff(data):
+        return "avif" if data[8:12] in (b"avif", b"avis") else "heic"
+    return "bmp" if data[:2] == b"BM" else ""
 
 
 def read_true_metadata(data: bytes, orientation: int | None = None) -> Metadata:

@@ -48,11 +48,11 @@ def made_true(metadata: Metadata, orientation: int) -> Metadata:
     left_out = list(metadata.left_out)
     turned = orientation >= 5
     block, thumbnail = metadata.exif, False
-    if block and not exif.is_readable(block):
-        block = b""
-        left_out.append(UNREADABLE_EXIF)
-    elif block:
+    if block and exif.is_readable(block):
         block, thumbnail = exif.made_true(block, orientation)
+    if block and not exif.is_readable(block):  # also if its parts overlapped, so that changing one damaged another
+        block, thumbnail = b"", False
+        left_out.append(UNREADABLE_EXIF)
     packet = metadata.xmp
     if packet.strip(b"\0 \r\n\t"):
         document = xmp.parse(packet)
