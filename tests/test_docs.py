@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from importlib import util
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,11 @@ def desk(tmp_path_factory, photographs) -> Path:
         gray.save(path if path.suffix else path.with_suffix(".png"))
     for name in ("run", "A", "B", "gray", "colored", ".local/share/bash-completion/completions"):
         (folder / name).mkdir(parents=True)
+    if util.find_spec("c2pa"):
+        from cryptography.hazmat.primitives.asymmetric import ed25519
+        from signer import make_files
+
+        make_files(folder, ed25519.Ed25519PrivateKey.generate())
     (folder / "model.onnx").write_bytes(read_bundled("default"))
     (folder / "scan-hints.json").write_text(blocks(ROOT / "docs" / "usage.md", "json")[0])
     (folder / "film.json").write_text(json.dumps({"hints": [{"time": 0.1, "x": 20, "y": 20, "color": "#204080"}]}))
