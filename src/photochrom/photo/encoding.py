@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from photochrom.errors import EncodingError, InputError
 from photochrom.photo.color import PixelArray
-from photochrom.photo.metadata.record import Metadata
-from photochrom.photo.metadata.writing import embed
 from photochrom.photo.vips import first_line, pyvips
 from photochrom.settings import FORMATS, QUALITY
 
@@ -34,13 +32,12 @@ THUMBNAIL_SIDE = 160  # pixels: the long side
 def encode(
     pixels: PixelArray,
     alpha: PixelArray | None,
-    metadata: Metadata,
     format: str,
     quality: int,
     bits: int | None = None,
     lossless: bool = False,
-) -> bytes:
-    """Encode the parts of a `Photograph` to the content of a file.
+) -> bytes | memoryview:
+    """Encode the pixels of a `Photograph` to the content of a file without metadata, except the profile.
 
     If the format can't hold 16 bits, they become 8, or `bits` in an AVIF. If it can't hold transparency, that is left
     out. lossless: a WebP is. Raises InputError for an unknown format or quality, and EncodingError for a photograph
@@ -52,9 +49,8 @@ def encode(
     between = bits is not None and 8 < bits < 16 and format in HOLDS_BITS_BETWEEN and pixels.dtype == np.uint16
     if not FORMATS[format].deep and not between and pixels.dtype == np.uint16:
         pixels, alpha = to_8_bits(pixels), None if alpha is None else to_8_bits(alpha)
-    thumbnail = make_thumbnail(pixels) if metadata.thumbnail else b""
     if format == "bmp":
-        return embed(_encode_bmp(pixels), metadata, format)
+        return _encode_bmp(pixels)
     deep = pixels.dtype == np.uint16
     if alpha is not None and FORMATS[format].alpha:
         channels = pixels if pixels.ndim == 3 else pixels[..., None]
@@ -66,10 +62,9 @@ def encode(
     options |= ({"bitdepth": bits} if between else {}) | ({"lossless": True} if lossless and format == "webp" else {})
     try:
         image = pyvips.Image.new_from_array(np.ascontiguousarray(pixels), interpretation=interpretation)
-        encoded = image.write_to_buffer(FORMATS[format].suffixes[0], **options)
+        return memoryview(image.write_to_buffer(FORMATS[format].suffixes[0], **options))
     except pyvips.Error as error:
         raise EncodingError(f"can't be written as {FORMATS[format].label}: {first_line(error)}") from error
-    return embed(encoded, metadata, format, thumbnail)
 
 
 def make_thumbnail(pixels: PixelArray) -> bytes:

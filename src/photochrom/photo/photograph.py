@@ -8,9 +8,9 @@ from pathlib import Path
 from photochrom.disk import replacing
 from photochrom.errors import EncodingError, OutputError, reason_of
 from photochrom.photo.color import PixelArray
-from photochrom.photo.encoding import encode
+from photochrom.photo.encoding import encode, make_thumbnail
 from photochrom.photo.metadata.record import Metadata
-from photochrom.photo.metadata.writing import left_out
+from photochrom.photo.metadata.writing import WITHOUT_THUMBNAIL, embed, left_out
 from photochrom.settings import FORMATS, QUALITY, format_of, written_suffixes
 
 DEFAULT_QUALITY = int(QUALITY.default)
@@ -39,7 +39,9 @@ class Photograph:
         if metadata.mark and format in FORMATS:
             written = replace(metadata.mark, format=format, quality=quality if FORMATS[format].lossy else 0)
             metadata = replace(metadata, mark=written)
-        return encode(self.pixels, self.alpha, metadata, format, quality, self.bits, self.lossless)
+        content = encode(self.pixels, self.alpha, format, quality, self.bits, self.lossless)
+        thumbnail = make_thumbnail(self.pixels) if metadata.thumbnail and format not in WITHOUT_THUMBNAIL else b""
+        return embed(content, metadata, format, thumbnail)
 
     def left_out(self, format: str | None = None) -> tuple[str, ...]:
         """What its file in the given format, or else its own, doesn't have of the source's metadata, each in words."""
