@@ -117,6 +117,8 @@ def test_a_color_version_that_is_colored_again_has_one_mark(loud):
     mark = read_mark(read_metadata(again.content))
     assert mark.source_sha256 == hashlib.sha256(first).hexdigest() and mark.source_type.endswith("/print")
     assert is_unchanged(again.content) is True
+    (bare,) = color(first, "x", Request(output=Output(mark=False)), loud)
+    assert read_mark(read_metadata(bare.content)) is None and b"FileSHA256" not in bare.content
 
 
 def test_bmp_has_no_mark_and_says_so(loud):

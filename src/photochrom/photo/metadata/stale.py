@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from photochrom.photo.metadata import exif, iptc, xmp
+from photochrom.photo.metadata.marking import NAMES
 from photochrom.photo.metadata.record import Metadata
 from photochrom.photo.metadata.regions import turn_regions
 from photochrom.photo.metadata.xmp import Node
@@ -37,6 +38,7 @@ STALE = {
     "crs": {"ConvertToGrayscale", "Treatment"},
     "dc": {"format"},
 }
+STALE["photochrom"] = set(NAMES) - {"SourceType"}  # how the source was made, if it was colored before
 STALE["tiff"] |= {"ImageWidth", "ImageLength", "YCbCrSubSampling", "YCbCrPositioning"}
 
 
