@@ -104,6 +104,21 @@ def test_every_setting_changes_the_digest_of_settings():
     assert replace(mark, source_sha256="t", version="2").settings_sha256 == mark.settings_sha256
 
 
+@pytest.mark.parametrize(
+    "hints",
+    [
+        (),
+        HINTS,
+        (Hint(1.5, 2, "#aabbcc", 7.25), Hint(3, 4, "#000000")),
+        (Hint(1 / 3, 2, "#aabbcc", None, ((5.0, 6.0),)), Hint(3, 4, "#000000", 2.0)),
+        (Hint(1, 2, "#aabbcc", 3.5, ((5.0, 6.0), (7.0, 9.0)), filled=True),),
+    ],
+)
+def test_every_kind_of_hint_is_read_back(loud, hints):
+    mark = read_mark(read_metadata(colored_by(loud, "png", Look(hints=hints))))
+    assert mark is not None and mark.hints == hints
+
+
 def test_the_quality_of_lossless_formats_does_not_count(loud):
     digests = {read_mark(read_metadata(colored_by(loud, "png", quality=q))).settings_sha256 for q in (80, 95)}
     assert len(digests) == 1

@@ -34,6 +34,7 @@ def info(files: tuple[Path, ...]) -> None:
 def _facts(path: Path) -> list[tuple[str, str]]:
     """What is known about a file, as pairs of a name and a text. Raises InputError."""
     from photochrom.photo.marked import read_marked
+    from photochrom.photo.metadata.mark import hints_text
     from photochrom.video.mark import is_film, read_film_mark
 
     if is_film(path):
@@ -48,7 +49,7 @@ def _facts(path: Path) -> list[tuple[str, str]]:
         ("working size", str(mark.working_size)),
         ("strength", f"{mark.strength:g}"),
         ("seed", "none: the likeliest coloring" if mark.seed is None else str(mark.seed)),
-        ("hints", " ".join(f"{hint.x:.10g},{hint.y:.10g},{hint.color}" for hint in mark.hints) or "none"),
+        ("hints", hints_text(mark.hints) or "none"),
         ("size", f"{mark.size[0]} x {mark.size[1]}"),
         ("written as", f"{written}, quality {mark.quality}" if mark.quality else written),
         ("label", mark.label),

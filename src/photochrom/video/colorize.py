@@ -19,6 +19,7 @@ from photochrom.disk import claimed, write_whole
 from photochrom.errors import InputError, MissingExtra, OutputError, reason_of
 from photochrom.inference.colorizer import Colorizer
 from photochrom.photo.hints import Hint
+from photochrom.photo.metadata.mark import hints_text
 from photochrom.video.encoding import Encoding
 
 try:
@@ -226,7 +227,7 @@ def _mark(film: Film, colorizer: Colorizer, options: FilmOptions) -> str:
         "working size": colorizer.working_size,
         "strength": look.strength,
         "seed": look.seed,
-        "hints": [f"{each.time:g}s,{each.hint.x:g},{each.hint.y:g},{each.hint.color}" for each in options.hints],
+        "hints": [f"at {each.time:g} s: {hints_text((each.hint,))}" for each in options.hints],
         "steady": options.steady,
     }
     return film_mark(photochrom.__version__, film.path, settings)

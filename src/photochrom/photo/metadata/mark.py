@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Any
 
-from photochrom.photo.hints import Hint
+from photochrom.errors import InputError
+from photochrom.photo.hints import MAX_HINTS, Hint, parse_hint, parse_hint_file
 
 
 @dataclass(frozen=True)
@@ -57,5 +59,25 @@ class Mark:
 
 
 def hints_text(hints: tuple[Hint, ...]) -> str:
-    """Hints as `X,Y,#rrggbb`, separated by spaces."""
-    return " ".join(f"{hint.x:.10g},{hint.y:.10g},{hint.color}" for hint in hints)
+    """Hints as `--hint` takes them, separated by spaces; strokes and areas as the list of a hints file."""
+    if any(hint.path for hint in hints):
+        return json.dumps([_values(hint) for hint in hints])
+    radii = ["" if hint.radius is None else f",{hint.radius:.10g}" for hint in hints]
+    return " ".join(f"{h.x:.10g},{h.y:.10g},{h.color}{radius}" for h, radius in zip(hints, radii, strict=True))
+
+
+def parse_hints(text: str) -> tuple[Hint, ...]:
+    """The inverse of `hints_text`. Raises InputError."""
+    if text.startswith("["):
+        return parse_hint_file(f'{{"hints": {text}}}', "the mark").hints
+    words = text.split()
+    if len(words) > MAX_HINTS:
+        raise InputError(f"the mark has more than {MAX_HINTS} hints")
+    return tuple(map(parse_hint, words))
+
+
+def _values(hint: Hint) -> dict[str, Any]:
+    """A hint as in a hints file, without rounding."""
+    name = "area" if hint.filled else "stroke"
+    place: dict[str, Any] = {name: [list(point) for point in hint.points]} if hint.path else {"x": hint.x, "y": hint.y}
+    return place | {"color": hint.color} | ({} if hint.radius is None else {"radius": hint.radius})

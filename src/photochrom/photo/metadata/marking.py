@@ -12,10 +12,9 @@ import struct
 import zlib
 
 from photochrom.errors import InputError
-from photochrom.photo.hints import MAX_HINTS, parse_hint
 from photochrom.photo.metadata import png
 from photochrom.photo.metadata.ifd import Buffer
-from photochrom.photo.metadata.mark import Mark, hints_text
+from photochrom.photo.metadata.mark import Mark, hints_text, parse_hints
 from photochrom.photo.metadata.record import Metadata
 from photochrom.photo.metadata.xmp import Node, Property, add, find, parse, remove, value_of
 
@@ -108,10 +107,7 @@ def read_mark(metadata: Metadata) -> Mark | None:
     if document is None or find(document, "photochrom", "SettingsSHA256") is None:
         return None
     values = {name: value_of(document, "photochrom", name) for name in NAMES}
-    hints = values["Hints"].split()
     try:
-        if len(hints) > MAX_HINTS:
-            raise ValueError("too many hints")
         return Mark(
             values["Version"],
             values["Model"],
@@ -119,7 +115,7 @@ def read_mark(metadata: Metadata) -> Mark | None:
             int(values["WorkingSize"]),
             float(values["Strength"]),
             int(values["Seed"]) if values["Seed"] else None,
-            tuple(parse_hint(text) for text in hints),
+            parse_hints(values["Hints"]),
             (int(values["Width"]), int(values["Height"])),
             values["SourceSHA256"].replace("unknown", ""),
             values["Format"],
