@@ -14,6 +14,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from photochrom.photo.decoding import decode_photograph
 from photochrom.photo.metadata import exif, ifd, iptc, isobmff, jpeg, png, webp, xmp
+from photochrom.photo.metadata.mark import Mark
+from photochrom.photo.metadata.marking import is_unchanged
 from photochrom.photo.metadata.reading import read_metadata, read_true_metadata
 from photochrom.photo.metadata.record import Metadata, Resolution, Resource, Text
 from photochrom.photo.metadata.writing import embed, left_out
@@ -476,3 +478,23 @@ def test_files_with_metadata_are_read_by_others(format):
             assert len(opened.pages) == 1 and np.array_equal(opened.asarray(), GRAY)
     if format in ("avif", "heic"):
         assert isobmff.is_isobmff(content)
+
+
+def test_metadata_of_a_file_of_several_pages():
+    """It stands at the first page; a resolution that all pages share stands at all of them."""
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer) as file:
+        for number in range(3):
+            tags = [(33723, 7, len(IPTC), IPTC, True), (316, 2, 8, "Old Mac", True)] if number == 0 else []
+            file.write(np.roll(GRAY, number), extratags=tags, resolution=(300, 300), resolutionunit=2)
+    photograph = decode_photograph(buffer.getvalue())
+    assert len(photograph.pages) == 2
+    mark = Mark("1", "m", "d", 256, 1.0, None, (), (128, 96), "s")
+    content = replace(photograph, metadata=replace(photograph.metadata, mark=mark)).encode()
+    assert is_unchanged(content) is True and read_metadata(content).iptc == IPTC
+    with tifffile.TiffFile(io.BytesIO(content)) as opened:
+        assert len(opened.pages) == 3
+        assert opened.pages[0].tags[316].value == "Old Mac" and 316 not in opened.pages[1].tags
+        for number, page in enumerate(opened.pages):
+            assert np.array_equal(page.asarray(), np.roll(GRAY, number))
+            assert page.tags["XResolution"].value == (300, 1) and page.tags["ResolutionUnit"].value == 2

@@ -234,7 +234,7 @@ def test_everything_is_reached_by_tab(page, scan):
 def test_what_can_not_be_done_is_said_on_the_page(page, tmp_path):
     (tmp_path / "notes.jpg").write_text("not a photograph")
     page.set_input_files("#photograph input[type=file]", tmp_path / "notes.jpg")
-    wait_for_text(page, "#status", "notes.jpg is not a photograph")
+    wait_for_text(page, "#status", "notes.jpg is not supported: unknown format")
     assert page.locator("#status [role=status].problem").count() == 1
     page.click("#save")
     wait_for_text(page, "#status", "Open a photograph first")

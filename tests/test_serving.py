@@ -180,7 +180,7 @@ def test_wrong_fields(client, cat, fields, status, words):
 
 
 def test_wrong_files(client, cat, photographs):
-    assert_problem(send(client, b"hello"), 400, "cat.jpg is not a photograph")
+    assert_problem(send(client, b"hello"), 400, "cat.jpg is not supported: unknown format")
     assert_problem(send(client, b""), 400, "empty")
     assert_problem(send(client, cat[:3000]), 400, "damaged")
     assert_problem(client.post("/v1/colorize", data={"strength": 1}), 422, "file")

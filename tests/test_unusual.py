@@ -75,9 +75,8 @@ def make_many_pages(rgb):
     return saved(pages[0], "TIFF", save_all=True, append_images=pages[1:])
 
 
-def make_moving(rgb):
-    frames = [Image.fromarray(np.roll(rgb, 10 * n, axis=1)) for n in range(3)]
-    return saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
+def make_still_gif(rgb):
+    return saved(Image.fromarray(rgb), "GIF")
 
 
 MAKERS = {name.removeprefix("make_"): make for name, make in globals().items() if name.startswith("make_")}

@@ -155,7 +155,10 @@ def color_photograph(photograph: Photograph, look: Look, predictor: Predictor, o
             metadata.source, label=output.label,
         )  # fmt: skip
         metadata = replace(metadata, mark=mark)
-    return replace(photograph, pixels=colored, metadata=metadata)
+    plain = replace(look, hints=(), hint_file=None)  # hints are for the first page
+    unmarked = replace(output, mark=False)  # the first page says it for all
+    pages = tuple(color_photograph(page, plain, predictor, unmarked) for page in photograph.pages)
+    return replace(photograph, pixels=colored, metadata=metadata, pages=pages)
 
 
 def look_of(mark: Mark) -> Look:

@@ -3,6 +3,7 @@
     PhotochromError
     ├── InputError          a photograph, hint or option that can't be used
     │   ├── EncodingError   a photograph that its format can't hold
+    │   ├── UnsupportedError  a file of a kind that isn't read
     │   └── TooLargeError   a photograph of more pixels than are taken
     ├── OutputError         a result that can't be written
     ├── WeightsError        a weights file or checkpoint that can't be used
@@ -33,6 +34,15 @@ class InputError(PhotochromError):
 
 class EncodingError(InputError):
     """A photograph that its format can't hold."""
+
+
+class UnsupportedError(InputError):
+    """A file of a kind that isn't read, such as "PSD (Photoshop)" or "TIFF / LERC": its `kind`."""
+
+    def __init__(self, name: str, kind: str, advice: str):
+        super().__init__(f"{name} is not supported: {kind}, {advice}")
+        self.kind = kind
+        self.advice = advice
 
 
 class TooLargeError(InputError):

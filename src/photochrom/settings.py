@@ -15,31 +15,36 @@ from photochrom.errors import InputError
 class Format:
     """A file format that photographs are written in.
 
-    label: its name for people. suffixes: of its files, the usual one first. loader: the operation of libvips that reads
-    it, "" if another library does. deep: it can hold 16 bits per channel. alpha: it can hold transparency. lossy: it
-    has a quality.
+    label: its name for people. suffixes: of its files, the usual one first. deep: it can hold 16 bits per channel.
+    alpha: it can hold transparency. lossy: it has a quality. max_side: pixels, the largest width and height.
     """
 
     label: str
     suffixes: tuple[str, ...]
-    loader: str = ""
     deep: bool = False
     alpha: bool = False
     lossy: bool = False
+    max_side: int = 65535
 
 
 # To add a format: a line here, and its options in photo/encoding.py.
 FORMATS = {
-    "jpeg": Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), "jpegload", lossy=True),
-    "png": Format("PNG", (".png",), "pngload", deep=True, alpha=True),
-    "webp": Format("WebP", (".webp",), "webpload", alpha=True, lossy=True),
-    "tiff": Format("TIFF", (".tif", ".tiff"), "tiffload", deep=True, alpha=True),
+    "jpeg": Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), lossy=True, max_side=65500),
+    "png": Format("PNG", (".png",), deep=True, alpha=True),
+    "webp": Format("WebP", (".webp",), alpha=True, lossy=True, max_side=16383),
+    "tiff": Format("TIFF", (".tif", ".tiff"), deep=True, alpha=True),
     "bmp": Format("BMP", (".bmp",)),
-    "avif": Format("AVIF", (".avif",), "heifload", alpha=True, lossy=True),
+    "avif": Format("AVIF", (".avif",), alpha=True, lossy=True),
+    "heic": Format("HEIC", (".heic", ".heif", ".hif"), alpha=True, lossy=True),
 }
 FORMAT_LABELS = ", ".join(f.label for f in FORMATS.values())
 LOSSY_LABELS = ", ".join(f.label for f in FORMATS.values() if f.lossy)
-READABLE_SUFFIXES = frozenset(s for f in FORMATS.values() for s in f.suffixes) | {".heic", ".heif", ".gif"}
+# Other files that are read. Cameras' raw files, JPEG XL and JPEG XR need an extra.
+READ_ONLY_SUFFIXES = {
+    ".gif", ".pbm", ".pgm", ".pnm", ".ppm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".jxl", ".jxr", ".wdp",
+    ".dng", ".arw", ".cr2", ".cr3", ".crw", ".erf", ".mrw", ".nef", ".orf", ".pef", ".raf", ".rw2", ".srw", ".x3f",
+}  # fmt: skip
+READABLE_SUFFIXES = frozenset(s for f in FORMATS.values() for s in f.suffixes) | READ_ONLY_SUFFIXES
 
 
 @dataclass(frozen=True)

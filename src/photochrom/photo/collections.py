@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photochrom.errors import InputError, reason_of
-from photochrom.photo.vips import pyvips
+from photochrom.photo.thumbnails import reduce
 from photochrom.settings import is_photograph
 
 DECODE_THREADS = os.cpu_count() or 1
@@ -96,8 +96,4 @@ def decode_squares(members: list[Member], side: int, *, crop: bool = True) -> It
 def decode_square(data: bytes, side: int, *, crop: bool = True) -> NDArray[np.uint8]:
     """The central square of an encoded photograph, (side, side, 3) sRGB; if not crop, all of it, squashed."""
     fit = {"crop": "centre"} if crop else {"size": "force"}
-    image = pyvips.Image.thumbnail_buffer(data, side, height=side, export_profile="srgb", **fit)
-    image = image.colourspace("srgb")
-    if image.hasalpha():
-        image = image.flatten(background=255)
-    return image.cast("uchar").numpy()[..., :3]
+    return reduce(data, lambda width, height: (side, side), **fit)

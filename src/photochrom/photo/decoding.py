@@ -1,30 +1,37 @@
 """Decoding files to photographs: pixels, transparency and metadata.
 
-libvips (through pyvips) does the work. Unlike Pillow it reads 16-bit color, converts ICC profiles without an 8-bit
-step, keeps metadata and streams files of 100 megapixels. Pillow reads BMP, which libvips' binary wheel leaves out.
+What a file is, its first bytes say (formats/signature.py), and one module of `formats` opens each kind: only what is
+named there is read. libvips (through pyvips) decodes ordinary files. Unlike Pillow it reads 16-bit color, converts ICC
+profiles without an 8-bit step, and streams files of 100 megapixels. A file that can't wholly be decoded is refused.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
-from contextlib import closing, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from photochrom.errors import InputError, TooLargeError, reason_of
+from photochrom.errors import InputError, TooLargeError, UnsupportedError, reason_of
 from photochrom.photo.color import PixelArray
-from photochrom.photo.metadata.reading import read_true_metadata
+from photochrom.photo.formats.arrays import BLOB, from_array
+from photochrom.photo.formats.faults import Damaged, Unsupported
+from photochrom.photo.formats.opening import open_pictures
+from photochrom.photo.formats.picture import CheckSize, Picture
+from photochrom.photo.formats.profile import refuse_hdr_profile
+from photochrom.photo.metadata.reading import page_metadata, read_true_metadata
+from photochrom.photo.metadata.record import Metadata
 from photochrom.photo.metadata.webp import is_lossless
 from photochrom.photo.photograph import Photograph
-from photochrom.photo.vips import first_line, pyvips
-from photochrom.settings import FORMAT_LABELS, FORMATS, MAX_PIXELS
+from photochrom.photo.vips import company, pyvips
+from photochrom.settings import MAX_PIXELS
 
 MIN_SIDE = 8  # pixels: in a smaller picture there is nothing to recognize
 MAX_ASPECT = 100.0  # longer strips shrink to nothing at the network's size
-LOADER_FORMATS = {f.loader: name for name, f in FORMATS.items() if f.loader}
 
 
 def read_photograph(path: str | Path, max_pixels: int = MAX_PIXELS) -> Photograph:
@@ -47,68 +54,64 @@ def read_bytes(path: Path) -> bytes:
 
 
 def decode_photograph(data: bytes, name: str = "the photograph", max_pixels: int = MAX_PIXELS) -> Photograph:
-    """Decode an encoded photograph; `name` is for messages. Raises InputError."""
+    """Decode an encoded photograph; `name` is for messages. Raises InputError: UnsupportedError for its kind."""
     if not data:
         raise InputError(f"{name} is empty")
+    pages: list[Photograph] = []
+    page, budget = name, _Budget(name, max_pixels)
     try:
-        image, format_name = _open(data, name, max_pixels)
-        _check_size(image.width, image.height, name, max_pixels)
-        metadata = replace(read_true_metadata(data), source=hashlib.sha256(data).hexdigest())
-        bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else None
-        image = image.autorot()
-        pixels, alpha = _to_srgb(image, name)
-    except pyvips.Error as error:
-        raise InputError(f"{name} {_diagnosis(data, error)}") from error
-    lossless = format_name == "webp" and is_lossless(data)
-    return Photograph(pixels, alpha, format_name, metadata, bits, lossless)
+        for number, picture in enumerate(open_pictures(data, budget.check)):
+            page = f"{name}, page {number + 1}," if number else name
+            pages.append(_decode(picture, page, partial(_check_size, page, max_pixels)))
+    except Unsupported as fault:
+        raise UnsupportedError(page, fault.kind, fault.advice) from fault
+    except Damaged as fault:
+        raise InputError(f"{page} is damaged or incomplete: {fault}") from fault
+    first, *others = pages
+    metadata = replace(read_true_metadata(data), source=hashlib.sha256(data).hexdigest())
+    # What describes the file as a whole stands at its first page.
+    shared = page_metadata(data) if others else Metadata()
+    behind = tuple(replace(each, metadata=shared) for each in others)
+    return replace(first, metadata=metadata, pages=behind, lossless=first.format == "webp" and is_lossless(data))
 
 
-def _open(data: bytes, name: str, max_pixels: int) -> tuple[pyvips.Image, str]:
-    if data[:2] == b"BM":
-        return _open_bmp(data, name, max_pixels), "bmp"
-    # A truncated file raises an error; otherwise its missing part would be gray.
-    image = pyvips.Image.new_from_buffer(data, "", fail_on="truncated")
-    loader = image.get("vips-loader").removesuffix("_buffer")
-    if loader == "tiffload":
-        _check_tiff_is_whole(data)
-    return image, LOADER_FORMATS.get(loader, "png")
+def _decode(picture: Picture, name: str, check_size: CheckSize) -> Photograph:
+    """One page. Raises InputError, Unsupported or Damaged."""
+    with ThreadPoolExecutor(1) as beside:
+        verified = beside.submit(picture.verify) if picture.verify else None
+        try:
+            with company():
+                photograph = _to_photograph(picture, picture.load(), name, check_size)
+        except pyvips.Error:
+            photograph = _to_photograph(picture, picture.again(), name, check_size)
+        if verified:
+            verified.result()
+    return photograph
 
 
-def _open_bmp(data: bytes, name: str, max_pixels: int) -> pyvips.Image:
-    from PIL.BmpImagePlugin import BmpImageFile
-
-    try:
-        with closing(BmpImageFile(io.BytesIO(data))) as opened:
-            _check_size(opened.width, opened.height, name, max_pixels)
-            mode = opened.mode if opened.mode in ("L", "RGBA") else "RGB"
-            return pyvips.Image.new_from_array(
-                np.asarray(opened.convert(mode)), interpretation="b-w" if mode == "L" else "srgb"
-            )
-    except InputError:
-        raise
-    except Exception as error:  # Pillow raises many kinds of errors for a damaged file
-        raise pyvips.Error(f"BMP: {error}") from error
+def _to_photograph(picture: Picture, image: pyvips.Image, name: str, check_size: CheckSize) -> Photograph:
+    check_size(image.width, image.height)
+    image = image.autorot()
+    bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else None
+    pixels, alpha = _to_srgb(image, name)
+    return Photograph(pixels, alpha, picture.format, bits=bits, notes=picture.notes)
 
 
-def _check_tiff_is_whole(data: bytes) -> None:
-    """Check that every strip is there, because libtiff fills the missing part of a truncated file with guesses."""
-    from PIL.TiffImagePlugin import TiffImageFile
+class _Budget:
+    """Checks pages before they are decoded: the size of each, and that all together aren't more than the limit."""
 
-    try:
-        with closing(TiffImageFile(io.BytesIO(data))) as opened:
-            tags = opened.tag_v2
-            ends = [
-                offset + length
-                for starts, lengths in ((273, 279), (324, 325))  # strips, tiles
-                for offset, length in zip(tags.get(starts, ()), tags.get(lengths, ()), strict=False)
-            ]
-    except Exception:  # Pillow raises many kinds of errors
-        return  # a TIFF that only libtiff can read
-    if ends and max(ends) > len(data):
-        raise pyvips.Error("TIFF: the file ends before its picture does")
+    def __init__(self, name: str, max_pixels: int):
+        self.name, self.max_pixels, self.asked = name, max_pixels, 0
+
+    def check(self, width: int, height: int) -> None:
+        """Raises InputError."""
+        _check_size(self.name, self.max_pixels, width, height)
+        self.asked += width * height
+        if self.asked > self.max_pixels:
+            raise TooLargeError(f"{self.name} has pages of more than {self.max_pixels / 1e6:g} million pixels together")
 
 
-def _check_size(width: int, height: int, name: str, max_pixels: int) -> None:
+def _check_size(name: str, max_pixels: int, width: int, height: int) -> None:
     if width * height > max_pixels:
         limit = f"more than the limit of {max_pixels / 1e6:g} million: raise max-pixels if you trust the file"
         raise TooLargeError(f"{name} declares {width} x {height} pixels, {limit}")
@@ -130,7 +133,10 @@ def _to_srgb(image: pyvips.Image, name: str) -> tuple[PixelArray, PixelArray | N
         alpha = _to_array(image[image.bands - 1], deep)
         image = image[: image.bands - 1] if image.bands > 2 else image[0]
     cmyk = image.interpretation == "cmyk" or image.bands == 4
-    if image.get_typeof("icc-profile-data") or cmyk:
+    profiled = bool(image.get_typeof("icc-profile-data"))
+    if profiled:
+        refuse_hdr_profile(image.get("icc-profile-data"))
+    if profiled or cmyk:
         # Without relative intent and black point compensation, scanner profiles turn black into gray.
         profile = {"input_profile": "cmyk"} if cmyk else {}
         with suppress(pyvips.Error):  # a broken profile: take the numbers as sRGB, as browsers do
@@ -150,20 +156,15 @@ def _float_to_16_bits(image: pyvips.Image, name: str) -> pyvips.Image:
     if values.min() < 0 or values.max() > 1:
         raise InputError(f"{name} holds floating-point numbers outside 0..1: rescale it first")
     array = np.round(values * 65535).astype(np.uint16)
-    gray = array.ndim == 2 or array.shape[2] < 3
-    return pyvips.Image.new_from_array(array, interpretation="grey16" if gray else "rgb16")
+    cmyk = image.interpretation == "cmyk"
+    deep = from_array(array, cmyk=cmyk)
+    if image.get_typeof("icc-profile-data"):
+        deep = deep.copy()
+        deep.set_type(BLOB, "icc-profile-data", image.get("icc-profile-data"))
+    return deep
 
 
 def _to_array(image: pyvips.Image, deep: bool) -> PixelArray:
     array = image.numpy()
     kind = np.uint16 if deep else np.uint8
     return array if array.dtype == kind else array.astype(kind)
-
-
-def _diagnosis(data: bytes, error: pyvips.Error) -> str:
-    start = data[:512].lstrip().lower()
-    if start.startswith((b"<!doctype", b"<html")):
-        return "is a web page, not a photograph: download the picture itself"
-    if "not in a known format" in str(error):
-        return f"is not a photograph in a format this program reads ({FORMAT_LABELS})"
-    return f"is damaged or incomplete ({first_line(error)})"

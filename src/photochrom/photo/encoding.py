@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from photochrom.errors import EncodingError, InputError
 from photochrom.photo.color import PixelArray
+from photochrom.photo.formats.faults import Unsupported
+from photochrom.photo.formats.heic import encode_heic
 from photochrom.photo.vips import first_line, pyvips
 from photochrom.settings import FORMATS, QUALITY
 
@@ -22,7 +24,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "png": {},
     "webp": {"smart_subsample": True},
     "tiff": {"compression": "deflate", "predictor": "horizontal"},
-    "avif": {"compression": "av1", "subsample_mode": "off"},
+    # At its usual effort of 4 the encoder takes 7 times as long, and makes the files no smaller: docs/usage.md.
+    "avif": {"compression": "av1", "subsample_mode": "off", "effort": 3},
 }
 
 HOLDS_BITS_BETWEEN = ("avif", "heic")  # formats with 10 and 12 bits
@@ -46,6 +49,12 @@ def encode(
     if format not in FORMATS:
         raise InputError(f"no photograph format is called {format!r}: choose one of {', '.join(FORMATS)}")
     QUALITY.check(quality, "quality")
+    height, width = pixels.shape[:2]
+    if max(height, width) > FORMATS[format].max_side:
+        limit = f"{FORMATS[format].label} holds at most {FORMATS[format].max_side} pixels on a side"
+        raise EncodingError(f"can't be written as {FORMATS[format].label}: it is {width} x {height}, and {limit}")
+    if format == "heic":
+        return _encode_heic(pixels, alpha, quality)
     between = bits is not None and 8 < bits < 16 and format in HOLDS_BITS_BETWEEN and pixels.dtype == np.uint16
     if not FORMATS[format].deep and not between and pixels.dtype == np.uint16:
         pixels, alpha = to_8_bits(pixels), None if alpha is None else to_8_bits(alpha)
@@ -77,6 +86,30 @@ def make_thumbnail(pixels: PixelArray) -> bytes:
     image = pyvips.Image.new_from_array(few, interpretation="srgb" if few.ndim == 3 else "b-w")
     small = image.thumbnail_image(THUMBNAIL_SIDE, height=THUMBNAIL_SIDE, size="down")
     return bytes(small.write_to_buffer(".jpg", Q=80, keep="none"))
+
+
+def _encode_heic(pixels: PixelArray, alpha: PixelArray | None, quality: int) -> bytes:
+    """16 bits per channel become 10."""
+    color = pixels.ndim == 3
+    if alpha is not None:
+        pixels = np.dstack([pixels if color else np.dstack([pixels] * 3), alpha])
+    profile = bytes(pyvips.Image.profile_load("srgb")) if color or alpha is not None else b""
+    try:
+        return encode_heic(pixels, profile, quality)
+    except Unsupported as fault:
+        raise EncodingError(f"can't be written as HEIC: {fault.advice}") from fault
+
+
+def join_pages(pages: list[bytes | memoryview]) -> bytes:
+    """TIFF files of one page each, put together to one file."""
+    from PIL.TiffImagePlugin import AppendingTiffWriter
+
+    buffer = io.BytesIO()
+    with AppendingTiffWriter(buffer, new=True) as file:
+        for page in pages:
+            file.write(page)
+            file.newFrame()
+    return buffer.getvalue()
 
 
 def _encode_bmp(pixels: PixelArray) -> bytes:

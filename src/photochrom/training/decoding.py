@@ -13,10 +13,12 @@ from PIL import Image, ImageOps
 
 from photochrom.photo import collections
 from photochrom.photo.collections import Member
-from photochrom.photo.vips import pyvips
+from photochrom.photo.thumbnails import reduce
 
 THREADS = min(4, os.cpu_count() or 1)
 CHUNK = 256  # photographs decoded at a time
+PLAIN = {"JPEG", "MPO", "PNG", "WEBP", "AVIF", "BMP"}  # Pillow's names of formats
+MEANINGS = {"icc_profile", "gamma", "cicp"}  # in a file's header: its numbers aren't sRGB
 MAX_ASPECT = 1.5  # of the long side to the short one; the rest is cut off on both sides
 
 
@@ -54,7 +56,9 @@ def _decode_plain(data: bytes, side: int) -> NDArray[np.uint8] | None:
     """
     try:
         file = Image.open(io.BytesIO(data))
-        if file.mode != "RGB" or "icc_profile" in file.info:
+        if file.mode != "RGB" or file.format not in PLAIN or not MEANINGS.isdisjoint(file.info):
+            return None
+        if file.format != "JPEG" and getattr(file, "is_animated", False):
             return None
         file.draft("RGB", (side, side))  # JPEG only: decodes to a half, a quarter or an eighth, but no smaller
         image = ImageOps.exif_transpose(file)
@@ -67,17 +71,8 @@ def _decode_plain(data: bytes, side: int) -> NDArray[np.uint8] | None:
 
 
 def _decode_any(data: bytes, side: int) -> NDArray[np.uint8]:
-    """Any photograph that libvips reads, converted to sRGB, transparency on white."""
-    header = pyvips.Image.new_from_buffer(data, "")
-    width, height = header.width, header.height
-    if header.get_typeof("orientation") and header.get("orientation") >= 5:
-        width, height = height, width  # lies on its side
-    width, height = _scaled(width, height, side)
-    image = pyvips.Image.thumbnail_buffer(data, width, height=height, size="down", export_profile="srgb")
-    image = image.colourspace("srgb")
-    if image.hasalpha():
-        image = image.flatten(background=255)
-    return image.cast("uchar").numpy()[..., :3]
+    """Any photograph that is colored, too, converted to sRGB, transparency on white."""
+    return reduce(data, lambda width, height: _scaled(width, height, side), size="down")
 
 
 def _scaled(width: int, height: int, side: int) -> tuple[int, int]:

@@ -57,6 +57,15 @@ def read_true_metadata(data: bytes, orientation: int | None = None) -> Metadata:
     return stale.made_true(metadata, own if orientation is None else orientation)
 
 
+def page_metadata(data: bytes) -> Metadata:
+    """What belongs to every page of a TIFF: the resolution, if all pages have the same."""
+    try:
+        found = tiff.resolutions(data)
+    except (ValueError, struct.error):
+        return Metadata()
+    return Metadata(resolution=found[0] if found and all(each == found[0] for each in found) else None)
+
+
 def _bmp_resolution(data: bytes) -> Resolution | None:
     if len(data) < 46 or struct.unpack_from("<I", data, 14)[0] < 40:
         return None  # OS/2's header has none

@@ -28,7 +28,7 @@ from photochrom.photo.metadata.ifd import (
     short,
 )
 from photochrom.photo.metadata.iptc import from_tiff, pack_resources, read_resources
-from photochrom.photo.metadata.record import CREDENTIALS, Blocks, Metadata
+from photochrom.photo.metadata.record import CREDENTIALS, Blocks, Metadata, Resolution
 
 XMP, IPTC, PHOTOSHOP, LAYERS, C2PA = 700, 33723, 34377, 37724, 52545
 RESOLUTION = (X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT)
@@ -74,6 +74,19 @@ def read(data: bytes) -> Metadata:
         resolution=resolution_in(entries, order),
         left_out=tuple(left_out),
     )
+
+
+def resolutions(data: bytes) -> list[Resolution | None]:
+    """The resolution of every page. Raises ValueError if a directory can't be read."""
+    header = read_header(data)
+    following = header.first
+    seen: set[int] = set()
+    found: list[Resolution | None] = []
+    while following and following not in seen:
+        seen.add(following)
+        entries, following = read_directory(data, header, following)
+        found.append(resolution_in(entries, header.order))
+    return found
 
 
 def parts(content: memoryview, blocks: Blocks) -> list[Buffer]:

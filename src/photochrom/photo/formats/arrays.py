@@ -1,0 +1,33 @@
+"""Decoded pixels to libvips' pictures, so that what follows is one road for all formats."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photochrom.photo.vips import pyvips
+
+BLOB = pyvips.GValue.blob_type
+INT = pyvips.GValue.gint_type
+
+
+def from_array(pixels: NDArray[Any], profile: bytes = b"", *, cmyk: bool = False, orientation: int = 1) -> pyvips.Image:
+    """Pixels (H, W) or (H, W, C) of gray, RGB or CMYK, with or without alpha; uint8, uint16, or float32 in [0, 1]."""
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    deep = pixels.dtype != np.uint8
+    if cmyk:
+        interpretation = "cmyk"
+    elif channels < 3:
+        interpretation = "grey16" if deep else "b-w"
+    else:
+        interpretation = "rgb16" if deep else "srgb"
+    image = pyvips.Image.new_from_array(np.ascontiguousarray(pixels), interpretation=interpretation)
+    if profile or orientation != 1:
+        image = image.copy()
+    if profile:
+        image.set_type(BLOB, "icc-profile-data", profile)
+    if orientation != 1:
+        image.set_type(INT, "orientation", orientation)
+    return image

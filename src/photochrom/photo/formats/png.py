@@ -1,0 +1,92 @@
+"""PNG: which colors its numbers mean, and animations."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from functools import partial
+
+from photochrom.photo.formats.curves import Curve, Primaries, bt709, power, srgb, to_srgb
+from photochrom.photo.formats.faults import Damaged, Unsupported
+from photochrom.photo.formats.picture import CheckSize, Picture
+from photochrom.photo.vips import pyvips
+
+SRGB_GAMMA = 0.45455  # what a writer of sRGB puts into gAMA
+GAMMA_TOLERANCE = 0.05  # relative; libpng, and so browsers, ignore smaller differences
+# cICP: transfer characteristics and primaries by their numbers in ITU-T H.273.
+CURVES: dict[int, Curve] = {
+    1: bt709, 4: power(2.2), 5: power(2.8), 6: bt709, 8: power(1.0), 13: srgb, 14: bt709, 15: bt709,
+}  # fmt: skip
+PRIMARIES: dict[int, Primaries | None] = {
+    1: None,
+    5: (0.3127, 0.3290, 0.64, 0.33, 0.29, 0.60, 0.15, 0.06),
+    6: (0.3127, 0.3290, 0.63, 0.34, 0.31, 0.595, 0.155, 0.07),
+    7: (0.3127, 0.3290, 0.63, 0.34, 0.31, 0.595, 0.155, 0.07),
+    9: (0.3127, 0.3290, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046),
+    12: (0.3127, 0.3290, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060),
+}
+TO_SRGB = "convert it to sRGB first"
+HDR = {16: "PQ", 18: "HLG"}
+
+
+def open_png(data: bytes, check_size: CheckSize) -> Picture:
+    """Raises Unsupported or Damaged."""
+    chunks = dict(_chunks_before_pixels(data))
+    if len(chunks.get(b"acTL", b"")) == 8 and struct.unpack(">I", chunks[b"acTL"][:4])[0] > 1:
+        raise Unsupported("PNG / animation (APNG)", "save one of its pictures, or make a film of it")
+    meaning = _cicp(chunks.get(b"cICP", b"")) or _gamma(chunks)
+    return Picture(partial(_load, data, meaning), "png", partial(_damaged, data), plain=meaning is None)
+
+
+def _chunks_before_pixels(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    position = 8
+    while position + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, position)
+        if kind == b"IDAT":
+            return
+        yield kind, data[position + 8 : position + 8 + min(size, 64)]  # none of those that matter is longer
+        position += 12 + size
+
+
+def _cicp(content: bytes) -> tuple[Curve, Primaries | None] | None:
+    """What cICP says; None without it."""
+    if len(content) != 4:
+        return None
+    primaries, transfer, matrix, full_range = content
+    if transfer in HDR:
+        raise Unsupported(f"PNG / {HDR[transfer]} (high dynamic range)", TO_SRGB)
+    if transfer not in CURVES or primaries not in PRIMARIES or matrix or not full_range:
+        raise Unsupported(f"PNG / colors by cICP {primaries}-{transfer}-{matrix}-{full_range}", TO_SRGB)
+    return CURVES[transfer], PRIMARIES[primaries]
+
+
+def _gamma(chunks: dict[bytes, bytes]) -> tuple[Curve, Primaries | None] | None:
+    """What gAMA and cHRM say; None if something better says which colors are meant, or if they mean sRGB."""
+    if b"sRGB" in chunks or b"iCCP" in chunks or len(chunks.get(b"gAMA", b"")) != 4:
+        return None
+    gamma = struct.unpack(">I", chunks[b"gAMA"])[0] / 100_000
+    if not 0.01 <= gamma <= 10:
+        return None
+    usual = abs(gamma / SRGB_GAMMA - 1) <= GAMMA_TOLERANCE
+    primaries = None
+    if len(chunks.get(b"cHRM", b"")) == 32:
+        numbers = tuple(value / 100_000 for value in struct.unpack(">8I", chunks[b"cHRM"]))
+        primaries = numbers if all(0 < y <= 1 for y in numbers[1::2]) else None
+    if usual and primaries is None:
+        return None
+    return srgb if usual else power(1 / gamma), primaries
+
+
+def _load(data: bytes, meaning: tuple[Curve, Primaries | None] | None) -> pyvips.Image:
+    image = pyvips.Image.pngload_buffer(data, fail_on="error")
+    if meaning is None:
+        return image
+    if image.get_typeof("icc-profile-data"):  # cICP counts more
+        image = image.copy()
+        image.remove("icc-profile-data")
+    return to_srgb(image, *meaning)
+
+
+def _damaged(data: bytes) -> pyvips.Image:
+    whole = b"IEND" in data[-65536:]
+    raise Damaged("its picture can't be decoded" if whole else "it ends before its picture does")

@@ -1,0 +1,161 @@
+"""What a file really is, by its first bytes; its name says nothing certain."""
+
+from __future__ import annotations
+
+import re
+import struct
+
+from photochrom.photo.formats.faults import CONVERT, Unsupported
+
+IN_PHOTO_EDITOR = "save it as TIFF or PNG in the program that made it, or in GIMP"
+DEVELOP = "develop it with darktable or RawTherapee to TIFF"
+SAVE_THE_PICTURE = "download the picture itself"
+UNPACK = "unpack it first"
+COLOR_THE_FILM = "use photochrom video"
+
+# Formats that are read, at the start of the file. Other modules refer to these labels.
+READ = [
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"),
+    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (b"II\xbc\x01", "JPEG XR"),
+    (b"FUJIFILMCCD-RAW", "camera raw (RAF)"),
+    (b"IIU\0", "camera raw (RW2)"),
+    (b"IIRO", "camera raw (ORF)"),
+    (b"IIRS", "camera raw (ORF)"),
+    (b"MMOR", "camera raw (ORF)"),
+    (b"\0MRM", "camera raw (MRW)"),
+    (b"FOVb", "camera raw (X3F)"),
+    (b"II\x1a\0\0\0HEAPCCDR", "camera raw (CRW)"),
+]
+
+# Formats that are refused: start, label, advice.
+REFUSED = [
+    (b"8BPS", "PSD (Photoshop)", IN_PHOTO_EDITOR),
+    (b"gimp xcf", "XCF (GIMP)", IN_PHOTO_EDITOR),
+    (b"SIMPLE  =", "FITS", CONVERT),
+    (b"\x76\x2f\x31\x01", "OpenEXR", CONVERT),
+    (b"#?RADIANCE", "Radiance HDR", CONVERT),
+    (b"#?RGBE", "Radiance HDR", CONVERT),
+    (b"PF\n", "PFM", CONVERT),
+    (b"Pf\n", "PFM", CONVERT),
+    (b"P7\n", "PAM", CONVERT),
+    (b"P7 332", "XV thumbnail", CONVERT),
+    (b"%PDF", "PDF", "take its pictures out with pdfimages, or make pages with pdftoppm -tiff"),
+    (b"%!PS", "PostScript", CONVERT),
+    (b"\xc5\xd0\xd3\xc6", "EPS", CONVERT),
+    (b"\0\0\1\0", "ICO", CONVERT),
+    (b"\0\0\2\0\1\0", "CUR", CONVERT),
+    (b"icns", "ICNS", CONVERT),
+    (b"DDS ", "DDS", CONVERT),
+    (b"\xabKTX", "KTX", CONVERT),
+    (b"qoif", "QOI", CONVERT),
+    (b"FLIF", "FLIF", CONVERT),
+    (b"BPG\xfb", "BPG", CONVERT),
+    (b"farbfeld", "farbfeld", CONVERT),
+    (b"AT&TFORM", "DjVu", "make pages with ddjvu -format=tiff"),
+    (b"\x01\xda", "SGI", CONVERT),
+    (b"\x59\xa6\x6a\x95", "Sun raster", CONVERT),
+    (b"\xd7\xcd\xc6\x9a", "WMF", CONVERT),
+    (b"\1\0\0\0\x6c\0\0\0", "EMF", CONVERT),
+    (b"\x0a\5\1", "PCX", CONVERT),
+    (b"FORM", "IFF", CONVERT),
+    (b"\x97JB2\r\n\x1a\n", "JBIG2", CONVERT),
+    (b"SDPX", "DPX", CONVERT),
+    (b"XPDS", "DPX", CONVERT),
+    (b"\x80\x2a\x5f\xd7", "Cineon", CONVERT),
+    (b"\x89HDF", "HDF5", CONVERT),
+    (b"\x8aMNG", "MNG", CONVERT),
+    (b"\x8bJNG", "JNG", CONVERT),
+    (b"/* XPM", "XPM", CONVERT),
+    (b"#define ", "XBM", CONVERT),
+    (b"\x08\xf2\xa6\xb6", "VIPS", CONVERT),
+    (b"\xb6\xa6\xf2\x08", "VIPS", CONVERT),
+    (b"PK\3\4", "ZIP", UNPACK),
+    (b"Rar!", "RAR", UNPACK),
+    (b"7z\xbc\xaf", "7-Zip", UNPACK),
+    (b"\x1f\x8b", "gzip", UNPACK),
+    (b"BZh", "bzip2", UNPACK),
+    (b"\xfd7zXZ", "xz", UNPACK),
+    (b"\x28\xb5\x2f\xfd", "Zstandard", UNPACK),
+    (b"\0\5\x16\7", "AppleDouble (macOS' companion of a file)", "take the file without ._ before its name"),
+    (b"\x1a\x45\xdf\xa3", "a film (Matroska)", COLOR_THE_FILM),
+    (b"OggS", "Ogg", COLOR_THE_FILM),
+    (b"\x00\x00\x01\xba", "a film (MPEG)", COLOR_THE_FILM),
+]
+
+HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
+HEIF_BRANDS = {b"mif1", b"msf1", b"mif2", b"miaf"}  # which say nothing of the coding
+AVIF_BRANDS = {b"avif", b"avis"}
+
+
+def recognize(data: bytes) -> str:
+    """The label of a file's format, "" if the first bytes say nothing. Raises Unsupported for one that isn't read.
+
+    A TIFF may turn out to be a camera's raw file: see tiff.py.
+    """
+    for start, label in READ:
+        if data.startswith(start):
+            return label
+    if data[:2] == b"BM":
+        return "BMP"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WebP"
+    if re.match(rb"P[1-6][\s#]", data[:3]):
+        return "PPM"
+    if data[4:8] == b"ftyp":
+        return _of_brands(data)
+    _refuse(data)
+    return ""
+
+
+def _of_brands(data: bytes) -> str:
+    """The format of a file of ISO boxes, which says by its brands what it is."""
+    brands = brands_of(data)
+    if not brands:
+        return ""
+    if brands[0] == b"crx ":
+        return "camera raw (CR3)"
+    if AVIF_BRANDS.intersection(brands):
+        return "AVIF"
+    if HEIC_BRANDS.intersection(brands):
+        return "HEIC"
+    if brands[0] in HEIF_BRANDS:
+        coding = b"/".join(b.strip() for b in brands if b not in HEIF_BRANDS).decode("latin-1")
+        return "HEIC" if not coding else f"HEIF / {coding}"
+    if brands[0] in (b"jp2 ", b"jpx ", b"jph "):
+        return "JPEG 2000"
+    raise Unsupported("a film (MPEG-4 or QuickTime)", COLOR_THE_FILM)
+
+
+def brands_of(data: bytes) -> list[bytes]:
+    """The brands of a file of ISO boxes, the major one first."""
+    (size,) = struct.unpack_from(">I", data)
+    size = min(size, len(data), 512)
+    return [data[8:12]] + [data[n : n + 4] for n in range(16, size - 3, 4)] if size >= 12 else []
+
+
+def _refuse(data: bytes) -> None:
+    for start, label, advice in REFUSED:
+        if data.startswith(start):
+            raise Unsupported(label, advice)
+    if data[128:132] == b"DICM":
+        raise Unsupported("DICOM", CONVERT)
+    if data[:4] == b"RIFF" and data[8:12] == b"AVI ":
+        raise Unsupported("a film (AVI)", COLOR_THE_FILM)
+    if data[:4] in (b"RIFF", b"RIFX"):
+        raise Unsupported("RIFF", CONVERT)
+    text = data[:4096].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith((b"<!doctype html", b"<html")) or (text.startswith(b"<!--") and b"<html" in text):
+        raise Unsupported("a web page", SAVE_THE_PICTURE)
+    if (text.startswith(b"<") and b"<svg" in text) or data[:2] == b"\x1f\x8b":
+        raise Unsupported("SVG", "draw it with Inkscape or rsvg-convert to PNG")

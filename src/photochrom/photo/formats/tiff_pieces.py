@@ -1,0 +1,169 @@
+"""Strips and tiles of TIFFs that libvips can't decode, written as such that it can.
+
+The pieces are decompressed and stored again without loss in a compression that libvips has. All else (predictors,
+bit depths, planes, palettes) stays libvips' work.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photochrom.photo.formats.extras import imagecodecs
+from photochrom.photo.formats.faults import Damaged, Unsupported
+from photochrom.photo.formats.tiff_pages import (
+    BITS,
+    COMPRESSION,
+    EXTRA,
+    FORMAT,
+    LERC_PARAMETERS,
+    PHOTOMETRIC,
+    PLANAR,
+    PREDICTOR,
+    SAMPLES,
+    Page,
+    write_page,
+)  # fmt: skip
+
+Decode = Callable[[bytes], "bytes | NDArray[Any]"]
+NONE, ADOBE_DEFLATE, DEFLATE, LZMA, ZSTD, LERC = 1, 8, 32946, 34925, 50000, 34887
+FLOAT = 3  # a sample format
+# Compressions of whole pictures: their names in imagecodecs.
+PICTURE_CODECS = {
+    33005: "jpeg2k", 34712: "jpeg2k", 22610: "jpegxr", 34934: "jpegxr", 34933: "png", 50002: "jpegxl", 52546: "jpegxl",
+}  # fmt: skip
+BYTE_CODECS = {5: "lzw", 32773: "packbits"}
+
+
+def decoder(page: Page, kind: str) -> Decode:
+    """What decompresses one piece of a page. Raises Unsupported, for a picture of this kind."""
+    compression = page.value(COMPRESSION, NONE)
+    if compression == NONE:
+        return bytes
+    if compression in (ADOBE_DEFLATE, DEFLATE):
+        return zlib.decompress
+    if compression == LZMA:
+        import lzma
+
+        return lzma.decompress
+    if compression == ZSTD:
+        return _zstd(kind)
+    if compression == LERC:
+        return _lerc(page, kind)
+    name = PICTURE_CODECS.get(compression) or BYTE_CODECS.get(compression)
+    if name is None:
+        raise Unsupported(kind)
+    return getattr(imagecodecs(kind), f"{name}_decode")
+
+
+def _zstd(kind: str) -> Decode:
+    try:
+        from compression import zstd  # type: ignore[import-not-found,unused-ignore]  # Python 3.14
+    except ImportError:
+        return imagecodecs(kind).zstd_decode
+    return zstd.decompress
+
+
+def _lerc(page: Page, kind: str) -> Decode:
+    codecs = imagecodecs(kind)
+    packed = (page.values(LERC_PARAMETERS) or (0, 0))[1]
+    unpack: Decode = {1: zlib.decompress, 2: codecs.zstd_decode}.get(packed, bytes)
+    return lambda piece: codecs.lerc_decode(unpack(piece))
+
+
+def decompressed(page: Page, kind: str) -> bytes:
+    """The page as a TIFF whose compression libvips has. Raises Unsupported or Damaged."""
+    decode = decoder(page, kind)
+    pieces = []
+    for piece in page.pieces():
+        values = _decoded(decode, piece)
+        if not isinstance(values, bytes):
+            values = values.astype(f"{page.order}{values.dtype.str[1:]}").tobytes()
+        pieces.append(zlib.compress(values, 0))
+    return write_page(changed(page, {COMPRESSION: ADOBE_DEFLATE}), pieces)
+
+
+def _decoded(decode: Decode, piece: bytes) -> bytes | NDArray[Any]:
+    try:
+        values = decode(piece)
+    except MemoryError:
+        raise
+    except Exception as error:  # codecs raise many kinds of errors for damaged data
+        raise Damaged("a part of its picture can't be decoded") from error
+    return values if isinstance(values, np.ndarray) else bytes(values)
+
+
+def unpacked(page: Page, kind: str) -> bytes:
+    """A page of 9 to 15 bits per channel as one of 16 bits, or of floats of 16 or 64 bits as one of 32 bits.
+
+    Raises Unsupported or Damaged.
+    """
+    if page.value(PREDICTOR, 1) != 1 or page.value(COMPRESSION, NONE) in PICTURE_CODECS:
+        raise Unsupported(kind)
+    decode = decoder(page, kind)
+    is_float = page.value(FORMAT, 1) == FLOAT
+    convert = _to_float32 if is_float else _to_16_bits
+    pieces = [zlib.compress(convert(page, bytes(_decoded(decode, piece))), 0) for piece in page.pieces()]
+    bits = [32 if is_float else 16] * len(page.bits)
+    return write_page(changed(page, {COMPRESSION: ADOBE_DEFLATE, BITS: bits}), pieces)
+
+
+def _to_float32(page: Page, content: bytes) -> bytes:
+    size = page.bits[0] // 8
+    values = np.frombuffer(content, f"{page.order}f{size}", len(content) // size)
+    return values.astype(page.order + "f4").tobytes()
+
+
+def _to_16_bits(page: Page, content: bytes) -> bytes:
+    """Rows of packed numbers, each row beginning with a whole byte, stretched to 16 bits."""
+    bits = page.bits[0]
+    row = page.piece_shape[1] * (1 if page.value(PLANAR, 1) == 2 else page.samples)
+    row_bytes = -(-row * bits // 8)
+    rows = len(content) // row_bytes
+    packed = np.frombuffer(content, np.uint8, rows * row_bytes).reshape(rows, row_bytes)
+    flags = np.unpackbits(packed, axis=1)[:, : row * bits].reshape(rows, row, bits)
+    values = flags @ (1 << np.arange(bits)[::-1]).astype(np.uint16)
+    return (values * np.float32(65535 / (2**bits - 1))).round().astype(page.order + "u2").tobytes()
+
+
+def planes(page: Page) -> list[bytes]:
+    """The channels of a page whose channels are stored one after the other, each as a gray TIFF. Raises Damaged."""
+    pieces, amount = page.pieces(), page.pieces_per_plane
+    one = {BITS: page.bits[:1], FORMAT: page.values(FORMAT)[:1], EXTRA: ()}
+    gray = changed(page, {PLANAR: 1, SAMPLES: 1, PHOTOMETRIC: 1, **one})
+    return [write_page(gray, pieces[n * amount : (n + 1) * amount]) for n in range(page.samples)]
+
+
+def raw_rgb(page: Page) -> bytes:
+    """The page as if its three color channels were RGB, so that libvips gives its numbers as they are."""
+    return write_page(changed(page, {PHOTOMETRIC: 2}), page.pieces())
+
+
+def rewritten(page: Page) -> bytes:
+    """The page with the same pieces, and without tags that say nothing about pixels."""
+    return write_page(page, page.pieces())
+
+
+def check_deflate(page: Page) -> None:
+    """Compare the checksums of deflate strips, which libtiff never reads. Raises Damaged."""
+    try:
+        for piece in page.pieces():
+            zlib.decompressobj().decompress(piece)
+    except zlib.error as error:
+        raise Damaged("a part of its picture can't be decoded") from error
+
+
+def changed(page: Page, changes: dict[int, int | Sequence[int]]) -> Page:
+    """The page with other numbers in some tags, none for an empty list. It can only be read by writing it anew."""
+    tags = dict(page.tags)
+    for tag, value in changes.items():
+        values = [value] if isinstance(value, int) else list(value)
+        tags[tag] = np.array(values, page.order + "u2")
+        if not values:
+            del tags[tag]
+    return replace(page, tags=tags, number=None)

@@ -1,0 +1,73 @@
+"""Photographs decoded to small 8-bit sRGB, for training and evaluation.
+
+Ordinary JPEG, PNG, WebP and AVIF files are reduced while they are decoded. Everything else goes the road of photographs
+that are colored, so that what is refused there is refused here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photochrom.photo.decoding import decode_photograph
+from photochrom.photo.formats.faults import Damaged, Unsupported
+from photochrom.photo.formats.opening import open_pictures
+from photochrom.photo.formats.signature import recognize
+from photochrom.photo.photograph import Photograph
+from photochrom.photo.vips import pyvips
+
+Target = Callable[[int, int], tuple[int, int]]  # from width and height to those that are wanted
+
+QUICK = {"JPEG": "[fail_on=warning]"} | dict.fromkeys(("PNG", "WebP", "AVIF"), "[fail_on=error]")  # options of loaders
+GAIN_MAP = b"hdrgm:Version"  # in a JPEG's XMP: libvips' general loader would take the brightened picture
+
+
+def reduce(data: bytes, target: Target, **options: Any) -> NDArray[np.uint8]:
+    """A photograph at about another size, (H, W, 3) sRGB, transparency on white.
+
+    target: is told its width and height, upright. options: of libvips' thumbnails. Raises InputError for what can't
+    wholly be decoded.
+    """
+    image = _quick(data, target, options)
+    if image is None:
+        full = _full(decode_photograph(data))
+        width, height = target(full.width, full.height)
+        image = full.thumbnail_image(width, height=height, **options)
+    image = image.colourspace("srgb")
+    if image.hasalpha():
+        image = image.flatten(background=255)
+    return image.cast("uchar").numpy()[..., :3]
+
+
+def _size_of(header: pyvips.Image) -> tuple[int, int]:
+    lies = header.get_typeof("orientation") and header.get("orientation") >= 5
+    return (header.height, header.width) if lies else (header.width, header.height)
+
+
+def _quick(data: bytes, target: Target, options: dict[str, Any]) -> pyvips.Image | None:
+    """The photograph reduced while it is decoded; None if that isn't possible, or not wholly."""
+    try:
+        label = recognize(data)
+        if label not in QUICK or (label == "JPEG" and GAIN_MAP in data[:65536]):
+            return None
+        (picture,) = open_pictures(data, lambda width, height: None)
+        if not picture.plain:
+            return None
+        width, height = target(*_size_of(pyvips.Image.new_from_buffer(data, "")))
+        return pyvips.Image.thumbnail_buffer(
+            data, width, height=height, export_profile="srgb", option_string=QUICK[label], **options
+        ).copy_memory()
+    except (Unsupported, Damaged, pyvips.Error):
+        return None  # decode_photograph says why, or knows that a warning is harmless
+
+
+def _full(photograph: Photograph) -> pyvips.Image:
+    pixels = photograph.pixels if photograph.pixels.ndim == 3 else photograph.pixels[..., None]
+    if photograph.alpha is not None:
+        pixels = np.concatenate([pixels, photograph.alpha[..., None]], axis=2)
+    deep, gray = pixels.dtype == np.uint16, pixels.shape[2] < 3
+    interpretation = ("grey16" if deep else "b-w") if gray else ("rgb16" if deep else "srgb")
+    return pyvips.Image.new_from_array(np.ascontiguousarray(pixels), interpretation=interpretation)
