@@ -10,7 +10,7 @@ from functools import cache
 from itertools import islice
 from pathlib import Path
 
-from photochrom.coloring import Look, Predictor, Request, color, color_photograph
+from photochrom.coloring import Look, Output, Predictor, Request, color, color_photograph
 from photochrom.disk import make_folder
 from photochrom.errors import InputError, OutputError, PhotochromError, reason_of
 from photochrom.inference.colorizer import DEFAULT_WORKING_SIZE, Colorizer
@@ -39,11 +39,15 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a task: colored, skipped because its outputs exist, or failed with an error."""
+    """The result of a task: colored, skipped because its outputs exist, or failed with an error.
+
+    left_out: what of the source's metadata its outputs don't have, each in words.
+    """
 
     task: Task
     skipped: bool = False
     error: PhotochromError | None = None
+    left_out: tuple[str, ...] = ()
 
 
 def colorize(
@@ -54,16 +58,18 @@ def colorize(
     hints: Sequence[Hint] = (),
     model: str = DEFAULT_MODEL,
     working_size: int = DEFAULT_WORKING_SIZE,
+    mark: bool = True,
 ) -> Photograph:
     """Color a photograph, or the file at a path; its metadata, size and bit depth are kept.
 
-    strength multiplies the chroma; seed chooses another plausible coloring; hints put colors at places.
+    strength multiplies the chroma; seed chooses another plausible coloring; hints put colors at places; mark: whether
+    the metadata say that the colors were made by AI, and how.
     Save the result with its `save` method. Raises InputError or WeightsError.
     """
     look = Look(strength, seed, tuple(hints))
     if not isinstance(photograph, Photograph):
         photograph = read_photograph(photograph)
-    return color_photograph(photograph, look, _colorizer(model, working_size))
+    return color_photograph(photograph, look, _colorizer(model, working_size), Output(mark=mark))
 
 
 def plan(
@@ -127,16 +133,18 @@ def run_task(task: Task, predictor: Predictor, request: Request, overwrite: bool
         if not missing:
             return Outcome(task, skipped=True)
         colored = color(read_bytes(task.source), str(task.source), request, predictor, missing)
-        for path, (content, _) in zip(missing.values(), colored, strict=True):
+        left_out: dict[str, None] = {}
+        for path, (content, _, lost) in zip(missing.values(), colored, strict=True):
             make_folder(path.parent)
             write_bytes(path, content)
+            left_out |= dict.fromkeys(lost)
     except PhotochromError as error:
         return Outcome(task, error=error)
     except MemoryError:
         return Outcome(task, error=InputError(f"{task.source} needs more memory than there is"))
     except OSError as error:  # of a name that the system refuses to look at
         return Outcome(task, error=OutputError(f"cannot write {error.filename}: {reason_of(error)}"))
-    return Outcome(task)
+    return Outcome(task, left_out=tuple(left_out))
 
 
 @cache

@@ -16,6 +16,7 @@ from photochrom.commands.archive import archive
 from photochrom.commands.colorize import colorize
 from photochrom.commands.doctor import completion, doctor
 from photochrom.commands.evaluate import evaluate
+from photochrom.commands.info import info
 from photochrom.commands.models import models
 from photochrom.commands.serve import serve
 from photochrom.commands.train import export, train
@@ -64,7 +65,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", module="PIL")
 
 
-for command in (colorize, video, archive, serve, train, export, evaluate, models, doctor, completion):
+for command in (colorize, info, video, archive, serve, train, export, evaluate, models, doctor, completion):
     main.add_command(command)
 
 

@@ -15,13 +15,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
+from photochrom import __version__
 from photochrom.errors import EncodingError
 from photochrom.inference.colorizer import Coloring
+from photochrom.inference.model import ModelInfo
 from photochrom.photo.color import PixelArray
+from photochrom.photo.credentials import SIGNABLE, Credentials, sign
 from photochrom.photo.decoding import decode_photograph
 from photochrom.photo.hints import Hint, HintFile
+from photochrom.photo.label import draw_label
+from photochrom.photo.metadata.mark import Mark
+from photochrom.photo.metadata.reading import format_by_content
 from photochrom.photo.photograph import DEFAULT_QUALITY, Photograph
-from photochrom.settings import MAX_PIXELS, STRENGTH
+from photochrom.settings import FORMATS, MAX_PIXELS, STRENGTH
 
 
 @dataclass(frozen=True)
@@ -52,10 +58,17 @@ class Look:
 
 @dataclass(frozen=True)
 class Output:
-    """How a color version is written. format: None for the photograph's own; quality: of lossy formats, 1..100."""
+    """How a color version is written.
+
+    format: None for the photograph's own. quality: of lossy formats, 1..100. mark: whether its metadata say how it was
+    made. label: a line of text in its lower right corner. credentials: what signs it.
+    """
 
     format: str | None = None
     quality: int = DEFAULT_QUALITY
+    mark: bool = True
+    label: str = ""
+    credentials: Credentials | None = None
 
 
 @dataclass(frozen=True)
@@ -68,14 +81,25 @@ class Request:
 
 
 class Colored(NamedTuple):
-    """The content of a color version's file, and the name of its format."""
+    """The content of a color version's file, the name of its format, and what of its source it doesn't have."""
 
     content: bytes
     format: str
+    left_out: tuple[str, ...] = ()
 
 
 class Predictor(Protocol):
     """Something that predicts colors: a Colorizer, or a batcher that lets several requests share one."""
+
+    @property
+    def model_info(self) -> ModelInfo:
+        """Facts about the model."""
+        ...
+
+    @property
+    def working_size(self) -> int:
+        """The short side, in pixels, of the picture that the network sees."""
+        ...
 
     def predict_one(self, pixels: PixelArray, seed: int | None = None, hints: Sequence[Hint] = ()) -> Coloring:
         """The network's prediction for a photograph."""
@@ -94,20 +118,50 @@ def color(
     name: for messages. variants: their numbers; 0 is the look of the request itself. Raises InputError.
     """
     photograph = decode_photograph(encoded, name, request.max_pixels)
-    format = request.output.format or photograph.format
+    output = replace(request.output, format=request.output.format or photograph.format)
     for number in variants:
-        colored = color_photograph(photograph, request.look.variant(number), predictor)
+        look = request.look.variant(number)
+        colored = color_photograph(photograph, look, predictor, output)
+        left_out = colored.left_out(output.format)
+        if look.hint_file and look.hint_file.hints and not look.hints_for(photograph.pixels):
+            left_out += ("hints, because the photograph has another shape than the picture that they were made on",)
         try:
-            yield Colored(colored.encode(format, request.output.quality), format)
+            content = colored.encode(output.format, output.quality)
         except EncodingError as error:
             raise EncodingError(f"{name} {error}: choose another --format") from error
+        if output.credentials and output.format in SIGNABLE:
+            try:
+                content = sign(content, str(output.format), output.credentials, encoded, format_by_content(encoded))
+            except EncodingError as error:
+                raise EncodingError(f"{name} {error}") from error
+        elif output.credentials:
+            left_out += (f"the signature, which {FORMATS[str(output.format)].label} can't hold",)
+        yield Colored(content, str(output.format), left_out)
 
 
-def color_photograph(photograph: Photograph, look: Look, predictor: Predictor) -> Photograph:
-    """The photograph in color, with the same size, bit depth and metadata. Raises InputError."""
-    pixels, pages = photograph.pixels, photograph.pages
-    coloring = predictor.predict_one(pixels, look.seed, look.hints_for(pixels))
+def color_photograph(photograph: Photograph, look: Look, predictor: Predictor, output: Output = Output()) -> Photograph:
+    """The photograph in color, with the same size, bit depth and metadata, and marked. Raises InputError."""
+    pixels = photograph.pixels
+    hints = look.hints_for(pixels)
+    coloring = predictor.predict_one(pixels, look.seed, hints)
     colored = predictor.apply(pixels, coloring, look.strength)
+    if output.label:
+        draw_label(colored, output.label)
+    metadata = photograph.metadata
+    if output.mark:
+        model, size = predictor.model_info, (pixels.shape[1], pixels.shape[0])
+        mark = Mark(
+            __version__, model.preset, model.digest, predictor.working_size, look.strength, look.seed, hints, size,
+            metadata.source, label=output.label,
+        )  # fmt: skip
+        metadata = replace(metadata, mark=mark)
     plain = replace(look, hints=(), hint_file=None)  # hints are for the first page
-    others = tuple(color_photograph(page, plain, predictor) for page in pages)
-    return replace(photograph, pixels=colored, pages=others)
+    unmarked = replace(output, mark=False)  # the first page says it for all
+    pages = tuple(color_photograph(page, plain, predictor, unmarked) for page in photograph.pages)
+    return replace(photograph, pixels=colored, metadata=metadata, pages=pages)
+
+
+def look_of(mark: Mark) -> Look:
+    """The look of a color version, for another photograph: its hints count if that has the same shape."""
+    hints = HintFile(mark.hints, mark.size, only_same_shape=True) if mark.hints else None
+    return Look(mark.strength, mark.seed, hint_file=hints)

@@ -77,8 +77,11 @@ class Work:
             "strength": look.strength,
             "working_size": self.working_size,
         }
-        # The default is left out, so that manifests of earlier versions count.
-        return json.dumps(settings if max_pixels == MAX_PIXELS else settings | {"max_pixels": max_pixels})
+        # Defaults are left out, so that manifests of earlier versions count.
+        settings |= {} if max_pixels == MAX_PIXELS else {"max_pixels": max_pixels}
+        settings |= {} if output.mark else {"mark": False}
+        settings |= {"label": output.label} if output.label else {}
+        return json.dumps(settings)
 
     def output_name(self, source: str) -> str:
         """The name of a source's color version."""

@@ -12,6 +12,7 @@ from photochrom.commands.options import (
     look_options,
     max_pixels_option,
     model_option,
+    output_of,
     output_options,
     working_size_option,
 )
@@ -54,6 +55,8 @@ def archive(
     seed: int | None,
     format_name: str | None,
     quality: int,
+    no_mark: bool,
+    label: str | None,
     tries: int,
     timeout: float,
     retry: bool,
@@ -73,9 +76,9 @@ def archive(
     """
     from photochrom.archive.run import run_archive
     from photochrom.archive.worker import Work
-    from photochrom.coloring import Look, Output, Request
+    from photochrom.coloring import Look, Request
 
-    request = Request(Look(strength, seed), Output(format_name, quality), round(max_pixels * 1e6))
+    request = Request(Look(strength, seed), output_of(format_name, quality, no_mark, label), round(max_pixels * 1e6))
     work = Work.of_model(model, working_size, source, destination, request, tries, timeout)
     shown = sys.stderr.isatty()
     for summary in run_archive(work, workers=workers, address=address, retry=retry):

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from photochrom.commands.options import (
     ANY_PATH,
     look_options,
     max_pixels_option,
     model_option,
+    output_of,
     output_options,
     whole,
     working_size_option,
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
     from photochrom.album import Outcome
     from photochrom.coloring import Request
     from photochrom.inference.colorizer import Colorizer
+    from photochrom.photo.metadata.mark import Mark
 
 
 @click.command()
@@ -52,6 +58,18 @@ if TYPE_CHECKING:
 )
 @click.option("--hints", "hints_path", type=ANY_PATH, help="JSON file of hints.")
 @output_options
+@click.option(
+    "--as",
+    "example",
+    type=ANY_PATH,
+    metavar="FILE",
+    help="Color as FILE was colored, a color version: its strength, seed, hints and working size. Options given beside "
+    "it count more.",
+)
+@click.option(
+    "--certificate", type=ANY_PATH, metavar="FILE", help="Sign outputs (C2PA) with this certificate chain, a PEM file."
+)
+@click.option("--key", type=ANY_PATH, metavar="FILE", help="Private key of --certificate, a PEM file.")
 @click.option("--overwrite", is_flag=True, help="Make existing outputs again. By default they are skipped.")
 @click.option(
     "--jobs",
@@ -73,6 +91,11 @@ def colorize(
     hints_path: Path | None,
     format_name: str | None,
     quality: int,
+    no_mark: bool,
+    label: str | None,
+    example: Path | None,
+    certificate: Path | None,
+    key: Path | None,
     overwrite: bool,
     jobs: int,
     max_pixels: float,
@@ -90,26 +113,42 @@ def colorize(
       photochrom colorize album/ -o color/ --jobs 2
       photochrom colorize old.jpg --variants 4
       photochrom colorize old.jpg --hint 120,80,#2244aa
+      photochrom colorize scan.tif --as old-color.jpg
       photochrom colorize - < old.jpg > new.jpg
     """
     from photochrom.album import plan, run
-    from photochrom.coloring import Look, Output, Request
+    from photochrom.coloring import Look, Request, look_of
     from photochrom.inference.colorizer import Colorizer
+    from photochrom.photo.credentials import read_credentials
     from photochrom.photo.hints import parse_hint, read_hints
+    from photochrom.photo.marked import read_marked
 
     hints = tuple(parse_hint(text) for text in hint_texts)
     look = Look(strength, seed, hints, read_hints(hints_path) if hints_path else None)
-    request = Request(look, Output(format_name, quality), round(max_pixels * 1e6))
+    mark = read_marked(example).mark if example else None
+    if mark:
+        look = replace(look_of(mark), **_given(strength=strength, seed=seed), hints=hints)
+        look = replace(look, hint_file=read_hints(hints_path)) if hints_path else look
+        working_size = _given(working_size=working_size).get("working_size", mark.working_size)
+    output = output_of(format_name, quality, no_mark, label)
+    if certificate and key:
+        output = replace(output, credentials=read_credentials(certificate, key))
+    elif certificate or key:
+        raise InputError("signing needs both --certificate and --key")
+    request = Request(look, output, round(max_pixels * 1e6))
     if inputs == (Path("-"),):
         if out is not None or variants > 1:
             raise InputError("standard input goes to standard output: --out and --variants don't apply")
         if sys.stdin is None or sys.stdout is None:
             raise InputError("standard input or standard output is closed")
-        _colorize_stream(Colorizer(model, working_size=working_size), request)
+        colorizer = Colorizer(model, working_size=working_size)
+        _check_model(colorizer, mark, example)
+        _colorize_stream(colorizer, request)
         return
     tasks = plan(inputs, out, format=format_name, variants=variants)
     threads = max(1, (os.cpu_count() or 1) // jobs)  # with more, they would wait for each other
     colorizer = Colorizer(model, working_size=working_size, threads=threads)
+    _check_model(colorizer, mark, example)
     outcomes = run(tasks, colorizer, request, overwrite=overwrite, jobs=jobs)
     is_terminal = sys.stderr.isatty()
     with click.progressbar(
@@ -117,15 +156,39 @@ def colorize(
     ) as progress:
         finished = list(progress)
     _report(finished, is_terminal)
+    _report_left_out([outcome.left_out for outcome in finished])
     failed = sum(outcome.error is not None for outcome in finished)
     if failed:
         sys.exit(2 if len(tasks) == 1 else 1)
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    """Those of a command's options that the user gave."""
+    context = click.get_current_context()
+    return {k: v for k, v in values.items() if context.get_parameter_source(k) != ParameterSource.DEFAULT}
+
+
+def _check_model(colorizer: Colorizer, mark: Mark | None, example: Path | None) -> None:
+    """Raises InputError if a color version that is taken as an example was made with another model."""
+    digest = colorizer.model_info.digest
+    if mark and digest != mark.model_sha256 and not _given(model=None):
+        raise InputError(
+            f"{example} was colored with another model (SHA-256 {mark.model_sha256}): name it, or the one to use "
+            "instead, with --model"
+        )
+
+
+def _report_left_out(left_out: Iterable[tuple[str, ...]]) -> None:
+    """Name what the outputs don't have of their sources' metadata, each once."""
+    for what, count in Counter(what for each in left_out for what in each).items():
+        click.echo(f"photochrom: left out{f' of {count} photographs' if count > 1 else ''}: {what}", err=True)
 
 
 def _colorize_stream(colorizer: Colorizer, request: Request) -> None:
     from photochrom.coloring import color
 
     (colored,) = color(sys.stdin.buffer.read(), "standard input", request, colorizer)
+    _report_left_out([colored.left_out])
     sys.stdout.buffer.write(colored.content)
     sys.stdout.buffer.flush()  # a full disk is noticed here, and not when Python ends
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -20,6 +20,9 @@ from photochrom.settings import (
     WORKING_SIZE,
     Range,
 )
+
+if TYPE_CHECKING:
+    from photochrom.coloring import Output
 
 
 class NamedPath(click.Path):
@@ -67,7 +70,11 @@ def look_options(command: Command) -> Command:
 
 
 def output_options(command: Command) -> Command:
-    """--format (as format_name) and --quality."""
+    """--format (as format_name), --quality, --no-mark and --label."""
+    label = click.option("--label", metavar="TEXT", help="Line of text in the lower right corner.  [default: none]")
+    no_mark = click.option(
+        "--no-mark", is_flag=True, help="Leave out the metadata that say that the colors were made by AI, and how."
+    )
     quality = click.option(
         "--quality",
         type=whole(QUALITY),
@@ -81,7 +88,15 @@ def output_options(command: Command) -> Command:
         type=click.Choice(list(FORMATS)),
         help="File format of the output.  [default: the input's]",
     )
-    return format(quality(command))
+    return format(quality(no_mark(label(command))))
+
+
+def output_of(format_name: str | None, quality: int, no_mark: bool, label: str | None) -> Output:
+    """What `output_options` give. Raises InputError for a label that can't be drawn."""
+    from photochrom.coloring import Output
+    from photochrom.photo.label import check_label
+
+    return Output(format_name, quality, not no_mark, "" if label is None else check_label(label))
 
 
 def max_pixels_option(default: int = MAX_PIXELS) -> Callable[[Command], Command]:

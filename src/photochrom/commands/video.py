@@ -38,6 +38,9 @@ CRF_DEFAULTS = ", ".join(f"{codec.crf} for {name}" for name, codec in CODECS.ite
     help="JSON file of color hints, which follow their objects within a shot.",
 )
 @click.option("--flicker", is_flag=True, help="Color every frame by itself; colors may flicker.")
+@click.option(
+    "--no-mark", is_flag=True, help="Leave out the comment that says that the colors were made by AI, and how."
+)
 @click.option("--overwrite", is_flag=True, help="Write OUT even if it exists.")
 @model_option
 @working_size_option
@@ -52,6 +55,7 @@ def video(
     seed: int | None,
     hints: Path | None,
     flicker: bool,
+    no_mark: bool,
     overwrite: bool,
     model: str,
     working_size: int,
@@ -77,7 +81,7 @@ def video(
         raise InputError(f"{target} exists (--overwrite makes it again)")
     film = read_film(source)
     film_hints = read_film_hints(hints, film) if hints else ()
-    options = FilmOptions(Encoding(codec, crf), Look(strength, seed), begin, end, film_hints, not flicker)
+    options = FilmOptions(Encoding(codec, crf), Look(strength, seed), begin, end, film_hints, not flicker, not no_mark)
     colorizer = Colorizer(model, working_size=working_size)
     shown, told = sys.stderr.isatty(), False
     for progress in colorize_film(film, target, colorizer, options):

@@ -10,7 +10,7 @@ from os import cpu_count
 import numpy as np
 
 from photochrom.errors import InputError
-from photochrom.inference.model import Backend
+from photochrom.inference.model import Backend, ModelInfo
 from photochrom.inference.weights import load_model
 from photochrom.photo.color import FloatArray, PixelArray, join, luminance_of
 from photochrom.photo.freshening import freshen
@@ -55,6 +55,11 @@ class Colorizer:
         self.backend = load_model(model, threads) if isinstance(model, str) else model
         self.working_size = working_size
         self.threads = threads or cpu_count() or 1
+
+    @property
+    def model_info(self) -> ModelInfo:
+        """Facts about the model."""
+        return self.backend.info
 
     def colorize(
         self,

@@ -7,6 +7,7 @@ profiles without an 8-bit step, and streams files of 100 megapixels. A file that
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -22,14 +23,15 @@ from photochrom.photo.formats.faults import Damaged, Unsupported
 from photochrom.photo.formats.opening import open_pictures
 from photochrom.photo.formats.picture import CheckSize, Picture
 from photochrom.photo.formats.profile import refuse_hdr_profile
+from photochrom.photo.metadata.reading import page_metadata, read_true_metadata
+from photochrom.photo.metadata.record import Metadata
+from photochrom.photo.metadata.webp import is_lossless
 from photochrom.photo.photograph import Photograph
 from photochrom.photo.vips import company, pyvips
 from photochrom.settings import MAX_PIXELS
 
 MIN_SIDE = 8  # pixels: in a smaller picture there is nothing to recognize
 MAX_ASPECT = 100.0  # longer strips shrink to nothing at the network's size
-KEPT_METADATA = ("exif-", "xmp-", "iptc-", "png-comment", "resolution-unit", "image-description")
-STALE_METADATA = {"exif-ifd0-Orientation", "exif-ifd1-Orientation", "jpeg-thumbnail-data"}
 
 
 def read_photograph(path: str | Path, max_pixels: int = MAX_PIXELS) -> Photograph:
@@ -66,8 +68,11 @@ def decode_photograph(data: bytes, name: str = "the photograph", max_pixels: int
     except Damaged as fault:
         raise InputError(f"{page} is damaged or incomplete: {fault}") from fault
     first, *others = pages
+    metadata = replace(read_true_metadata(data), source=hashlib.sha256(data).hexdigest())
     # What describes the file as a whole stands at its first page.
-    return replace(first, pages=tuple(replace(page, metadata={}) for page in others))
+    shared = page_metadata(data) if others else Metadata()
+    behind = tuple(replace(each, metadata=shared) for each in others)
+    return replace(first, metadata=metadata, pages=behind, lossless=first.format == "webp" and is_lossless(data))
 
 
 def _decode(picture: Picture, name: str, check_size: CheckSize) -> Photograph:
@@ -87,9 +92,9 @@ def _decode(picture: Picture, name: str, check_size: CheckSize) -> Photograph:
 def _to_photograph(picture: Picture, image: pyvips.Image, name: str, check_size: CheckSize) -> Photograph:
     check_size(image.width, image.height)
     image = image.autorot()
-    metadata = {k: (image.get_typeof(k), image.get(k)) for k in image.get_fields() if _is_kept(k)}
+    bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else None
     pixels, alpha = _to_srgb(image, name)
-    return Photograph(pixels, alpha, picture.format, metadata, (image.xres, image.yres), notes=picture.notes)
+    return Photograph(pixels, alpha, picture.format, bits=bits, notes=picture.notes)
 
 
 class _Budget:
@@ -163,7 +168,3 @@ def _to_array(image: pyvips.Image, deep: bool) -> PixelArray:
     array = image.numpy()
     kind = np.uint16 if deep else np.uint8
     return array if array.dtype == kind else array.astype(kind)
-
-
-def _is_kept(key: str) -> bool:
-    return key.startswith(KEPT_METADATA) and key not in STALE_METADATA

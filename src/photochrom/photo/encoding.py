@@ -6,7 +6,6 @@ To add a format: a line in settings.FORMATS, and its options in OPTIONS here (or
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -29,19 +28,23 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "avif": {"compression": "av1", "subsample_mode": "off", "effort": 3},
 }
 
+HOLDS_BITS_BETWEEN = ("avif", "heic")  # formats with 10 and 12 bits
+THUMBNAIL_SIDE = 160  # pixels: the long side
+
 
 def encode(
     pixels: PixelArray,
     alpha: PixelArray | None,
-    metadata: Mapping[str, tuple[int, Any]],
-    resolution: tuple[float, float],
     format: str,
     quality: int,
-) -> bytes:
-    """Encode the parts of a `Photograph` to the content of a file.
+    bits: int | None = None,
+    lossless: bool = False,
+) -> bytes | memoryview:
+    """Encode the pixels of a `Photograph` to the content of a file without metadata, except the profile.
 
-    If the format can't hold 16 bits, they become 8. If it can't hold transparency, that is left out. Raises InputError
-    for an unknown format or quality, and EncodingError for a photograph that the format can't hold.
+    If the format can't hold 16 bits, they become 8, or `bits` in an AVIF. If it can't hold transparency, that is left
+    out. lossless: a WebP is. Raises InputError for an unknown format or quality, and EncodingError for a photograph
+    that the format can't hold.
     """
     if format not in FORMATS:
         raise InputError(f"no photograph format is called {format!r}: choose one of {', '.join(FORMATS)}")
@@ -52,7 +55,8 @@ def encode(
         raise EncodingError(f"can't be written as {FORMATS[format].label}: it is {width} x {height}, and {limit}")
     if format == "heic":
         return _encode_heic(pixels, alpha, quality)
-    if not FORMATS[format].deep and pixels.dtype == np.uint16:
+    between = bits is not None and 8 < bits < 16 and format in HOLDS_BITS_BETWEEN and pixels.dtype == np.uint16
+    if not FORMATS[format].deep and not between and pixels.dtype == np.uint16:
         pixels, alpha = to_8_bits(pixels), None if alpha is None else to_8_bits(alpha)
     if format == "bmp":
         return _encode_bmp(pixels)
@@ -62,18 +66,26 @@ def encode(
         pixels = np.concatenate([channels, alpha[..., None]], axis=2)
     color = pixels.ndim == 3 and pixels.shape[2] >= 3
     interpretation = ("rgb16" if deep else "srgb") if color else ("grey16" if deep else "b-w")
-    options = (
-        OPTIONS[format] | ({"profile": "srgb"} if color else {}) | ({"Q": quality} if FORMATS[format].lossy else {})
-    )
+    options = OPTIONS[format] | {"keep": "icc"}
+    options |= ({"profile": "srgb"} if color else {}) | ({"Q": quality} if FORMATS[format].lossy else {})
+    options |= ({"bitdepth": bits} if between else {}) | ({"lossless": True} if lossless and format == "webp" else {})
     try:
         image = pyvips.Image.new_from_array(np.ascontiguousarray(pixels), interpretation=interpretation)
-        image = image.copy(xres=resolution[0], yres=resolution[1])
-        for key, (kind, value) in metadata.items():
-            image.set_type(kind, key, value)
-        image.set_type(pyvips.GValue.gint_type, "orientation", 1)  # decoding has turned the photograph upright
-        return bytes(image.write_to_buffer(FORMATS[format].suffixes[0], **options))
+        return memoryview(image.write_to_buffer(FORMATS[format].suffixes[0], **options))
     except pyvips.Error as error:
         raise EncodingError(f"can't be written as {FORMATS[format].label}: {first_line(error)}") from error
+
+
+def make_thumbnail(pixels: PixelArray) -> bytes:
+    """A small JPEG of a photograph, as file managers and cameras show it."""
+    height, width = pixels.shape[:2]
+    step = max(1, max(height, width) // (4 * THUMBNAIL_SIDE))
+    few = np.ascontiguousarray(
+        pixels[::step, ::step] if pixels.dtype == np.uint8 else to_8_bits(pixels[::step, ::step])
+    )
+    image = pyvips.Image.new_from_array(few, interpretation="srgb" if few.ndim == 3 else "b-w")
+    small = image.thumbnail_image(THUMBNAIL_SIDE, height=THUMBNAIL_SIDE, size="down")
+    return bytes(small.write_to_buffer(".jpg", Q=80, keep="none"))
 
 
 def _encode_heic(pixels: PixelArray, alpha: PixelArray | None, quality: int) -> bytes:
@@ -88,7 +100,7 @@ def _encode_heic(pixels: PixelArray, alpha: PixelArray | None, quality: int) -> 
         raise EncodingError(f"can't be written as HEIC: {fault.advice}") from fault
 
 
-def join_pages(pages: list[bytes]) -> bytes:
+def join_pages(pages: list[bytes | memoryview]) -> bytes:
     """TIFF files of one page each, put together to one file."""
     from PIL.TiffImagePlugin import AppendingTiffWriter
 

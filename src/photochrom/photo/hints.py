@@ -18,6 +18,7 @@ from photochrom.photo.color import FloatArray, rgb_to_lab
 MARK_RADIUS = 1  # pixels of the small picture: a hint marks 3 x 3
 REACH = 1 / 7  # of the picture's short side: how far a hint's correction reaches
 REACH_LUMINANCE = 12.0  # L units: how far it reaches across differences in luminance
+SAME_SHAPE = 0.01  # two pictures whose ratios of sides differ by less have one shape
 MAX_HINTS = 1000  # each takes milliseconds
 MAX_POINTS = 10_000  # of one stroke or area
 STROKE_RADIUS = 2.0  # pixels of the photograph, where a stroke gives none
@@ -82,16 +83,22 @@ class Hint:
 
 @dataclass(frozen=True)
 class HintFile:
-    """Hints, and the size (W, H) of the picture they were made on, if that is known."""
+    """Hints, and the size (W, H) of the picture they were made on, if that is known.
+
+    only_same_shape: they mean nothing for a picture whose sides have another ratio.
+    """
 
     hints: tuple[Hint, ...]
     size: tuple[float, float] | None = None
+    only_same_shape: bool = False
 
     def for_size(self, width: int, height: int) -> tuple[Hint, ...]:
         """The hints in pixels of a photograph of this size."""
         if self.size is None:
             return self.hints
         x, y = width / self.size[0], height / self.size[1]
+        if self.only_same_shape and abs(x / y - 1) > SAME_SHAPE:
+            return ()
         return tuple(hint.scaled(x, y) for hint in self.hints)
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from photochrom.disk import replacing
 from photochrom.errors import EncodingError, OutputError, reason_of
 from photochrom.photo.color import PixelArray
-from photochrom.photo.encoding import encode, join_pages
-from photochrom.settings import QUALITY, format_of, written_suffixes
+from photochrom.photo.encoding import encode, join_pages, make_thumbnail
+from photochrom.photo.metadata.record import Metadata
+from photochrom.photo.metadata.writing import WITHOUT_THUMBNAIL, embed, left_out
+from photochrom.settings import FORMATS, QUALITY, format_of, written_suffixes
 
 DEFAULT_QUALITY = int(QUALITY.default)
 
@@ -20,27 +21,38 @@ class Photograph:
     """An upright photograph in sRGB.
 
     pixels: (H, W) gray or (H, W, 3), uint8 or uint16. alpha: (H, W) of the same type, or None. format: a name
-    from settings.FORMATS. metadata: libvips' header fields; resolution: pixels per mm, horizontally and vertically.
+    from settings.FORMATS. metadata: what its file says beside the pixels, as far as it is true of these pixels.
+    bits: per channel in its file, if they are between 8 and 16. lossless: its file is a WebP without loss.
     notes: what of its file isn't here, each in words. pages: the others of a file with more than one page, in order.
     """
 
     pixels: PixelArray
     alpha: PixelArray | None = None
     format: str = "png"
-    metadata: dict[str, tuple[int, Any]] = field(default_factory=dict)
-    resolution: tuple[float, float] = (1.0, 1.0)
+    metadata: Metadata = field(default_factory=Metadata)
+    bits: int | None = None
+    lossless: bool = False
     notes: tuple[str, ...] = ()
     pages: tuple[Photograph, ...] = ()
 
     def encode(self, format: str | None = None, quality: int = DEFAULT_QUALITY) -> bytes:
-        """The content of the photograph's file, in the given format or else its own. Raises EncodingError."""
+        """The content of its file, in the given format or else its own. Raises InputError, EncodingError."""
         format = format or self.format
         if self.pages and format != "tiff":
             raise EncodingError(f"has {len(self.pages) + 1} pages, and only TIFF holds more than one")
-        content = encode(self.pixels, self.alpha, self.metadata, self.resolution, format, quality)
+        metadata = self.metadata
+        if metadata.mark and format in FORMATS:
+            written = replace(metadata.mark, format=format, quality=quality if FORMATS[format].lossy else 0)
+            metadata = replace(metadata, mark=written)
+        content = encode(self.pixels, self.alpha, format, quality, self.bits, self.lossless)
         if self.pages:
-            return join_pages([content, *(page.encode(format, quality) for page in self.pages)])
-        return content
+            content = join_pages([content, *(page.encode(format, quality) for page in self.pages)])
+        thumbnail = make_thumbnail(self.pixels) if metadata.thumbnail and format not in WITHOUT_THUMBNAIL else b""
+        return embed(content, metadata, format, thumbnail)
+
+    def left_out(self, format: str | None = None) -> tuple[str, ...]:
+        """What its file in the given format, or else its own, doesn't have of the source's, each in words."""
+        return self.notes + left_out(self.metadata, format or self.format)
 
     def save(self, path: str | Path, *, format: str | None = None, quality: int = DEFAULT_QUALITY) -> None:
         """Write a file, completely or not at all, in the given format or else its suffix's. Raises OutputError."""

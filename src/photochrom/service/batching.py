@@ -11,6 +11,7 @@ from threading import Lock, Thread
 
 from photochrom.errors import Stopping
 from photochrom.inference.colorizer import Coloring, Colorizer
+from photochrom.inference.model import ModelInfo
 from photochrom.photo.color import PixelArray
 from photochrom.photo.hints import Hint
 from photochrom.settings import STRENGTH
@@ -41,6 +42,16 @@ class Batcher:
         self._lock, self._closed = Lock(), False
         self._thread = Thread(target=self._work, name="network", daemon=True)
         self._thread.start()
+
+    @property
+    def model_info(self) -> ModelInfo:
+        """Facts about the model."""
+        return self.colorizer.model_info
+
+    @property
+    def working_size(self) -> int:
+        """The short side, in pixels, of the picture that the network sees."""
+        return self.colorizer.working_size
 
     def predict_one(self, pixels: PixelArray, seed: int | None = None, hints: Sequence[Hint] = ()) -> Coloring:
         """The network's prediction for a photograph; waits until it is ready. Raises what the Colorizer raises."""

@@ -92,7 +92,7 @@ class Service:
         stem = safe_stem(upload.name) + COLOR_SUFFIX
         paths = []
         colored = color(upload.read(), upload.name, upload.request, self.batcher, range(upload.variants))
-        for number, (content, format) in enumerate(colored, 1):
+        for number, (content, format, _) in enumerate(colored, 1):
             if is_abandoned():
                 raise Abandoned
             suffix = FORMATS[format].suffixes[0]

@@ -17,6 +17,7 @@ from photochrom.disk import unfinished
 from photochrom.errors import InputError, OutputError, reason_of
 from photochrom.video.encoding import Encoding
 from photochrom.video.film import Film, opened
+from photochrom.video.mark import add_mark
 from photochrom.video.segments import Segment
 
 COPIED = ("audio", "subtitle", "data", "attachment")  # kinds of tracks that are taken over as they are
@@ -65,13 +66,19 @@ def _write_header(film: Film, source: InputContainer, path: Path, encoding: Enco
 
 
 def assemble(
-    film: Film, segments: list[Segment], target: Path, kept: list[int], first: int | None, last: int | None
+    film: Film,
+    segments: list[Segment],
+    target: Path,
+    kept: list[int],
+    first: int | None,
+    last: int | None,
+    mark: str | None = None,
 ) -> None:
     """Put segments together, with everything else of the film. Raises OutputError, InputError for a damaged source.
 
     kept: the numbers of the source's tracks that are taken over. first: the tick before which nothing is kept, and
     which becomes time 0; without it the film's earliest track begins at 0. last: the tick from which on nothing is
-    kept.
+    kept. mark: a line for the comment of the container.
     """
     temporary = unfinished(target)
     with opened(film.path) as source:
@@ -84,6 +91,8 @@ def assemble(
                 shift = (film.origin if first is None else first) * film.time_base
                 begin, end = None if first is None else shift, None if last is None else last * film.time_base
                 _keep_film_facts(source, container, shift, end)
+                if mark:
+                    add_mark(container.metadata, mark)
                 packets = heapq.merge(
                     _video_packets(film, segments, video, shift),
                     _other_packets(film, source, copies, shift, begin, end),

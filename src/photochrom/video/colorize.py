@@ -19,6 +19,7 @@ from photochrom.disk import claimed, write_whole
 from photochrom.errors import InputError, MissingExtra, OutputError, reason_of
 from photochrom.inference.colorizer import Colorizer
 from photochrom.photo.hints import Hint
+from photochrom.photo.metadata.mark import hints_text
 from photochrom.video.encoding import Encoding
 
 try:
@@ -27,6 +28,7 @@ try:
     from photochrom.video.assembly import assemble, find_tracks
     from photochrom.video.coherence import Coherence
     from photochrom.video.film import Film, Frame, read_frames
+    from photochrom.video.mark import film_mark
     from photochrom.video.segments import Segment, segment_writer
     from photochrom.video.shots import find_shots
     from photochrom.video.tracking import FilmHint, shot_at, with_hints
@@ -43,7 +45,7 @@ class FilmOptions:
     """How a film is colored.
 
     look: of every frame. begin, end: seconds. hints: of single frames, from which they follow their objects. steady:
-    whether colors are held together within shots.
+    whether colors are held together within shots. mark: whether the film's comment says how it was colored.
     """
 
     encoding: Encoding = field(default_factory=Encoding)
@@ -52,6 +54,7 @@ class FilmOptions:
     end: float | None = None
     hints: tuple[FilmHint, ...] = ()
     steady: bool = True
+    mark: bool = True
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,8 @@ def colorize_film(film: Film, target: Path, colorizer: Colorizer, options: FilmO
             if not segments:
                 raise InputError(f"{film.path} has no frames between {options.begin:g} and {options.end} seconds")
             last = None if options.end is None else film.pts_at(options.end)
-            assemble(film, segments, target, kept, segments[0].first if options.begin else None, last)
+            mark = _mark(film, colorizer, options) if options.mark else None
+            assemble(film, segments, target, kept, segments[0].first if options.begin else None, last, mark)
             shutil.rmtree(parts)
     except (OSError, av.FFmpegError) as error:
         raise OutputError(f"cannot write beside {target}: {reason_of(error)}") from error
@@ -212,6 +216,21 @@ def _record_of(film: Film, colorizer: Colorizer, options: FilmOptions) -> dict[s
         "versions": [photochrom.__version__, av.__version__],  # segments of two encoders don't fit together
     }
     return json.loads(json.dumps(record))
+
+
+def _mark(film: Film, colorizer: Colorizer, options: FilmOptions) -> str:
+    """The line that says how the film was colored."""
+    info, look = colorizer.model_info, options.look
+    settings = {
+        "model": info.preset,
+        "model SHA-256": info.digest,
+        "working size": colorizer.working_size,
+        "strength": look.strength,
+        "seed": look.seed,
+        "hints": [f"at {each.time:g} s: {hints_text((each.hint,))}" for each in options.hints],
+        "steady": options.steady,
+    }
+    return film_mark(photochrom.__version__, film.path, settings)
 
 
 def _check(film: Film, target: Path, options: FilmOptions) -> None:

@@ -1,0 +1,60 @@
+"""`photochrom info`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from photochrom.commands.options import ANY_PATH
+from photochrom.settings import FORMATS
+
+SINCE = {
+    True: "unchanged",
+    False: "changed: another program has written to the file",
+    None: "not known: it is signed, and signatures are checked with the extra c2pa",
+}
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=ANY_PATH, metavar="FILE...")
+def info(files: tuple[Path, ...]) -> None:
+    """Print how color versions were made.
+
+    FILE is a photograph or a film that photochrom colored.
+
+    \b
+      photochrom info old-color.jpg
+    """
+    for path in files:
+        for name, value in _facts(path):
+            click.echo(f"{name + ':':20} {value}")
+
+
+def _facts(path: Path) -> list[tuple[str, str]]:
+    """What is known about a file, as pairs of a name and a text. Raises InputError."""
+    from photochrom.photo.marked import read_marked
+    from photochrom.photo.metadata.mark import hints_text
+    from photochrom.video.mark import is_film, read_film_mark
+
+    if is_film(path):
+        return [("file", str(path)), *read_film_mark(path)]
+    mark, unchanged = read_marked(path)
+    written = FORMATS[mark.format].label if mark.format in FORMATS else mark.format
+    facts = [
+        ("file", str(path)),
+        ("made by", f"photochrom {mark.version}"),
+        ("since then", SINCE[unchanged]),
+        ("model", f"{mark.model} (SHA-256 {mark.model_sha256})"),
+        ("working size", str(mark.working_size)),
+        ("strength", f"{mark.strength:g}"),
+        ("seed", "none: the likeliest coloring" if mark.seed is None else str(mark.seed)),
+        ("hints", hints_text(mark.hints) or "none"),
+        ("size", f"{mark.size[0]} x {mark.size[1]}"),
+        ("written as", f"{written}, quality {mark.quality}" if mark.quality else written),
+        ("label", mark.label),
+        ("source", f"SHA-256 {mark.source_sha256}" if mark.source_sha256 else "not a file"),
+        ("source type", mark.source_type),
+        ("settings", f"SHA-256 {mark.settings_sha256}"),
+    ]
+    return [(name, value) for name, value in facts if value]

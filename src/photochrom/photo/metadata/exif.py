@@ -1,0 +1,208 @@
+"""EXIF blocks: what they say, and changing them in place.
+
+A block is changed byte by byte where it stands, and new things go to its end: makers' notes point to places in the
+block, and are only readable as long as nothing moves.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from photochrom.photo.metadata.ifd import (
+    EXIF_IFD,
+    INTEROP_IFD,
+    LONG,
+    RATIONAL,
+    SHORT,
+    Entry,
+    Header,
+    find,
+    number,
+    pack_block,
+    pack_directory,
+    ratio,
+    rational,
+    read_directory,
+    read_header,
+    read_inner,
+    short,
+)
+from photochrom.photo.metadata.record import Resolution
+
+PREFIX = b"Exif\0\0"  # before the block in a JPEG, and by mistake in other containers
+WIDTH, HEIGHT, ORIENTATION = 0x0100, 0x0101, 0x0112
+X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
+THUMBNAIL_AT, THUMBNAIL_LENGTH = 0x0201, 0x0202
+COLOR_SPACE, PIXELS_X, PIXELS_Y = 0xA001, 0xA002, 0xA003
+FOCAL_X, FOCAL_Y = 0xA20E, 0xA20F
+PAIRS = ((WIDTH, HEIGHT), (X_RESOLUTION, Y_RESOLUTION), (PIXELS_X, PIXELS_Y), (FOCAL_X, FOCAL_Y))
+UNITS = {1: "", 2: "inch", 3: "cm"}
+UNIT_NUMBERS = {name: unit for unit, name in UNITS.items()}
+SRGB = 1
+SAME = 0.001  # resolutions that differ by less, in parts of them, are one
+
+
+def unprefixed(block: bytes) -> bytes:
+    """The block without the letters before it."""
+    return block[len(PREFIX) :] if block.startswith(PREFIX) else block
+
+
+def is_readable(block: bytes) -> bool:
+    """Whether the first directory of a block can be read."""
+    try:
+        header = read_header(block)
+        read_directory(block, header, header.first)
+    except (ValueError, struct.error):
+        return False
+    return not header.big
+
+
+def orientation_of(block: bytes) -> int:
+    """1..8; 1 if the block says nothing that has a meaning."""
+    if not is_readable(block):
+        return 1
+    header, entries, _ = _open(block)
+    found = number(find(entries, ORIENTATION), header.order) or 1
+    return found if found in range(1, 9) else 1
+
+
+def resolution_of(block: bytes) -> Resolution | None:
+    """The resolution that a block gives; None if it gives none."""
+    if not is_readable(block):
+        return None
+    header, entries, _ = _open(block)
+    return resolution_in(entries, header.order)
+
+
+def resolution_in(entries: list[Entry], order: str) -> Resolution | None:
+    """The resolution that a directory gives."""
+    x, y = (ratio(find(entries, tag), order) for tag in (X_RESOLUTION, Y_RESOLUTION))
+    unit = number(find(entries, RESOLUTION_UNIT), order) or 2  # as the standard has it
+    return Resolution(x, y, UNITS[unit]) if x and y and unit in UNITS else None
+
+
+def made_true(block: bytes, orientation: int) -> tuple[bytes, bool]:
+    """The block of the photograph after it was turned upright by `orientation` and converted to sRGB.
+
+    Also: whether there was a thumbnail, which is gone.
+    """
+    header, entries, following = _open(block)
+    changed = bytearray(block)
+    inner = read_inner(block, header, entries)
+    exif = inner.get(EXIF_IFD, [])
+    _put_short(changed, header, find(entries, ORIENTATION), 1)
+    if orientation >= 5:
+        for first, second in PAIRS:
+            for directory in (entries, exif):
+                _swap(changed, find(directory, first), find(directory, second))
+    _put_short(changed, header, find(exif, COLOR_SPACE), SRGB)
+    index = find(inner.get(INTEROP_IFD, ()), 1)
+    if index and index.value.startswith(b"R03"):  # Adobe RGB
+        changed[index.at : index.at + 3] = b"R98"
+    used = max((entry.at + len(entry.value) for each in (entries, *inner.values()) for entry in each), default=0)
+    had_thumbnail = _drop_thumbnail(changed, header, following, used)
+    return bytes(changed), had_thumbnail
+
+
+def with_entries(block: bytes, new: list[Entry]) -> bytes:
+    """The block with more or other entries in its first directory, which moves to the end; an empty one is begun."""
+    if not block:
+        return pack_block(new, "<")
+    header, _entries, following = _open(block)
+    (count,) = struct.unpack_from(header.order + "H", block, header.first)
+    raw = [block[i : i + 12] for i in range(header.first + 2, header.first + 2 + 12 * count, 12)]
+    return _with_directory(block, header, raw, new, following)
+
+
+def with_resolution(block: bytes, resolution: Resolution) -> bytes:
+    """The block with a resolution, which replaces another one that it may have."""
+    present = resolution_of(block) if block else None
+    if present and present.unit == resolution.unit and abs(present.x / resolution.x - 1) < SAME:
+        return block
+    order = read_header(block).order if block else "<"
+    x, y = rational(X_RESOLUTION, resolution.x, order), rational(Y_RESOLUTION, resolution.y, order)
+    return with_entries(block, [x, y, short(RESOLUTION_UNIT, UNIT_NUMBERS[resolution.unit], order)])
+
+
+def with_thumbnail(block: bytes, jpeg: bytes) -> bytes:
+    """The block with a thumbnail at its end. The block has none."""
+    header, _, _ = _open(block)
+    block += bytes(len(block) % 2)
+    order, base = header.order, len(block)
+    size = 2 + 12 * 3 + 4
+    entries = [
+        short(0x0103, 6, order),  # JPEG
+        Entry(THUMBNAIL_AT, LONG, 1, struct.pack(order + "I", base + size)),
+        Entry(THUMBNAIL_LENGTH, LONG, 1, struct.pack(order + "I", len(jpeg))),
+    ]
+    changed = bytearray(block)
+    (count,) = struct.unpack_from(order + "H", block, header.first)
+    struct.pack_into(order + "I", changed, header.first + 2 + 12 * count, base)
+    return bytes(changed) + pack_directory(entries, order, base) + jpeg
+
+
+def _open(block: bytes) -> tuple[Header, list[Entry], int]:
+    header = read_header(block)
+    return header, *read_directory(block, header, header.first)
+
+
+def _with_directory(block: bytes, header: Header, raw: list[bytes], new: list[Entry], following: int) -> bytes:
+    """The block with its first directory anew at the end: old entries as they are, pointing to where they did."""
+    order = header.order
+    block += bytes(len(block) % 2)
+    replaced = {entry.tag for entry in new}
+    kept = [entry for entry in raw if struct.unpack(order + "H", entry[:2])[0] not in replaced]
+    base = len(block)
+    size = 2 + 12 * (len(kept) + len(new)) + 4
+    behind = b""
+    rows = [*kept]
+    for entry in new:
+        value = entry.value
+        if len(value) > 4:
+            value, behind = struct.pack(order + "I", base + size + len(behind)), behind + value + bytes(len(value) % 2)
+        rows.append(struct.pack(order + "HHI", entry.tag, entry.type, entry.amount) + value.ljust(4, b"\0"))
+    rows.sort(key=lambda row: struct.unpack(order + "H", row[:2])[0])
+    table = struct.pack(order + "H", len(rows)) + b"".join(rows) + struct.pack(order + "I", following)
+    return block[:4] + struct.pack(order + "I", base) + block[8:] + table + behind
+
+
+def _put_short(block: bytearray, header: Header, entry: Entry | None, value: int) -> None:
+    if entry and entry.type == SHORT:
+        struct.pack_into(header.order + "H", block, entry.at, value)
+    elif entry and entry.type == LONG:
+        struct.pack_into(header.order + "I", block, entry.at, value)
+
+
+def _swap(block: bytearray, first: Entry | None, second: Entry | None) -> None:
+    """Exchange the values of two entries of one type."""
+    if first and second and (first.type, first.amount) == (second.type, second.amount):
+        block[first.at : first.at + len(first.value)] = second.value
+        block[second.at : second.at + len(second.value)] = first.value
+
+
+def _drop_thumbnail(block: bytearray, header: Header, following: int, used: int) -> bool:
+    """Unhook the second directory, and remove its bytes: from the end, or by zeros where others stand behind.
+
+    used: where the last value of the other directories ends.
+    """
+    (count,) = struct.unpack_from(header.order + "H", block, header.first)
+    pointer = header.first + 2 + 12 * count
+    if not following or pointer + 4 > len(block):
+        return False
+    struct.pack_into(header.order + "I", block, pointer, 0)
+    try:
+        entries, _ = read_directory(block, header, following)
+    except ValueError:
+        return False
+    at, length = (number(find(entries, tag), header.order) for tag in (THUMBNAIL_AT, THUMBNAIL_LENGTH))
+    spans = [(entry.at, len(entry.value)) for entry in entries if entry.type == RATIONAL]
+    spans.append((following, 2 + 12 * struct.unpack_from(header.order + "H", block, following)[0] + 4))
+    if at and length and at + length <= len(block) + 1:
+        spans.append((at, length))
+    for start, size in spans:
+        end = min(start + size, len(block))
+        block[start:end] = bytes(end - start)
+    start = max(used, pointer + 4, min(start for start, _ in spans))
+    if not any(block[start:]):
+        del block[start + start % 2 :]
+    return bool(at and length)

@@ -1,0 +1,83 @@
+"""How a color version was made: the value that photographs carry, and that their files say in XMP."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from photochrom.errors import InputError
+from photochrom.photo.hints import MAX_HINTS, Hint, parse_hint, parse_hint_file
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How a color version was made.
+
+    version: of photochrom. model: its name; model_sha256: of its file. size: width and height of the photograph, on
+    which the hints are. source_sha256: of the file that was colored. format, quality, label: of the output.
+    source_type: IPTC's digital source type of the source, if it gave one.
+    """
+
+    version: str
+    model: str
+    model_sha256: str
+    working_size: int
+    strength: float
+    seed: int | None
+    hints: tuple[Hint, ...]
+    size: tuple[int, int]
+    source_sha256: str
+    format: str = ""
+    quality: int = 0
+    label: str = ""
+    source_type: str = ""
+
+    @property
+    def settings_sha256(self) -> str:
+        """The SHA-256 of everything except the source and the version that determines an output."""
+        settings = {
+            "format": self.format,
+            "hints": hints_text(self.hints),
+            "label": self.label,
+            "model": self.model_sha256,
+            "quality": self.quality,
+            "seed": self.seed,
+            "strength": float(self.strength),
+            "working_size": self.working_size,
+        }
+        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def parameters(self) -> str:
+        """Model, strength, seed and hints in one line, for people."""
+        seed = "likeliest coloring" if self.seed is None else f"seed {self.seed}"
+        hints = "no hints" if not self.hints else f"hints {hints_text(self.hints)}"
+        model = f"model {self.model}, SHA-256 {self.model_sha256 or 'unknown'}"
+        return f"{model}; strength {self.strength:g}; {seed}; {hints}; source SHA-256 {self.source_sha256 or 'unknown'}"
+
+
+def hints_text(hints: tuple[Hint, ...]) -> str:
+    """Hints as `--hint` takes them, separated by spaces; strokes and areas as the list of a hints file."""
+    if any(hint.path for hint in hints):
+        return json.dumps([_values(hint) for hint in hints])
+    radii = ["" if hint.radius is None else f",{hint.radius:.10g}" for hint in hints]
+    return " ".join(f"{h.x:.10g},{h.y:.10g},{h.color}{radius}" for h, radius in zip(hints, radii, strict=True))
+
+
+def parse_hints(text: str) -> tuple[Hint, ...]:
+    """The inverse of `hints_text`. Raises InputError."""
+    if text.startswith("["):
+        return parse_hint_file(f'{{"hints": {text}}}', "the mark").hints
+    words = text.split()
+    if len(words) > MAX_HINTS:
+        raise InputError(f"the mark has more than {MAX_HINTS} hints")
+    return tuple(map(parse_hint, words))
+
+
+def _values(hint: Hint) -> dict[str, Any]:
+    """A hint as in a hints file, without rounding."""
+    name = "area" if hint.filled else "stroke"
+    place: dict[str, Any] = {name: [list(point) for point in hint.points]} if hint.path else {"x": hint.x, "y": hint.y}
+    return place | {"color": hint.color} | ({} if hint.radius is None else {"radius": hint.radius})

@@ -1,0 +1,73 @@
+"""Reading the metadata of a file of any format."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+from photochrom.photo.metadata import isobmff, jpeg, png, stale, tiff, webp
+from photochrom.photo.metadata.exif import orientation_of
+from photochrom.photo.metadata.record import Metadata, Resolution
+
+UNREADABLE = "metadata that can't be read"
+
+
+def read_metadata(data: bytes) -> Metadata:
+    """What a file's container holds, as it is; an empty value for formats without metadata."""
+    readers: dict[str, Callable[[bytes], Metadata]] = {
+        "jpeg": jpeg.read,
+        "png": png.read,
+        "webp": webp.read,
+        "tiff": tiff.read,
+        "avif": isobmff.read,
+        "heic": isobmff.read,
+        "bmp": lambda data: Metadata(resolution=_bmp_resolution(data)),
+    }
+    format = format_by_content(data)
+    try:
+        return readers[format](data) if format in readers else Metadata()
+    except (ValueError, struct.error, IndexError):
+        return Metadata(left_out=(UNREADABLE,))
+
+
+def format_by_content(data: bytes) -> str:
+    """The format of a file by its first bytes; empty for one whose metadata are not read."""
+    if data[:3] == b"\xff\xd8\xff":
+        return "jpeg"
+    if data.startswith(png.SIGNATURE):
+        return "png"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
+    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return "tiff"
+    if isobmff.is_isobmff(data):
+        return "avif" if data[8:12] in (b"avif", b"avis") else "heic"
+    return "bmp" if data[:2] == b"BM" else ""
+
+
+def read_true_metadata(data: bytes, orientation: int | None = None) -> Metadata:
+    """What stays true of a file's metadata when its picture is turned upright, converted to sRGB and colored.
+
+    orientation: by which the pixels are turned, EXIF's 1..8; None for the one that the EXIF gives.
+    """
+    metadata = read_metadata(data)
+    own = orientation_of(metadata.exif)
+    if isobmff.is_isobmff(data) and not isobmff.is_turned(data):
+        own = 1  # what the EXIF says about the picture has no meaning there
+    return stale.made_true(metadata, own if orientation is None else orientation)
+
+
+def page_metadata(data: bytes) -> Metadata:
+    """What belongs to every page of a TIFF: the resolution, if all pages have the same."""
+    try:
+        found = tiff.resolutions(data)
+    except (ValueError, struct.error):
+        return Metadata()
+    return Metadata(resolution=found[0] if found and all(each == found[0] for each in found) else None)
+
+
+def _bmp_resolution(data: bytes) -> Resolution | None:
+    if len(data) < 46 or struct.unpack_from("<I", data, 14)[0] < 40:
+        return None  # OS/2's header has none
+    x, y = struct.unpack_from("<ii", data, 38)
+    return Resolution(x / 100, y / 100, "cm").in_inches_if_whole() if x > 0 and y > 0 else None
