@@ -34,10 +34,11 @@ from photochrom.archive.manifest import (
 )
 from photochrom.archive.run import plan, run_archive
 from photochrom.archive.stores import open_store
-from photochrom.archive.worker import STOPPED, Work, Worker
+from photochrom.archive.worker import STOPPED, Job, Work, Worker
 from photochrom.coloring import Look, Output, Request
 from photochrom.disk import UNFINISHED
 from photochrom.errors import InputError
+from photochrom.folders import Entry
 
 pytestmark = pytest.mark.xdist_group("ray")
 COUNT = 24  # in two blocks, the engine's units: one for each of two workers
@@ -72,6 +73,10 @@ def reference(scans, tmp_path_factory, ray_address) -> dict[str, bytes]:
 def make_work(source, destination, **changes) -> Work:
     work = Work.of_model("default", WORKING_SIZE, str(source), str(destination), Request(), 2, 60.0)
     return replace(work, **changes)
+
+
+def job(name: str, known: str = "") -> Job:
+    return Job(Entry(name, 1, 1), name, known)
 
 
 def outputs_of(destination: Path) -> dict[str, bytes]:
@@ -181,13 +186,15 @@ def test_destinations_inside_the_source_are_refused(scans):
         next(iter(run_archive(make_work(scans, scans / "color"), workers=1, address=None, retry=False)))
 
 
-def test_outputs_of_one_name_are_refused(tmp_path, scans):
-    for suffix in ("jpg", "png"):
+def test_outputs_of_one_name_get_their_sources_whole_names(tmp_path, scans):
+    for suffix in ("jpg", "png", "tif"):
         Photograph(np.zeros((20, 20), np.uint8)).save(tmp_path / f"a.{suffix}")
     store = open_store(str(tmp_path))
     work = make_work(tmp_path, scans, request=Request(output=Output("png")))
-    with pytest.raises(InputError, match=r"a\.jpg and a\.png"):
-        plan(work, store, store, retry=False)
+    missing, _ = plan(work, store, open_store(str(scans)), retry=False)
+    assert {job.entry.name: job.output for job in missing} == {
+        "a.jpg": "a.jpg.png", "a.png": "a.png", "a.tif": "a.tif.png",
+    }  # fmt: skip
 
 
 # Runs
@@ -231,7 +238,7 @@ def test_a_second_run_does_what_is_missing_or_has_changed(reference, scans, tmp_
         missing, _ = plan(replace(work, **change), open_store(str(source)), open_store(str(destination)), retry=False)
         assert len(missing) == COUNT + 1
     retried, _ = plan(work, open_store(str(source)), open_store(str(destination)), retry=True)
-    assert [entry.name for entry in retried] == ["bad.jpg"]
+    assert [job.entry.name for job in retried] == ["bad.jpg"]
 
 
 def run_and_kill(scans, destination: Path, kill: Callable[[], None], address: str) -> Counter[str]:
@@ -304,10 +311,10 @@ def test_a_file_that_hangs_is_quarantined_and_the_rest_goes_on(tmp_path, photogr
     Photograph(slow).save(source / "slow.bmp")  # 67 megapixels, and quick to write
     Photograph(slow[:100, :100]).save(source / "fast.png")
     worker = Worker(make_work(source, tmp_path / "color", tries=2, seconds=60.0))
-    worker.color("fast.png", 1, 1)  # starting a child takes a while
+    worker.color(job("fast.png"))  # starting a child takes a while
     worker.work = replace(worker.work, seconds=2.0)
-    batch = {"source": ["slow.bmp", "fast.png"], "size": [1, 1], "modified": [1, 1]}
-    rows = worker(batch)
+    jobs = [job(name).to_columns() for name in ("slow.bmp", "fast.png")]
+    rows = worker({key: [columns[key] for columns in jobs] for key in jobs[0]})
     worker.child.stop()
     assert rows["state"] == [QUARANTINED, DONE] and rows["tries"][0] == 2 and "longer than 2" in rows["error"][0]
     assert names_of(tmp_path / "color") == ["fast.png"]
@@ -315,7 +322,7 @@ def test_a_file_that_hangs_is_quarantined_and_the_rest_goes_on(tmp_path, photogr
 
 @pytest.mark.slow
 def test_a_file_that_kills_its_child_is_quarantined(worker):
-    assert worker.color("scan-00.jpg", 1, 1).state == DONE
+    assert worker.color(job("scan-00.jpg")).state == DONE
     stop = threading.Event()
 
     def murder():
@@ -328,12 +335,12 @@ def test_a_file_that_kills_its_child_is_quarantined(worker):
     thread = threading.Thread(target=murder)
     thread.start()
     try:
-        row = worker.color("scan-01.png", 1, 1)
+        row = worker.color(job("scan-01.png"))
     finally:
         stop.set()
         thread.join()
     assert row.state == QUARANTINED and row.tries == 2 and "crashed" in row.error
-    assert worker.color("scan-01.png", 1, 1).state == DONE
+    assert worker.color(job("scan-01.png")).state == DONE
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
@@ -342,7 +349,7 @@ def test_a_destination_that_takes_no_more_stops_the_run(worker, number, monkeypa
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(type(worker.destination), "write", refuse)
-    row = worker.color("scan-00.jpg", 1, 1)
+    row = worker.color(job("scan-00.jpg"))
     assert row.state == STOPPED and os.strerror(number).lower() in row.error
 
 
