@@ -1,8 +1,12 @@
 """Archives: stores, the manifest, what is done again, and what survives a kill."""
 
+import csv
 import errno
+import hashlib
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -22,10 +26,12 @@ ray = pytest.importorskip("ray")
 from waiting import wait_until
 
 from photochrom import Photograph, cli
+from photochrom.archive.exports import checksum_line
 from photochrom.archive.manifest import (
     DONE,
     FAILED,
     FOLDER,
+    FOREIGN,
     MANY_PARTS,
     QUARANTINED,
     Row,
@@ -33,12 +39,13 @@ from photochrom.archive.manifest import (
     read_manifest,
 )
 from photochrom.archive.run import plan, run_archive
-from photochrom.archive.stores import open_store
+from photochrom.archive.stores import UNFINISHED_FOLDER, open_store
 from photochrom.archive.worker import STOPPED, Job, Work, Worker
 from photochrom.coloring import Look, Output, Request
 from photochrom.disk import UNFINISHED
 from photochrom.errors import InputError
 from photochrom.folders import Entry
+from photochrom.names import from_text
 
 pytestmark = pytest.mark.xdist_group("ray")
 COUNT = 24  # in two blocks, the engine's units: one for each of two workers
@@ -292,7 +299,142 @@ def test_a_killed_driver_goes_on(reference, scans, tmp_path):
     assert set(rows_of(tmp_path)) == set(reference)
 
 
+@pytest.mark.slow
+def test_a_folder_as_it_is_found(tmp_path, photographs, ray_address):
+    """Odd names, links, foreign files, two of one name, what failed before; records, tables and checksums of it."""
+    source, destination = tmp_path / "scans", tmp_path / "color"
+    gray = Photograph(photographs["astronaut"][:100, :100, 1])
+    odd = ["stra\udcdfe.jpg", "new\nline.jpg", "back\\slash.jpg", "looks\\n.jpg", "sub/a.jpg"]
+    for name in [*odd, "scan.tif", "scan.gif", "scan.png", ".thumbnails/x.jpg", "@eaDir/x.jpg", "mine.jpg"]:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_bytes(gray.encode("jpeg"))
+    (source / "sub" / "up").symlink_to("..")
+    (source / "dead.jpg").symlink_to("/nowhere/at/all")
+    (source / "bad.jpg").write_bytes(b"nothing")
+    (source / "notes.txt").write_bytes(b"text")
+    (source / "scan.tif.xmp").write_bytes(b"<x/>")
+    os.utime(source / "sub" / "a.jpg", (10**9, 10**9))
+    destination.mkdir()
+    (destination / "mine.jpg").write_bytes(b"someone's own")
+    files = ["--csv", tmp_path / "m.csv", "--checksums", tmp_path / "SUMS", "--record", tmp_path / "r.jsonl"]
+    run = command(source, destination, "--address", ray_address, *files, "--sidecars", "--keep-date")
+    first = subprocess.run(run, capture_output=True, text=True)
+    assert first.returncode == 1 and "8 done, 2 failed, 1 foreign" in first.stderr, first.stderr
+    assert "mine.jpg is there already" in first.stderr and "1 .txt" in first.stderr and "1 link" in first.stderr
+    assert all(line.startswith(("photochrom: ", "11 photographs: ")) for line in first.stderr.splitlines())
+    made = {*odd, "scan.tif", "scan.gif.png", "scan.png"}
+    assert set(names_of(destination)) == {*made, "scan.tif.xmp", "mine.jpg"}
+    assert (destination / "mine.jpg").read_bytes() == b"someone's own"
+    assert (destination / "sub" / "a.jpg").stat().st_mtime == 10**9
+    assert not (destination / UNFINISHED_FOLDER).exists()
+    checked = subprocess.run(["sha256sum", "-c", "--strict", tmp_path / "SUMS"], cwd=destination, capture_output=True)
+    assert checked.returncode == 0 and checked.stdout.count(b": OK\n") == len(made), checked.stderr
+    with (tmp_path / "m.csv").open(encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file))
+    assert {from_text(row["source"]): row["state"] for row in table if row["state"] != DONE} == {
+        "bad.jpg": FAILED, "dead.jpg": FAILED, "mine.jpg": FOREIGN,
+    }  # fmt: skip
+    lines = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
+    assert Counter(line["outcome"] for line in lines) == {"colored": 8, FAILED: 2, FOREIGN: 1}
+    assert all(len(line["model_sha256"]) == 64 for line in lines)
+    again = subprocess.run(run, capture_output=True, text=True)
+    assert again.returncode == 1 and "11 settled before (3 of them without a color version), nothing" in again.stderr
+    assert "bad.jpg is not a photograph" in again.stderr and "--retry" in again.stderr
+    assert len((tmp_path / "r.jsonl").read_text().splitlines()) == 11
+    (source / "bad.jpg").unlink()
+    (source / "dead.jpg").unlink()
+    told = subprocess.run([*run, "--overwrite"], capture_output=True, text=True)
+    assert told.returncode == 0 and "9 settled before" not in told.stderr and "1 done" in told.stderr, told.stderr
+    assert (destination / "mine.jpg").read_bytes() == (destination / "sub" / "a.jpg").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("again", [False, True])
+def test_a_stopped_archive_leaves_nothing_unfinished(scans, tmp_path, again):
+    process = subprocess.Popen(command(scans, tmp_path, "--workers", "1"), stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: len(finished(tmp_path)) >= 2 or process.poll() is not None, "two photographs are done", 300)
+    process.send_signal(signal.SIGTERM)
+    if again:
+        time.sleep(1.2)  # sooner it would count as the same signal
+        process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 128 + signal.SIGTERM and "Traceback" not in said
+    time.sleep(1)  # Ray's workers end a moment later
+    assert finished(tmp_path) == names_of(tmp_path) and len(finished(tmp_path)) < COUNT
+    assert not list(tmp_path.rglob(f"{UNFINISHED}*"))
+
+
 # A single worker
+
+
+@pytest.mark.slow
+def test_only_what_photochrom_wrote_is_replaced(worker, tmp_path):
+    done = worker.color(job("scan-00.jpg"))
+    output = tmp_path / "scan-00.jpg"
+    assert done.state == DONE
+    assert worker.color(job("scan-00.jpg")).state == DONE  # the same content: a killed run's, say
+    worker.work = replace(worker.work, request=Request(Look(strength=0.3)))
+    assert worker.color(job("scan-00.jpg")).state == FOREIGN
+    assert worker.color(job("scan-00.jpg", known=done.output_checksum)).state == DONE
+    output.write_bytes(b"retouched by hand")
+    row = worker.color(job("scan-00.jpg", known=done.output_checksum))
+    assert row.state == FOREIGN and "--overwrite" in row.error and output.read_bytes() == b"retouched by hand"
+    worker.work = replace(worker.work, overwrite=True)
+    assert worker.color(job("scan-00.jpg")).state == DONE and output.read_bytes() != b"retouched by hand"
+
+
+def test_what_was_written_once_is_known_whatever_failed_since(tmp_path, scans):
+    store, source = open_store(str(tmp_path)), open_store(str(scans))
+    work = make_work(scans, tmp_path)
+    row = Row("scan-00.jpg", 1, 2, "c", "scan-00.jpg", "d" * 64, DONE, 1, "", work.model_digest, work.settings, 0.5)
+    append_rows(store, [row, replace(row, output="scan-00.png", output_checksum="e" * 64)])
+    for number in range(MANY_PARTS + 1):
+        append_rows(store, [replace(row, source=f"{number}.jpg", output=f"{number}.jpg", output_checksum="")])
+    for _ in range(2):  # also after the parts are merged
+        jobs, _ = plan(work, source, store, retry=False)
+        assert next(job.known for job in jobs if job.output == "scan-00.jpg") == "d" * 64
+    png, _ = plan(replace(work, request=Request(output=Output("png"))), source, store, retry=False)
+    assert next(job.known for job in png if job.output == "scan-00.png") == "e" * 64
+
+
+def test_a_foreign_file_that_was_moved_away_is_no_failure_any_more(tmp_path, scans):
+    store, source = open_store(str(tmp_path)), open_store(str(scans))
+    work = make_work(scans, tmp_path)
+    entry = next(entry for entry in source.entries() if entry.name == "scan-00.jpg")
+    model = (work.model_digest, work.settings, 0.5)
+    row = Row("scan-00.jpg", entry.size, entry.modified, "c", "scan-00.jpg", "", FOREIGN, 1, "is there already", *model)
+    append_rows(store, [row])
+    (tmp_path / "scan-00.jpg").write_bytes(b"someone's")
+
+    def is_planned(**changes):
+        return "scan-00.jpg" in {job.output for job in plan(replace(work, **changes), source, store, retry=False)[0]}
+
+    assert not is_planned() and is_planned(overwrite=True)
+    assert plan(work, source, store, retry=False)[1].before == ["scan-00.jpg: is there already"]
+    (tmp_path / "scan-00.jpg").unlink()
+    assert is_planned()
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "new\nline.jpg", "back\\slash", "cr\r.jpg", "stra\udcdfe.jpg", "\\n.jpg"])
+def test_checksum_lines_are_those_of_sha256sum(tmp_path, name):
+    (tmp_path / name).write_bytes(b"content")
+    printed = subprocess.run(["sha256sum", "--", name], cwd=tmp_path, capture_output=True, check=True).stdout
+    assert checksum_line(name, hashlib.sha256(b"content").hexdigest()) == printed
+
+
+def test_dates_need_a_folder(scans):
+    result = CliRunner().invoke(cli.main, ["archive", str(scans), "memory://x/y", "--keep-date"])
+    assert result.exit_code == 2 and "--keep-date needs a folder" in result.output
+
+
+def test_a_cluster_that_does_not_answer_is_one_line_at_once(scans, tmp_path):
+    began = time.monotonic()
+    with socket.socket() as listener:  # bound, and so nobody else's; but nobody listens
+        listener.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        result = CliRunner().invoke(cli.main, ["archive", str(scans), str(tmp_path / "new"), "--address", address])
+    assert result.exit_code == 2 and f"no Ray cluster answers at {address}" in result.output
+    assert len(result.output.splitlines()) == 1 and time.monotonic() - began < 20
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from photochrom.commands.serve import serve
 from photochrom.commands.train import export, train
 from photochrom.commands.video import video
 from photochrom.errors import PhotochromError, one_line, reason_of
-from photochrom.stopping import Stopped, end, stoppable
+from photochrom.stopping import stoppable
 
 
 class Commands(click.Group):
@@ -36,9 +36,6 @@ class Commands(click.Group):
                 return super().invoke(context)
         except BrokenPipeError:
             raise  # click ends quietly when nobody reads the output any more
-        except Stopped as stopped:
-            click.echo("photochrom: stopped", err=True)
-            end(stopped.number)
         except (PhotochromError, MemoryError, OSError) as error:
             click.echo(f"photochrom: {one_line(message_of(error))}", err=True)
             context.exit(2)

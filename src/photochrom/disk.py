@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -56,7 +57,7 @@ def write_whole(path: Path, content: bytes) -> None:
         file.write(content)
 
 
-_begun: set[Path] = set()  # the unfinished files of this process
+_begun: set[Path] = set()  # the unfinished files of this process, and folders of such
 _beginning = threading.RLock()  # a signal's handler may want it while the main thread has it
 _ending = False
 
@@ -74,12 +75,26 @@ def _begin(temporary: Path) -> int:
             raise
 
 
+@contextmanager
+def unfinished_folder(folder: Path) -> Iterator[None]:
+    """Have a folder for unfinished files while this lasts. Raises OSError."""
+    folder.mkdir(parents=True)
+    _begun.add(folder)
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        _begun.discard(folder)
+
+
 def remove_unfinished() -> None:
     """Remove all unfinished files of this process, and begin no others: it is about to end."""
     global _ending
     held = _beginning.acquire(timeout=1)  # a disk that hangs must not hold the end
     _ending = True
     for temporary in list(_begun):
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
         with suppress(OSError):
             temporary.unlink()
     if held:

@@ -48,9 +48,9 @@ class Listing:
     left_out: Counter[str] = field(default_factory=Counter)
     unreadable: list[InputError] = field(default_factory=list)
 
-    def add(self, entry: Entry) -> None:
-        """Sort in a file by its name."""
-        path = PurePosixPath(entry.name.replace("\\", "/"))
+    def add(self, entry: Entry, path: PurePosixPath | None = None) -> None:
+        """Sort in a file by its name. path: what the name means, if its parts are not divided by "/"."""
+        path = path or PurePosixPath(entry.name)
         kind = path.suffix.lower()
         if any(map(is_foreign, path.parts)):
             self.left_out[FOREIGN] += 1
@@ -101,15 +101,13 @@ def walk(root: Path, listing: Listing, avoid: Path | None = None, *, everything:
             status = _status(entry)
             if not everything and is_foreign(entry.name):
                 listing.left_out[FOREIGN] += 1
-            elif status is None:  # a link to nothing, or no permission: whoever reads it will say so
-                yield Entry(name)
-            elif stat.S_ISDIR(status.st_mode):
-                if (status.st_dev, status.st_ino) == apart:
-                    continue
+            elif _is_folder(entry, status):
                 if entry.is_symlink() and not _is_new(entry.path, entered):
                     listing.left_out[LINKED] += 1
-                else:
+                elif apart is None or status is None or (status.st_dev, status.st_ino) != apart:
                     folders.append(name)
+            elif status is None:  # a link to nothing, or no permission: whoever reads it will say so
+                yield Entry(name)
             elif stat.S_ISREG(status.st_mode):
                 yield Entry(name, status.st_size, status.st_mtime_ns)
             else:
@@ -122,8 +120,9 @@ def describe(left_out: Counter[str]) -> str:
     kinds = Counter({kind: n for kind, n in left_out.items() if kind.startswith(".") or kind == NO_SUFFIX})
     parts = []
     if kinds:
-        named = [f"{count:,} {kind}" for kind, count in kinds.most_common(KINDS_NAMED)]
-        more = sum(kinds.values()) - sum(count for _, count in kinds.most_common(KINDS_NAMED))
+        most = sorted(kinds, key=lambda kind: (-kinds[kind], kind))[:KINDS_NAMED]
+        named = [f"{kinds[kind]:,} {kind}" for kind in most]
+        more = sum(kinds.values()) - sum(kinds[kind] for kind in most)
         named += [f"{more:,} of other kinds"] if more else []
         parts.append(f"{_counted(sum(kinds.values()), 'file')} of kinds that are not read ({', '.join(named)})")
     if left_out[FOREIGN]:
@@ -145,6 +144,11 @@ def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
         return entry.stat()
     except OSError:
         return None
+
+
+def _is_folder(entry: os.DirEntry[str], status: os.stat_result | None) -> bool:
+    """Whether an entry is a folder, or a link to one; also one that can't be looked at, which is said on entering."""
+    return entry.is_dir(follow_symlinks=False) if status is None else stat.S_ISDIR(status.st_mode)
 
 
 def _identity(folder: Path | None) -> tuple[int, int] | None:

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -13,6 +14,7 @@ from typing import NoReturn
 
 from photochrom.disk import remove_unfinished
 
+ONE_STOP = 1.0  # seconds within which two signals are one: `timeout` sends them to a process and to its group
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
@@ -26,9 +28,9 @@ class Stopped(KeyboardInterrupt):
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """While this lasts, the first signal raises Stopped in the main thread, and a second one ends the process at once.
+    """While this lasts, a signal raises Stopped in the main thread, which ends the process when it comes out here.
 
-    A signal that is ignored, as SIGHUP below nohup, stays ignored.
+    A second one doesn't wait for that. A signal that is ignored, as SIGHUP below nohup, stays ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -37,6 +39,8 @@ def stoppable() -> Iterator[None]:
     try:
         obey()
         yield
+    except Stopped as stopped:
+        _end(stopped.number)
     finally:
         for number, handler in before.items():
             if handler is not None:
@@ -50,9 +54,11 @@ def obey() -> None:
             signal.signal(number, _stop)
 
 
-def end(number: int) -> NoReturn:
+def _end(number: int) -> NoReturn:
     """Leave nothing unfinished and end the process, without waiting for what other threads do."""
     remove_unfinished()
+    with suppress(OSError, ValueError, AttributeError):
+        print("photochrom: stopped", file=sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):  # closed, or nobody reads it
             stream.flush()
@@ -60,12 +66,14 @@ def end(number: int) -> NoReturn:
 
 
 def _stop(number: int, _: FrameType | None) -> None:
+    began = time.monotonic()
+
+    def leave(second: int, _: FrameType | None) -> None:
+        if time.monotonic() - began > ONE_STOP:
+            remove_unfinished()
+            os._exit(128 + second)
+
     for each in SIGNALS:
         if signal.getsignal(each) != signal.SIG_IGN:
-            signal.signal(each, _leave)
+            signal.signal(each, leave)
     raise Stopped(number)
-
-
-def _leave(number: int, _: FrameType | None) -> None:
-    remove_unfinished()
-    os._exit(128 + number)

@@ -10,6 +10,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -72,12 +73,8 @@ def run_archive(work: Work, *, workers: int | None, address: str | None, retry: 
     yield summary
     if missing:
         work = replace(work.anywhere(), run=f"{time.time_ns():x}-{secrets.token_hex(4)}")
-        try:
-            _begin(destination, work.run)
-            with cluster(address, workers):
-                yield from _color(work, destination, missing, summary, workers)
-        finally:
-            destination.end(work.run)
+        with _place_for(destination, work.run), cluster(address, workers):
+            yield from _color(work, destination, missing, summary, workers)
 
 
 def plan(work: Work, source: Store, destination: Store, retry: bool) -> tuple[list[Job], Summary]:
@@ -127,11 +124,14 @@ def _jobs(work: Work, entries: list[Entry], known: dict[str, str]) -> tuple[list
     return jobs, refused
 
 
-def _begin(destination: Store, run: str) -> None:
-    try:
-        destination.begin(run)
-    except OSError as error:
-        raise OutputError(f"cannot write to {destination.url}: {reason_of(error)}") from error
+@contextmanager
+def _place_for(destination: Store, run: str) -> Iterator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(destination.open_for(run))
+        except OSError as error:
+            raise OutputError(f"cannot write to {destination.url}: {reason_of(error)}") from error
+        yield
 
 
 def _color(

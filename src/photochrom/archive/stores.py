@@ -12,14 +12,14 @@ import shutil
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 from pyarrow import fs
 
-from photochrom.disk import UNFINISHED, replacing
+from photochrom.disk import UNFINISHED, replacing, unfinished_folder
 from photochrom.errors import InputError, reason_of
 from photochrom.folders import Entry, Listing, list_folder, walk
 
@@ -58,13 +58,10 @@ class Store(ABC):
     def delete(self, name: str) -> None:
         """Remove a file. Raises OSError."""
 
-    @abstractmethod
-    def begin(self, run: str) -> None:
-        """Get ready for the unfinished files of a run. Raises OSError."""
-
-    @abstractmethod
-    def end(self, run: str) -> None:
-        """Remove what a run has left unfinished."""
+    @contextmanager
+    def open_for(self, run: str) -> Iterator[None]:
+        """Have a place for the unfinished files of a run while this lasts. Raises OSError."""
+        yield  # object stores show no unfinished files
 
 
 @dataclass(frozen=True)
@@ -106,18 +103,18 @@ class Folder(Store):
     def delete(self, name: str) -> None:
         os.unlink(Path(self.root, name))
 
-    def begin(self, run: str) -> None:
-        all_runs = Path(self.root, UNFINISHED_FOLDER)
-        Path(all_runs, run).mkdir(parents=True, exist_ok=True)
-        for other in all_runs.iterdir():
-            if time.time() - other.stat().st_mtime > ABANDONED:
-                shutil.rmtree(other, ignore_errors=True)
-
-    def end(self, run: str) -> None:
-        shutil.rmtree(Path(self.root, UNFINISHED_FOLDER, run), ignore_errors=True)
+    @contextmanager
+    def open_for(self, run: str) -> Iterator[None]:
+        runs = Path(self.root, UNFINISHED_FOLDER)
+        with unfinished_folder(runs / run):
+            for other in runs.iterdir():
+                with suppress(OSError):  # that run has just ended
+                    if time.time() - other.stat().st_mtime > ABANDONED:
+                        shutil.rmtree(other)
+            yield
         with suppress(OSError):  # another run's files, or the manifest, are there
-            os.rmdir(Path(self.root, UNFINISHED_FOLDER))
-            os.rmdir(Path(self.root, OWN_FOLDER))
+            runs.rmdir()
+            runs.parent.rmdir()
 
 
 @dataclass(frozen=True)
@@ -155,12 +152,6 @@ class ObjectStore(Store):
 
     def delete(self, name: str) -> None:
         self.filesystem.delete_file(self._path(name))
-
-    def begin(self, run: str) -> None:
-        pass  # an object store shows no unfinished files
-
-    def end(self, run: str) -> None:
-        pass
 
     def _path(self, name: str) -> str:
         return f"{self.root.rstrip('/')}/{name}" if name else self.root

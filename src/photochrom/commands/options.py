@@ -48,7 +48,7 @@ class FiniteRange(click.FloatRange):
 
 
 EXISTING = NamedPath(exists=True, path_type=Path)
-ANY_PATH = NamedPath(path_type=Path)
+ANY_PATH = NamedPath(path_type=Path, readable=False)  # what can't be read is said for each file
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 

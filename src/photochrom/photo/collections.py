@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +91,8 @@ def _list_archive(source: Path) -> tuple[Listing, list[str]]:
     for member in members:
         reason = _why_packed(member)
         if reason is None or not is_photograph(member.filename):
-            listing.add(Entry(member.filename, member.file_size))
+            path = PurePosixPath(member.filename.replace("\\", "/"))  # Windows' packers divide by either
+            listing.add(Entry(member.filename, member.file_size), path)
         else:
             problems.append(f"{source}: {member.filename} {reason}")
     return listing.in_order(), problems
