@@ -3,11 +3,13 @@
 import csv
 import json
 import os
+import re
 import signal
 import socket
 import stat
 import subprocess
 import sys
+import zipfile
 from collections import Counter
 from dataclasses import replace
 from hashlib import sha256
@@ -23,6 +25,7 @@ from photochrom.album import run, run_task
 from photochrom.coloring import Look, Request
 from photochrom.disk import UNFINISHED
 from photochrom.errors import InputError, OutputError, one_line
+from photochrom.evaluation.protocols import PROTOCOLS, read_truths
 from photochrom.folders import FOREIGN, LINKED, NO_SUFFIX, SPECIAL, describe, list_folder
 from photochrom.names import from_text, to_text
 from photochrom.photo.collections import look_through
@@ -196,6 +199,55 @@ def test_many_files_are_listed_quickly(tmp_path):
     began = os.times()
     assert len(plan([tmp_path], tmp_path / "new").tasks) == 5000
     assert os.times().user - began.user < 3
+
+
+# ZIP archives
+
+
+def zip_with(path: Path, change, count: int = 4) -> Path:
+    """A ZIP archive whose third member's entries are changed, the one before its content and the one in the directory."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for number in range(count):
+            pixels = np.random.default_rng(number).integers(0, 255, (40, 40, 3), np.uint8)
+            file.writestr(f"photos/{number}.png", Photograph(pixels).encode("png"))
+        file.writestr("photos/notes.txt", "text")
+        file.writestr("photos/", "")
+        offset = file.getinfo("photos/2.png").header_offset
+    content = bytearray(path.read_bytes())
+    entries = [match.start() for match in re.finditer(b"PK\x01\x02", bytes(content))]
+    change(content, offset, entries[2])
+    path.write_bytes(content)
+    return path
+
+
+def lock(content, _, entry):
+    content[entry + 8] |= 1
+
+
+def pack_strangely(content, _, entry):
+    content[entry + 10] = 9  # Deflate64
+
+
+def rot(content, offset, _):
+    for place in range(offset + 60, offset + 120):
+        content[place] ^= 0x77
+
+
+@pytest.mark.parametrize("change, words", [(lock, "password"), (pack_strangely, "Deflate")])
+def test_members_that_cannot_be_unpacked_are_named_and_the_rest_is_taken(tmp_path, change, words):
+    found = look_through([zip_with(tmp_path / "x.zip", change)])
+    assert [member.name for member in found.members] == ["photos/0.png", "photos/1.png", "photos/3.png"]
+    (problem,) = found.problems
+    assert "x.zip: photos/2.png" in problem and words in problem and found.left_out == Counter({".txt": 1})
+
+
+def test_a_rotten_member_is_named_where_photographs_are_read(tmp_path, capsys):
+    truths = read_truths([zip_with(tmp_path / "x.zip", rot)], PROTOCOLS["default"])
+    assert len(truths) == 3
+    assert capsys.readouterr().err == f"photochrom: {tmp_path}/x.zip: photos/2.png can't be read\n"
+    torch_photographs = pytest.importorskip("photochrom.training.photographs")
+    found, left_out = torch_photographs.load_photographs([tmp_path / "x.zip"], 40, 0.0, tmp_path / "cache")
+    assert len(found) == 3 and left_out == 1 and "photos/2.png can't be read" in capsys.readouterr().err
 
 
 # Names
