@@ -205,7 +205,7 @@ def test_many_files_are_listed_quickly(tmp_path):
 
 
 def zip_with(path: Path, change, count: int = 4) -> Path:
-    """A ZIP archive whose third member's entries are changed, the one before its content and the one in the directory."""
+    """A ZIP archive whose third member is changed: in its content, or in its entry in the directory."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         for number in range(count):
             pixels = np.random.default_rng(number).integers(0, 255, (40, 40, 3), np.uint8)

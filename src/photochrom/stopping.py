@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from photochrom.disk import remove_unfinished
 
@@ -35,23 +35,29 @@ def stoppable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    before = handlers()
     try:
-        obey()
+        for number in SIGNALS:
+            if before[number] != signal.SIG_IGN:
+                signal.signal(number, _stop)
         yield
     except Stopped as stopped:
         _end(stopped.number)
     finally:
+        restore(before)
+
+
+def handlers() -> dict[int, Any]:
+    """Who handles the signals now."""
+    return {number: signal.getsignal(number) for number in SIGNALS}
+
+
+def restore(before: dict[int, Any]) -> None:
+    """Have these handlers again, after a library has taken or reset the signals."""
+    if threading.current_thread() is threading.main_thread():
         for number, handler in before.items():
             if handler is not None:
                 signal.signal(number, handler)
-
-
-def obey() -> None:
-    """Take the signals over, also back from a library that did so itself."""
-    for number in SIGNALS:
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, _stop)
 
 
 def _end(number: int) -> NoReturn:

@@ -13,7 +13,7 @@ from typing import Any
 import ray
 
 from photochrom.errors import InputError, reason_of
-from photochrom.stopping import obey
+from photochrom.stopping import handlers, restore
 
 ANSWER_SECONDS = 5.0  # for a cluster to answer
 
@@ -33,13 +33,14 @@ def check_address(address: str) -> None:
 def cluster(address: str | None, workers: int | None) -> Iterator[None]:
     """Join the Ray cluster at an address, or run one here while this lasts. Raises InputError."""
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    before = handlers()
     with hushed():
         try:
             if address is None:
                 ray.init("local", num_cpus=workers or os.cpu_count(), include_dashboard=False, **quiet)
             else:
                 ray.init(address, **quiet)
-            obey()  # Ray takes SIGTERM for itself
+            restore(before)  # Ray takes SIGTERM for itself
         except (OSError, ValueError, RuntimeError) as error:
             where = f"no Ray cluster answers at {address}" if address else "Ray can't be started on this machine"
             raise InputError(f"{where}: {reason_of(error)}") from error
@@ -50,6 +51,7 @@ def cluster(address: str | None, workers: int | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+        restore(before)
 
 
 @contextmanager

@@ -73,8 +73,10 @@ def run_archive(work: Work, *, workers: int | None, address: str | None, retry: 
     yield summary
     if missing:
         work = replace(work.anywhere(), run=f"{time.time_ns():x}-{secrets.token_hex(4)}")
-        with _place_for(destination, work.run), cluster(address, workers):
-            yield from _color(work, destination, missing, summary, workers)
+        with ExitStack() as place:
+            place.enter_context(_place_for(destination, work.run))
+            with cluster(address, workers), place.pop_all():  # no unfinished file is left while Ray takes its time
+                yield from _color(work, destination, missing, summary, workers)
 
 
 def plan(work: Work, source: Store, destination: Store, retry: bool) -> tuple[list[Job], Summary]:
