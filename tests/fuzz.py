@@ -27,12 +27,13 @@ import pebble
 from PIL import Image, ImageCms
 from skimage import data
 
-from photochrom.album import Task, run_task
+from photochrom.album import run_task
 from photochrom.coloring import Request
 from photochrom.errors import InputError
 from photochrom.inference.colorizer import Colorizer
 from photochrom.photo.decoding import read_photograph
 from photochrom.photo.photograph import Photograph
+from photochrom.planning import Task
 from photochrom.settings import FORMATS
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "FUZZ.md"

@@ -12,10 +12,11 @@ import photochrom
 
 PACKAGE = Path(photochrom.__file__).parent
 # A module imports from its own level or below.
-LEVELS = ["errors", "settings", "disk", "photo", "networks", "inference", "coloring", "album", "training", "evaluation"]
+LEVELS = ["errors", "settings", "names", "disk", "folders", "records", "stopping", "photo", "networks", "inference"]
+LEVELS += ["coloring", "planning", "album", "training", "evaluation"]
 LEVELS += ["archive", "video", "service", "server", "darkroom", "serve", "hub", "doctor", "commands", "cli", "__main__"]
 TORCH_FREE = (*(name for name in LEVELS if name not in ("networks", "training")), "__init__")
-STANDARD_LIBRARY_ONLY = ("settings", "errors")
+STANDARD_LIBRARY_ONLY = ("settings", "errors", "names", "folders")
 HTTP_LIBRARIES = {"http", "starlette", "fastapi", "gradio", "uvicorn", "asyncio"}
 QUEUE_LIBRARIES = {"queue", "threading", "multiprocessing", "concurrent"}
 TORCH_MODULES = {"inference.torch_backend", "evaluation.features", "evaluation.fid_lpips"}  # imported when needed
@@ -102,8 +103,9 @@ def test_colorizing_never_imports_torch(module):
 
 @pytest.mark.parametrize("module", STANDARD_LIBRARY_ONLY)
 def test_names_and_defaults_wait_for_nothing(module):
-    others = {name for name in imports_of(MODULES[module]) if not name.startswith("photochrom.errors")}
+    others = {name for name in imports_of(MODULES[module]) if not name.startswith("photochrom.")}
     assert {name.split(".")[0] for name in others} <= sys.stdlib_module_names
+    assert {name.split(".")[0] for name in own_imports(MODULES[module])} <= set(STANDARD_LIBRARY_ONLY)
 
 
 def test_libvips_is_made_quiet_before_anything_else_imports_it():

@@ -1,8 +1,12 @@
 """Archives: stores, the manifest, what is done again, and what survives a kill."""
 
+import csv
 import errno
+import hashlib
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -22,10 +26,12 @@ ray = pytest.importorskip("ray")
 from waiting import wait_until
 
 from photochrom import Photograph, cli
+from photochrom.archive.exports import checksum_line
 from photochrom.archive.manifest import (
     DONE,
     FAILED,
     FOLDER,
+    FOREIGN,
     MANY_PARTS,
     QUARANTINED,
     Row,
@@ -33,11 +39,13 @@ from photochrom.archive.manifest import (
     read_manifest,
 )
 from photochrom.archive.run import plan, run_archive
-from photochrom.archive.stores import open_store
-from photochrom.archive.worker import STOPPED, Work, Worker
+from photochrom.archive.stores import UNFINISHED_FOLDER, open_store
+from photochrom.archive.worker import STOPPED, Job, Work, Worker
 from photochrom.coloring import Look, Output, Request
 from photochrom.disk import UNFINISHED
 from photochrom.errors import InputError
+from photochrom.folders import Entry
+from photochrom.names import from_text
 
 pytestmark = pytest.mark.xdist_group("ray")
 COUNT = 24  # in two blocks, the engine's units: one for each of two workers
@@ -72,6 +80,10 @@ def reference(scans, tmp_path_factory, ray_address) -> dict[str, bytes]:
 def make_work(source, destination, **changes) -> Work:
     work = Work.of_model("default", WORKING_SIZE, str(source), str(destination), Request(), 2, 60.0)
     return replace(work, **changes)
+
+
+def job(name: str, known: str = "") -> Job:
+    return Job(Entry(name, 1, 1), name, known)
 
 
 def outputs_of(destination: Path) -> dict[str, bytes]:
@@ -181,13 +193,15 @@ def test_destinations_inside_the_source_are_refused(scans):
         next(iter(run_archive(make_work(scans, scans / "color"), workers=1, address=None, retry=False)))
 
 
-def test_outputs_of_one_name_are_refused(tmp_path, scans):
-    for suffix in ("jpg", "png"):
+def test_outputs_of_one_name_get_their_sources_whole_names(tmp_path, scans):
+    for suffix in ("jpg", "png", "tif"):
         Photograph(np.zeros((20, 20), np.uint8)).save(tmp_path / f"a.{suffix}")
     store = open_store(str(tmp_path))
     work = make_work(tmp_path, scans, request=Request(output=Output("png")))
-    with pytest.raises(InputError, match=r"a\.jpg and a\.png"):
-        plan(work, store, store, retry=False)
+    missing, _ = plan(work, store, open_store(str(scans)), retry=False)
+    assert {job.entry.name: job.output for job in missing} == {
+        "a.jpg": "a.jpg.png", "a.png": "a.png", "a.tif": "a.tif.png",
+    }  # fmt: skip
 
 
 # Runs
@@ -233,7 +247,7 @@ def test_a_second_run_does_what_is_missing_or_has_changed(reference, scans, tmp_
         missing, _ = plan(replace(work, **change), open_store(str(source)), open_store(str(destination)), retry=False)
         assert len(missing) == COUNT + 1
     retried, _ = plan(work, open_store(str(source)), open_store(str(destination)), retry=True)
-    assert [entry.name for entry in retried] == ["bad.jpg"]
+    assert [job.entry.name for job in retried] == ["bad.jpg"]
 
 
 def run_and_kill(scans, destination: Path, kill: Callable[[], None], address: str) -> Counter[str]:
@@ -287,7 +301,142 @@ def test_a_killed_driver_goes_on(reference, scans, tmp_path):
     assert set(rows_of(tmp_path)) == set(reference)
 
 
+@pytest.mark.slow
+def test_a_folder_as_it_is_found(tmp_path, photographs, ray_address):
+    """Odd names, links, foreign files, two of one name, what failed before; records, tables and checksums of it."""
+    source, destination = tmp_path / "scans", tmp_path / "color"
+    gray = Photograph(photographs["astronaut"][:100, :100, 1])
+    odd = ["stra\udcdfe.jpg", "new\nline.jpg", "back\\slash.jpg", "looks\\n.jpg", "sub/a.jpg"]
+    for name in [*odd, "scan.tif", "scan.gif", "scan.png", ".thumbnails/x.jpg", "@eaDir/x.jpg", "mine.jpg"]:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_bytes(gray.encode("jpeg"))
+    (source / "sub" / "up").symlink_to("..")
+    (source / "dead.jpg").symlink_to("/nowhere/at/all")
+    (source / "bad.jpg").write_bytes(b"nothing")
+    (source / "notes.txt").write_bytes(b"text")
+    (source / "scan.tif.xmp").write_bytes(b"<x/>")
+    os.utime(source / "sub" / "a.jpg", (10**9, 10**9))
+    destination.mkdir()
+    (destination / "mine.jpg").write_bytes(b"someone's own")
+    files = ["--csv", tmp_path / "m.csv", "--checksums", tmp_path / "SUMS", "--record", tmp_path / "r.jsonl"]
+    run = command(source, destination, "--address", ray_address, *files, "--sidecars", "--keep-date")
+    first = subprocess.run(run, capture_output=True, text=True)
+    assert first.returncode == 1 and "8 done, 2 failed, 1 foreign" in first.stderr, first.stderr
+    assert "mine.jpg is there already" in first.stderr and "1 .txt" in first.stderr and "1 link" in first.stderr
+    assert all(line.startswith(("photochrom: ", "11 photographs: ")) for line in first.stderr.splitlines())
+    made = {*odd, "scan.tif", "scan.gif.png", "scan.png"}
+    assert set(names_of(destination)) == {*made, "scan.tif.xmp", "mine.jpg"}
+    assert (destination / "mine.jpg").read_bytes() == b"someone's own"
+    assert (destination / "sub" / "a.jpg").stat().st_mtime == 10**9
+    assert not (destination / UNFINISHED_FOLDER).exists()
+    checked = subprocess.run(["sha256sum", "-c", "--strict", tmp_path / "SUMS"], cwd=destination, capture_output=True)
+    assert checked.returncode == 0 and checked.stdout.count(b": OK\n") == len(made), checked.stderr
+    with (tmp_path / "m.csv").open(encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file))
+    assert {from_text(row["source"]): row["state"] for row in table if row["state"] != DONE} == {
+        "bad.jpg": FAILED, "dead.jpg": FAILED, "mine.jpg": FOREIGN,
+    }  # fmt: skip
+    lines = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
+    assert Counter(line["outcome"] for line in lines) == {"colored": 8, FAILED: 2, FOREIGN: 1}
+    assert all(len(line["model_sha256"]) == 64 for line in lines)
+    again = subprocess.run(run, capture_output=True, text=True)
+    assert again.returncode == 1 and "11 settled before (3 of them without a color version), nothing" in again.stderr
+    assert "bad.jpg is not a photograph" in again.stderr and "--retry" in again.stderr
+    assert len((tmp_path / "r.jsonl").read_text().splitlines()) == 11
+    (source / "bad.jpg").unlink()
+    (source / "dead.jpg").unlink()
+    told = subprocess.run([*run, "--overwrite"], capture_output=True, text=True)
+    assert told.returncode == 0 and "9 settled before" not in told.stderr and "1 done" in told.stderr, told.stderr
+    assert (destination / "mine.jpg").read_bytes() == (destination / "sub" / "a.jpg").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("again", [False, True])
+def test_a_stopped_archive_leaves_nothing_unfinished(scans, tmp_path, again):
+    process = subprocess.Popen(command(scans, tmp_path, "--workers", "1"), stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: len(finished(tmp_path)) >= 2 or process.poll() is not None, "two photographs are done", 300)
+    process.send_signal(signal.SIGTERM)
+    if again:
+        time.sleep(1.2)  # sooner it would count as the same signal
+        process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode in (128 + signal.SIGTERM, -signal.SIGTERM) and "Traceback" not in said, said
+    time.sleep(1)  # Ray's workers end a moment later
+    assert finished(tmp_path) == names_of(tmp_path) and len(finished(tmp_path)) < COUNT
+    assert not list(tmp_path.rglob(f"{UNFINISHED}*"))
+
+
 # A single worker
+
+
+@pytest.mark.slow
+def test_only_what_photochrom_wrote_is_replaced(worker, tmp_path):
+    done = worker.color(job("scan-00.jpg"))
+    output = tmp_path / "scan-00.jpg"
+    assert done.state == DONE
+    assert worker.color(job("scan-00.jpg")).state == DONE  # the same content: a killed run's, say
+    worker.work = replace(worker.work, request=Request(Look(strength=0.3)))
+    assert worker.color(job("scan-00.jpg")).state == FOREIGN
+    assert worker.color(job("scan-00.jpg", known=done.output_checksum)).state == DONE
+    output.write_bytes(b"retouched by hand")
+    row = worker.color(job("scan-00.jpg", known=done.output_checksum))
+    assert row.state == FOREIGN and "--overwrite" in row.error and output.read_bytes() == b"retouched by hand"
+    worker.work = replace(worker.work, overwrite=True)
+    assert worker.color(job("scan-00.jpg")).state == DONE and output.read_bytes() != b"retouched by hand"
+
+
+def test_what_was_written_once_is_known_whatever_failed_since(tmp_path, scans):
+    store, source = open_store(str(tmp_path)), open_store(str(scans))
+    work = make_work(scans, tmp_path)
+    row = Row("scan-00.jpg", 1, 2, "c", "scan-00.jpg", "d" * 64, DONE, 1, "", work.model_digest, work.settings, 0.5)
+    append_rows(store, [row, replace(row, output="scan-00.png", output_checksum="e" * 64)])
+    for number in range(MANY_PARTS + 1):
+        append_rows(store, [replace(row, source=f"{number}.jpg", output=f"{number}.jpg", output_checksum="")])
+    for _ in range(2):  # also after the parts are merged
+        jobs, _ = plan(work, source, store, retry=False)
+        assert next(job.known for job in jobs if job.output == "scan-00.jpg") == "d" * 64
+    png, _ = plan(replace(work, request=Request(output=Output("png"))), source, store, retry=False)
+    assert next(job.known for job in png if job.output == "scan-00.png") == "e" * 64
+
+
+def test_a_foreign_file_that_was_moved_away_is_no_failure_any_more(tmp_path, scans):
+    store, source = open_store(str(tmp_path)), open_store(str(scans))
+    work = make_work(scans, tmp_path)
+    entry = next(entry for entry in source.entries() if entry.name == "scan-00.jpg")
+    model = (work.model_digest, work.settings, 0.5)
+    row = Row("scan-00.jpg", entry.size, entry.modified, "c", "scan-00.jpg", "", FOREIGN, 1, "is there already", *model)
+    append_rows(store, [row])
+    (tmp_path / "scan-00.jpg").write_bytes(b"someone's")
+
+    def is_planned(**changes):
+        return "scan-00.jpg" in {job.output for job in plan(replace(work, **changes), source, store, retry=False)[0]}
+
+    assert not is_planned() and is_planned(overwrite=True)
+    assert plan(work, source, store, retry=False)[1].before == ["scan-00.jpg: is there already"]
+    (tmp_path / "scan-00.jpg").unlink()
+    assert is_planned()
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "new\nline.jpg", "back\\slash", "cr\r.jpg", "stra\udcdfe.jpg", "\\n.jpg"])
+def test_checksum_lines_are_those_of_sha256sum(tmp_path, name):
+    (tmp_path / name).write_bytes(b"content")
+    printed = subprocess.run(["sha256sum", "--", name], cwd=tmp_path, capture_output=True, check=True).stdout
+    assert checksum_line(name, hashlib.sha256(b"content").hexdigest()) == printed
+
+
+def test_dates_need_a_folder(scans):
+    result = CliRunner().invoke(cli.main, ["archive", str(scans), "memory://x/y", "--keep-date"])
+    assert result.exit_code == 2 and "--keep-date needs a folder" in result.output
+
+
+def test_a_cluster_that_does_not_answer_is_one_line_at_once(scans, tmp_path):
+    began = time.monotonic()
+    with socket.socket() as listener:  # bound, and so nobody else's; but nobody listens
+        listener.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        result = CliRunner().invoke(cli.main, ["archive", str(scans), str(tmp_path / "new"), "--address", address])
+    assert result.exit_code == 2 and f"no Ray cluster answers at {address}" in result.output
+    assert len(result.output.splitlines()) == 1 and time.monotonic() - began < 20
 
 
 @pytest.fixture
@@ -306,10 +455,10 @@ def test_a_file_that_hangs_is_quarantined_and_the_rest_goes_on(tmp_path, photogr
     Photograph(slow).save(source / "slow.bmp")  # 67 megapixels, and quick to write
     Photograph(slow[:100, :100]).save(source / "fast.png")
     worker = Worker(make_work(source, tmp_path / "color", tries=2, seconds=60.0))
-    worker.color("fast.png", 1, 1)  # starting a child takes a while
+    worker.color(job("fast.png"))  # starting a child takes a while
     worker.work = replace(worker.work, seconds=2.0)
-    batch = {"source": ["slow.bmp", "fast.png"], "size": [1, 1], "modified": [1, 1]}
-    rows = worker(batch)
+    jobs = [job(name).to_columns() for name in ("slow.bmp", "fast.png")]
+    rows = worker({key: [columns[key] for columns in jobs] for key in jobs[0]})
     worker.child.stop()
     assert rows["state"] == [QUARANTINED, DONE] and rows["tries"][0] == 2 and "longer than 2" in rows["error"][0]
     assert names_of(tmp_path / "color") == ["fast.png"]
@@ -317,7 +466,7 @@ def test_a_file_that_hangs_is_quarantined_and_the_rest_goes_on(tmp_path, photogr
 
 @pytest.mark.slow
 def test_a_file_that_kills_its_child_is_quarantined(worker):
-    assert worker.color("scan-00.jpg", 1, 1).state == DONE
+    assert worker.color(job("scan-00.jpg")).state == DONE
     stop = threading.Event()
 
     def murder():
@@ -330,12 +479,12 @@ def test_a_file_that_kills_its_child_is_quarantined(worker):
     thread = threading.Thread(target=murder)
     thread.start()
     try:
-        row = worker.color("scan-01.png", 1, 1)
+        row = worker.color(job("scan-01.png"))
     finally:
         stop.set()
         thread.join()
     assert row.state == QUARANTINED and row.tries == 2 and "crashed" in row.error
-    assert worker.color("scan-01.png", 1, 1).state == DONE
+    assert worker.color(job("scan-01.png")).state == DONE
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
@@ -344,7 +493,7 @@ def test_a_destination_that_takes_no_more_stops_the_run(worker, number, monkeypa
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(type(worker.destination), "write", refuse)
-    row = worker.color("scan-00.jpg", 1, 1)
+    row = worker.color(job("scan-00.jpg"))
     assert row.state == STOPPED and os.strerror(number).lower() in row.error
 
 

@@ -11,7 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from photochrom.album import plan, run_task
+from photochrom.album import run_task
 from photochrom.coloring import Look, Output, Request, color
 from photochrom.disk import replacing
 from photochrom.errors import InputError, OutputError, reason_of
@@ -21,6 +21,7 @@ from photochrom.photo.collections import decode_squares, find_photographs
 from photochrom.photo.decoding import decode_photograph
 from photochrom.photo.hints import Hint, HintFile
 from photochrom.photo.photograph import Photograph
+from photochrom.planning import plan
 from photochrom.settings import FORMATS, is_photograph
 
 GRAY = np.tile(np.arange(64, dtype=np.uint8) * 4, (48, 1))
@@ -85,8 +86,8 @@ def test_albums_archives_and_training_have_one_rule(tmp_path):
             if path.is_file():
                 file.write(path, path.relative_to(tmp_path / "scans"))
     photographs = {"scan.jpg", "box/Scan 2.JPEG"}
-    tasks = plan([tmp_path / "scans"], tmp_path / "out")
-    assert {task.source.relative_to(tmp_path / "scans").as_posix() for task in tasks} == photographs
+    planned = plan([tmp_path / "scans"], tmp_path / "out")
+    assert {task.source.relative_to(tmp_path / "scans").as_posix() for task in planned.tasks} == photographs
     for source in (tmp_path / "scans", tmp_path / "scans.zip"):
         assert {member.name for member in find_photographs([source])} == photographs
     pytest.importorskip("ray")
@@ -96,7 +97,7 @@ def test_albums_archives_and_training_have_one_rule(tmp_path):
 
     work = Work(str(tmp_path / "scans"), str(tmp_path / "color"), Request(), "default", "digest", 256)
     missing, _ = plan_archive(work, open_store(work.source), open_store(work.destination), retry=False)
-    assert {entry.name for entry in missing} == photographs
+    assert {job.entry.name for job in missing} == photographs
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -226,7 +227,7 @@ def test_what_a_format_cannot_hold_is_said_with_the_files_name(loud):
 def test_the_outputs_suffix_decides_its_format(loud, tmp_path, name, start, variants):
     source = tmp_path / "old.jpg"
     source.write_bytes(Photograph(GRAY).encode("jpeg"))
-    (task,) = plan([source], tmp_path / name, variants=variants)
+    (task,) = plan([source], tmp_path / name, variants=variants).tasks
     assert run_task(task, loud, Request()).error is None
     assert [path.read_bytes()[: len(start)] for path in task.outputs] == [start] * variants
 

@@ -7,10 +7,11 @@ import pytest
 import pyvips
 from PIL import Image
 
-from photochrom.album import Task, run_task
+from photochrom.album import run_task
 from photochrom.coloring import Request
 from photochrom.photo.color import luminance_of
 from photochrom.photo.decoding import read_photograph
+from photochrom.planning import Task
 
 
 def saved(picture: Image.Image, format_name: str, **options) -> bytes:

@@ -21,7 +21,7 @@ ENVIRONMENTS = ROOT / ".venv-matrix"
 KNOWN = ("3.10", "3.11", "3.12", "3.13", "3.14")
 EXTRAS = ("app", "archive", "video", "hub", "demo")
 # What the tests themselves need, never at its lowest version; the second line is for the extra app.
-TESTING = ("pytest>=8", "pytest-xdist", "pytest-cov", "scikit-image>=0.22", "scipy", "tifffile")
+TESTING: tuple[str, ...] = ("pytest>=8", "pytest-xdist", "pytest-cov", "scikit-image>=0.22", "scipy", "tifffile")
 TESTING += ("imagecodecs", "pillow-heif", "pillow-jxl-plugin", "rawpy")  # of the extras heic and formats
 TESTING_APP = ("httpx", "hypothesis", "schemathesis")
 LEFT_OUT = ("test_training", "test_networks", "test_teachers", "test_metrics", "test_evaluation", "test_augmentation")

@@ -1,11 +1,14 @@
-"""Files in, files out: find the photographs of a call, plan their outputs, and color them."""
+"""Files in, files out: color the photographs that planning.py has found."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Container, Iterable, Iterator, Sequence
+import errno
+import hashlib
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -14,39 +17,42 @@ from photochrom.coloring import Look, Output, Predictor, Request, color, color_p
 from photochrom.disk import make_folder
 from photochrom.errors import InputError, OutputError, PhotochromError, reason_of
 from photochrom.inference.colorizer import DEFAULT_WORKING_SIZE, Colorizer
+from photochrom.inference.weights import BUNDLED_MODELS
 from photochrom.photo.decoding import read_bytes, read_photograph
 from photochrom.photo.hints import Hint
 from photochrom.photo.photograph import Photograph, write_bytes
-from photochrom.settings import (
-    COLOR_SUFFIX,
-    DEFAULT_MODEL,
-    FORMATS,
-    READABLE_SUFFIXES,
-    STRENGTH,
-    format_of,
-    is_photograph,
-    written_suffixes,
-)
+from photochrom.planning import Task
+from photochrom.records import COLORED, FAILED, Line, Record, now
+from photochrom.settings import DEFAULT_MODEL, STRENGTH, format_of
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # nothing more can be written where this happens
 
 
 @dataclass(frozen=True)
-class Task:
-    """One photograph and the files its colorings go to, one per variant."""
+class Written:
+    """A color version's file. number: of the variant, from 0. sha256: of its content."""
 
-    source: Path
-    outputs: tuple[Path, ...]
+    path: Path
+    number: int
+    sha256: str
 
 
 @dataclass(frozen=True)
 class Outcome:
     """The result of a task: colored, skipped because its outputs exist, or failed with an error.
 
-    left_out: what of the source's metadata its outputs don't have, each in words.
+    is_last: nothing more can be written, so the run ends. written: the new files. source_sha256: of the source, if it
+    could be read. seconds: that the task took. left_out: what of the source's metadata its outputs don't have, each in
+    words.
     """
 
     task: Task
     skipped: bool = False
     error: PhotochromError | None = None
+    is_last: bool = False
+    written: tuple[Written, ...] = ()
+    source_sha256: str = ""
+    seconds: float = 0.0
     left_out: tuple[str, ...] = ()
 
 
@@ -72,136 +78,137 @@ def colorize(
     return color_photograph(photograph, look, _colorizer(model, working_size), Output(mark=mark))
 
 
-def plan(
-    inputs: Sequence[Path], out: Path | None = None, *, format: str | None = None, variants: int = 1
-) -> list[Task]:
-    """The tasks for files and folders.
-
-    out: a folder (it gets the files' names, and the structure of input folders), a file name for a single input, or
-    None for NAME-color.EXT beside each input. format: None for each input's own. Raises InputError for an input that
-    doesn't exist, or for outputs that would overwrite each other or an input.
-    """
-    found = list(_find(inputs, out))
-    if not found:
-        raise InputError(f"no photographs in {', '.join(map(str, inputs))}")
-    as_file = out is not None and not out.is_dir() and out.suffix != "" and len(inputs) == 1 and not inputs[0].is_dir()
-    if as_file and out is not None and format_of(out) is None and format is None:
-        choices = ", ".join(written_suffixes())
-        raise InputError(f"no photograph format is called {out.suffix}: choose one of {choices}")
-    if as_file and out is not None and format not in (None, format_of(out)):
-        raise InputError(
-            f"{out} is not the name of a {FORMATS[str(format)].label} file: leave out --format, or change the name"
-        )
-    tasks = []
-    for source, relative in found:
-        if as_file and out is not None:
-            path = out
-        elif out is not None:
-            path = _with_format(out / relative, format)
-        else:
-            path = _with_format(source.with_stem(source.stem + COLOR_SUFFIX), format)
-        tasks.append(Task(source, _numbered(path, variants)))
-    _check_outputs(tasks)
-    return tasks
-
-
 def run(
-    tasks: Iterable[Task], predictor: Predictor, request: Request, *, overwrite: bool = False, jobs: int = 1
+    tasks: Iterable[Task],
+    predictor: Predictor,
+    request: Request,
+    *,
+    overwrite: bool = False,
+    jobs: int = 1,
+    keep_date: bool = False,
 ) -> Iterator[Outcome]:
-    """Do the tasks, `jobs` at a time, and yield the outcome of each when it is done."""
+    """Do the tasks, `jobs` at a time, and yield the outcome of each when it is done.
+
+    The other arguments are those of `run_task`. If a disk is full or can't be written, the tasks that have not begun
+    are left.
+    """
     waiting = iter(tasks)
-    with ThreadPoolExecutor(jobs) as pool:
+    pool = ThreadPoolExecutor(jobs)
+    finished = False
+    try:
         running: set[Future[Outcome]] = set()
         while True:
             # Only as many tasks are submitted as can run, so that an interrupted run stops at once.
             for task in islice(waiting, jobs - len(running)):
-                running.add(pool.submit(run_task, task, predictor, request, overwrite))
+                running.add(pool.submit(run_task, task, predictor, request, overwrite, keep_date))
             if not running:
-                return
+                break
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
-                yield future.result()
+                outcome = future.result()
+                waiting = iter(()) if outcome.is_last else waiting
+                yield outcome
+        finished = True
+    finally:
+        pool.shutdown(wait=finished, cancel_futures=True)  # who is stopped doesn't wait for a large photograph
 
 
-def run_task(task: Task, predictor: Predictor, request: Request, overwrite: bool = False) -> Outcome:
-    """Color one photograph and write its outputs; existing ones are skipped, unless overwrite."""
+def run_task(
+    task: Task, predictor: Predictor, request: Request, overwrite: bool = False, keep_date: bool = False
+) -> Outcome:
+    """Color one photograph and write its outputs and sidecars; existing ones are skipped, unless overwrite.
+
+    keep_date: the outputs get the date of the source's last change. Whatever is wrong with the photograph, its outcome
+    says it, and nothing is raised.
+    """
+    began = time.monotonic()
+    outcome = Outcome(task)
     # Without --format the output's suffix decides.
     output = replace(request.output, format=request.output.format or format_of(task.outputs[0]))
     request = replace(request, output=output)
     try:
         missing = {number: path for number, path in enumerate(task.outputs) if overwrite or not path.is_file()}
-        if not missing:
-            return Outcome(task, skipped=True)
-        colored = color(read_bytes(task.source), str(task.source), request, predictor, missing)
-        left_out: dict[str, None] = {}
-        for path, (content, _, lost) in zip(missing.values(), colored, strict=True):
-            make_folder(path.parent)
-            write_bytes(path, content)
-            left_out |= dict.fromkeys(lost)
+        if missing:
+            data = read_bytes(task.source)
+            outcome = replace(outcome, source_sha256=hashlib.sha256(data).hexdigest())
+            modified = os.stat(task.source).st_mtime_ns if keep_date else None
+            colored = color(data, str(task.source), request, predictor, missing)
+            left_out: dict[str, None] = {}
+            for (number, path), (content, _, lost) in zip(missing.items(), colored, strict=True):
+                make_folder(path.parent)
+                write_bytes(path, content, modified)
+                new = Written(path, number, hashlib.sha256(content).hexdigest())
+                left_out |= dict.fromkeys(lost)
+                outcome = replace(outcome, written=(*outcome.written, new), left_out=tuple(left_out))
+        for sidecar, targets in task.sidecars:
+            for target in targets:
+                if overwrite or not target.exists():
+                    _carry(sidecar, target, keep_date)
+        outcome = replace(outcome, skipped=not missing)
     except PhotochromError as error:
-        return Outcome(task, error=error)
+        full = isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL
+        outcome = replace(outcome, error=error, is_last=full and isinstance(error, OutputError))
     except MemoryError:
-        return Outcome(task, error=InputError(f"{task.source} needs more memory than there is"))
+        outcome = replace(outcome, error=InputError(f"{task.source} needs more memory than there is"))
     except OSError as error:  # of a name that the system refuses to look at
-        return Outcome(task, error=OutputError(f"cannot write {error.filename}: {reason_of(error)}"))
-    return Outcome(task, left_out=tuple(left_out))
+        outcome = replace(outcome, error=OutputError(f"cannot write {error.filename}: {_advice(error)}"))
+    except Exception as error:  # of a library, at a file that is odd in a way that nobody thought of
+        reason = f"can't be colored because of a fault of this program ({reason_of(error)}): please report it"
+        outcome = replace(outcome, error=InputError(f"{task.source} {reason}"))
+    return replace(outcome, seconds=time.monotonic() - began)
+
+
+def recorded(
+    outcomes: Iterator[Outcome], path: Path, colorizer: Colorizer, model: str, request: Request
+) -> Iterator[Outcome]:
+    """The same outcomes, while a line for each color version and each failure is added to a record.
+
+    A photograph that is skipped gets none: its line stands from the run that colored it. Raises InputError or
+    OutputError.
+    """
+    record = Record(path)
+    try:
+        for outcome in outcomes:
+            for line in _lines(outcome, colorizer, model, request):
+                record.add(line)
+            yield outcome
+    finally:
+        record.close()
+
+
+def _lines(outcome: Outcome, colorizer: Colorizer, model: str, request: Request) -> Iterator[Line]:
+    """Lines of a record: one for each output, and one for an error."""
+    name = model if model in BUNDLED_MODELS else Path(model).name
+    line = Line(
+        now(), COLORED, str(outcome.task.source), outcome.source_sha256, "", "", name, colorizer.backend.info.digest,
+        {}, outcome.seconds,
+    )  # fmt: skip
+    output = asdict(replace(request.output, credentials=None))
+    del output["credentials"]  # a private key is in no record
+    for new in outcome.written:
+        output["format"] = request.output.format or format_of(new.path)
+        settings = asdict(request.look.variant(new.number)) | output | {"working_size": colorizer.working_size}
+        yield replace(line, output=str(new.path), output_sha256=new.sha256, settings=settings)
+    if outcome.error is not None:
+        settings = asdict(request.look) | output | {"working_size": colorizer.working_size}
+        yield replace(line, outcome=FAILED, settings=settings, error=str(outcome.error))
+
+
+def _advice(error: OSError) -> str:
+    advice = ": name a folder with -o, in which it keeps its own name" if error.errno == errno.ENAMETOOLONG else ""
+    return reason_of(error) + advice
+
+
+def _carry(sidecar: Path, target: Path, keep_date: bool) -> None:
+    """Copy a sidecar. Raises InputError or OutputError."""
+    try:
+        content, modified = sidecar.read_bytes(), os.stat(sidecar).st_mtime_ns
+    except OSError as error:
+        raise InputError(f"cannot read {sidecar}: {reason_of(error)}") from error
+    make_folder(target.parent)
+    write_bytes(target, content, modified if keep_date else None)
 
 
 @cache
 def _colorizer(model: str, working_size: int) -> Colorizer:
     return Colorizer(model, working_size=working_size)
-
-
-def _find(inputs: Sequence[Path], out: Path | None) -> Iterator[tuple[Path, Path]]:
-    """Photographs as (path, path below an output folder); outputs of earlier runs are left out."""
-    for source in inputs:
-        if source.is_dir():
-            below = ((p, p.relative_to(source)) for p in sorted(source.rglob("*")))
-            files = {p: relative for p, relative in below if is_photograph(str(relative)) and p.is_file()}
-            for path, relative in files.items():
-                if not _is_below(path, out, source) and not _is_color_version(path, files.keys()):
-                    yield path, relative
-        elif source.exists():
-            yield source, Path(source.name)
-        else:
-            raise InputError(f"{source} does not exist")
-
-
-def _is_below(path: Path, out: Path | None, source: Path) -> bool:
-    """Whether a file stands in an output folder that is inside the input folder: an earlier run's output."""
-    inside = out is not None and source.resolve() in out.resolve().parents
-    return inside and out is not None and out.resolve() in path.resolve().parents
-
-
-def _is_color_version(path: Path, names: Container[Path]) -> bool:
-    """Whether NAME-color.EXT or NAME-color-2.EXT stands beside its NAME."""
-    match = re.fullmatch(rf"(.+){COLOR_SUFFIX}(-\d+)?", path.stem)
-    return match is not None and any(path.with_name(match[1] + suffix) in names for suffix in READABLE_SUFFIXES)
-
-
-def _with_format(path: Path, format: str | None) -> Path:
-    """The path with a suffix that can be written: the given format's, else its own, else PNG's."""
-    own = format_of(path)
-    wanted = format or own or "png"
-    return path if own == wanted else path.with_suffix(FORMATS[wanted].suffixes[0])
-
-
-def _numbered(path: Path, variants: int) -> tuple[Path, ...]:
-    if variants == 1:
-        return (path,)
-    return tuple(path.with_stem(f"{path.stem}-{number}") for number in range(1, variants + 1))
-
-
-def _check_outputs(tasks: list[Task]) -> None:
-    sources = {task.source.resolve() for task in tasks}
-    taken: dict[Path, Path] = {}
-    for task in tasks:
-        for path in task.outputs:
-            resolved = path.resolve()
-            if resolved in sources:
-                raise InputError(
-                    f"the color version of {task.source} would overwrite the photograph {path}: choose another -o"
-                )
-            if resolved in taken:
-                raise InputError(f"{taken[resolved]} and {task.source} would both be written to {path}")
-            taken[resolved] = task.source

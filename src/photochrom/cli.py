@@ -21,7 +21,8 @@ from photochrom.commands.models import models
 from photochrom.commands.serve import serve
 from photochrom.commands.train import export, train
 from photochrom.commands.video import video
-from photochrom.errors import PhotochromError, reason_of
+from photochrom.errors import PhotochromError, one_line, reason_of
+from photochrom.stopping import stoppable
 
 
 class Commands(click.Group):
@@ -32,11 +33,12 @@ class Commands(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         try:
-            return super().invoke(context)
+            with stoppable():
+                return super().invoke(context)
         except BrokenPipeError:
             raise  # click ends quietly when nobody reads the output any more
         except (PhotochromError, MemoryError, OSError) as error:
-            click.echo(f"photochrom: {message_of(error)}", err=True)
+            click.echo(f"photochrom: {one_line(message_of(error))}", err=True)
             context.exit(2)
 
 
@@ -49,7 +51,8 @@ def message_of(error: Exception) -> str:
 
 EPILOG = """
 Exit status: 0 if all went well, 1 if some of many photographs failed, 2 for a mistake in the call or if nothing could
-be done. `photochrom COMMAND --help` lists the options of a command.
+be done, 130 or 143 if the run was stopped (Ctrl-C, SIGTERM). `photochrom COMMAND --help` lists the options of a
+command.
 """
 
 

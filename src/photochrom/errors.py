@@ -84,6 +84,25 @@ class MissingExtra(PhotochromError):
         super().__init__(f"{what} needs an extra that is not installed: pip install 'photochrom[{extra}]'")
 
 
+# Characters that would break a line, act on a terminal, or can't be encoded: bytes of names that are no UTF-8.
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def one_line(text: str) -> str:
+    """A message in one line that any terminal can show, whatever names it has: a newline becomes \\n, a byte \\xdf."""
+    return UNPRINTABLE.sub(lambda match: escaped(match[0]), text)
+
+
+def escaped(character: str) -> str:
+    """One character in the way of string literals: \\n, \\x1b, or \\xdf for an undecodable byte (surrogateescape)."""
+    number = ord(character)
+    short = {0x0A: r"\n", 0x0D: r"\r", 0x09: r"\t"}.get(number)
+    if short is not None:
+        return short
+    number -= 0xDC00 if 0xDC80 <= number <= 0xDCFF else 0
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
+
+
 def reason_of(error: BaseException) -> str:
     """An exception as the end of a sentence: one line, without a capital or a full stop."""
     text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__

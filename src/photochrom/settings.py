@@ -118,15 +118,28 @@ def written_suffixes() -> list[str]:
     return [f.suffixes[0] for f in FORMATS.values()]
 
 
-NOT_ALBUMS = {"__MACOSX", "@eaDir"}  # folders that systems put beside photographs, with thumbnails and other data
+# Folders that systems and other programs put beside photographs, with thumbnails, deleted pictures and data; in lower
+# case. Hidden ones (.thumbnails, .dtrash, .@__thumb and so on) need no name here.
+FOREIGN_FOLDERS = frozenset(
+    {"__macosx", "lost+found", "_photochrom"}
+    | {"@eadir", "#recycle", "#snapshot", "@tmp", "@synoeastream"}  # Synology
+    | {"@recycle", "@recycly", "@recently-snapshot", "@__thumb"}  # QNAP
+    | {"$recycle.bin", "recycler", "system volume information"}  # Windows
+)
+FOREIGN_SUFFIXES = (".lrdata", "@synoeastream", "@synoresource")  # previews of Lightroom, data of Synology
+
+
+def is_foreign(part: str) -> bool:
+    """Whether a file or folder of this name is hidden, or belongs to a system or another program."""
+    name = part.lower()
+    return name.startswith(".") or name in FOREIGN_FOLDERS or name.endswith(FOREIGN_SUFFIXES)
 
 
 def is_photograph(name: str) -> bool:
     """Whether a file is a photograph, by its path below a folder or inside an archive.
 
-    Albums, archives and training all use this rule: the suffix is readable, and no part of the path is hidden or a
-    system folder (`._x.jpg` and `.thumbnails/` belong to other programs).
+    Albums, archives and training all use this rule: the suffix is readable, and no part of the path is hidden or
+    another program's (`._x.jpg` and `.thumbnails/` are none of ours).
     """
     path = PurePosixPath(name.replace("\\", "/"))
-    own = all(not part.startswith(".") and part not in NOT_ALBUMS for part in path.parts)
-    return own and path.suffix.lower() in READABLE_SUFFIXES
+    return path.suffix.lower() in READABLE_SUFFIXES and not any(map(is_foreign, path.parts))

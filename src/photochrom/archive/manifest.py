@@ -9,25 +9,31 @@ from __future__ import annotations
 import io
 import secrets
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from photochrom.archive.stores import OWN_FOLDER, Entry, Store
-from photochrom.errors import InputError
+from photochrom.archive.stores import OWN_FOLDER, Store
+from photochrom.errors import InputError, one_line
+from photochrom.folders import Entry
+from photochrom.names import from_text, to_text
 
 FOLDER = f"{OWN_FOLDER}/manifest"
 MANY_PARTS = 16
-DONE, FAILED, QUARANTINED = "done", "failed", "quarantined"
+DONE, FAILED, QUARANTINED, FOREIGN = "done", "failed", "quarantined", "foreign"
 
 
 @dataclass(frozen=True)
 class Row:
     """The result for one source.
 
-    state: done; failed, if the file can't be used; quarantined, if it crashed or hung its worker at every try.
-    checksum, output_checksum: SHA-256 of the source and of the output. model, settings: those that colored it.
+    state: done; failed, if the file can't be used; quarantined, if it crashed or hung its worker at every try; foreign,
+    if the destination has a file of the output's name that isn't ours. checksum: SHA-256 of the source.
+    output_checksum: of what was last written as the output, if anything. model, settings: those that colored it.
     """
 
     source: str
@@ -43,6 +49,23 @@ class Row:
     settings: str
     seconds: float
 
+    @property
+    def message(self) -> str:
+        """Why there is no color version, with the source's name; "" if there is one."""
+        name, error = one_line(self.source), one_line(self.error)
+        return error if not error or name in error else f"{name}: {error}"
+
+    def to_columns(self) -> dict[str, Any]:
+        """The row as Parquet and Ray can hold it: names as in `names.to_text`."""
+        names = {"source": to_text(self.source), "output": to_text(self.output)}
+        return asdict(self) | names | {"error": one_line(self.error), "model": one_line(self.model)}
+
+    @classmethod
+    def of_columns(cls, columns: Mapping[str, Any]) -> Row:
+        """The row of `to_columns`."""
+        names = {key: from_text(columns[key]) for key in ("source", "output")}
+        return cls(**{**columns, **names})
+
     def is_settled(self, entry: Entry, model: str, settings: str) -> bool:
         """Whether the source hasn't changed and would be colored in the same way."""
         same_source = (self.size, self.modified) == (entry.size, entry.modified)
@@ -55,22 +78,31 @@ SCHEMA = pa.schema([(field.name, TYPES[str(field.type)]) for field in fields(Row
 
 def read_manifest(store: Store) -> dict[str, Row]:
     """The last row of every source. If there are many parts, they are merged. Raises InputError."""
+    return {row.source: row for row in read_rows(store)}
+
+
+def read_rows(store: Store) -> list[Row]:
+    """The last row of every source and output, in the order of time. Raises InputError."""
     parts = _parts(store)
-    rows: dict[str, Row] = {}
+    rows: dict[tuple[str, str], Row] = {}
     for part in parts:
         try:
             table = pq.read_table(pa.BufferReader(store.read(part)), schema=SCHEMA)
         except FileNotFoundError:
-            return read_manifest(store)  # another run has just merged it with the others
+            return read_rows(store)  # another run has just merged it with the others
         except (OSError, pa.ArrowException) as error:
             raise InputError(f"the manifest's {part} in {store.url} can't be read: remove it to color again") from error
-        rows |= {row["source"]: Row(**row) for row in table.to_pylist()}
+        for columns in table.to_pylist():
+            row = Row.of_columns(columns)
+            rows.pop((row.source, row.output), None)
+            rows[row.source, row.output] = row
     if len(parts) > MANY_PARTS:
         # Its name comes just after the last of them: rows that another run adds meanwhile come later and count.
         _write_part(store, list(rows.values()), f"{parts[-1].removesuffix('.parquet')}~")
         for part in parts:
-            store.delete(part)
-    return rows
+            with suppress(FileNotFoundError):  # another run merges them, too
+                store.delete(part)
+    return list(rows.values())
 
 
 def append_rows(store: Store, rows: list[Row]) -> None:
@@ -87,5 +119,5 @@ def _parts(store: Store) -> list[str]:
 
 def _write_part(store: Store, rows: list[Row], name: str) -> None:
     buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist([asdict(row) for row in rows], SCHEMA), buffer)
+    pq.write_table(pa.Table.from_pylist([row.to_columns() for row in rows], SCHEMA), buffer)
     store.write(f"{name}.parquet", buffer.getvalue())

@@ -6,31 +6,24 @@ a time. It is not affected by a file that crashes or hangs, because only the wor
 
 from __future__ import annotations
 
-import logging
-import os
-import sys
+import secrets
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from photochrom.errors import InputError, MissingExtra, OutputError, reason_of
-from photochrom.settings import is_photograph
+import pyarrow as pa
+import ray
+from ray.data.exceptions import SystemException
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reports to its makers unless it is told not to
-try:
-    import pyarrow as pa
-    import ray
-    from ray.data.exceptions import SystemException
-
-    from photochrom.archive.manifest import DONE, Row, append_rows, read_manifest
-    from photochrom.archive.stores import OWN_FOLDER, Entry, Store, open_store
-    from photochrom.archive.worker import STOPPED, Work, Worker
-except ImportError as error:
-    raise MissingExtra("coloring an archive", "archive") from error
+from photochrom.archive.cluster import check_address, cluster
+from photochrom.archive.manifest import DONE, FOREIGN, Row, append_rows, read_rows
+from photochrom.archive.stores import Folder, Store, open_store
+from photochrom.archive.worker import STOPPED, Job, Work, Worker
+from photochrom.errors import InputError, OutputError, reason_of
+from photochrom.folders import Entry
 
 BATCH = 16  # photographs that a worker has at a time
 LARGEST_BLOCK, BLOCKS_A_WORKER = 256, 16  # a block is assigned, and repeated after a crash, as a whole
@@ -43,7 +36,10 @@ class Summary:
     """What a run did.
 
     total: sources. settled: sources that need nothing. states: number of sources by the state of their row. errors:
-    a line for each source that failed. seconds: since the run began.
+    a line for each source that failed. seconds: since the run began. before: a line for each settled source that failed
+    in an earlier run. unreadable: a line for each folder that can't be listed, and for each source without a name for
+    its output. left_out: how many files are no photographs, by kind. sidecars: names of the source's XMP files.
+    row: the newest one.
     """
 
     total: int = 0
@@ -51,6 +47,16 @@ class Summary:
     states: Counter[str] = field(default_factory=Counter)
     errors: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    before: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    sidecars: set[str] = field(default_factory=set)
+    row: Row | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every source has its color version."""
+        return not (set(self.states) - {DONE} or self.before or self.unreadable)
 
 
 def run_archive(work: Work, *, workers: int | None, address: str | None, retry: bool) -> Iterator[Summary]:
@@ -61,71 +67,77 @@ def run_archive(work: Work, *, workers: int | None, address: str | None, retry: 
     """
     source, destination = open_store(work.source), open_store(work.destination)
     _check_apart(source, destination)
+    if address is not None:
+        check_address(address)
     missing, summary = plan(work, source, destination, retry)
     yield summary
     if missing:
-        with cluster(address, workers):
-            yield from _color(work.anywhere(), destination, missing, summary, workers)
+        work = replace(work.anywhere(), run=f"{time.time_ns():x}-{secrets.token_hex(4)}")
+        with ExitStack() as place:
+            place.enter_context(_place_for(destination, work.run))
+            with cluster(address, workers), place.pop_all():  # no unfinished file is left while Ray takes its time
+                yield from _color(work, destination, missing, summary, workers)
 
 
-def plan(work: Work, source: Store, destination: Store, retry: bool) -> tuple[list[Entry], Summary]:
+def plan(work: Work, source: Store, destination: Store, retry: bool) -> tuple[list[Job], Summary]:
     """The sources that must be colored, because they are new or have changed. Raises InputError."""
-    entries = [entry for entry in source.entries() if is_photograph(entry.name)]
-    if not entries:
-        raise InputError(f"no photographs in {work.source}")
-    _check_outputs(work, entries)
-    manifest = read_manifest(destination)
-    outputs = {entry.name for entry in destination.entries()} if manifest else set()
+    listing = source.listing()
+    if not listing.photographs:
+        raise listing.unreadable[0] if listing.unreadable else InputError(f"no photographs in {work.source}")
+    rows = read_rows(destination)
+    manifest = {row.source: row for row in rows}
+    known = {row.output: row.output_checksum for row in rows if row.output_checksum}
+    outputs = {entry.name for entry in destination.entries()} if rows else set()
 
-    def is_settled(entry: Entry) -> bool:
-        row = manifest.get(entry.name)
-        if row is None or not row.is_settled(entry, work.model_digest, work.settings):
+    def is_settled(job: Job) -> bool:
+        row = manifest.get(job.entry.name)
+        if row is None or row.output != job.output:
             return False
-        return row.output in outputs if row.state == DONE else not retry
+        if not row.is_settled(job.entry, work.model_digest, work.settings):
+            return False
+        if row.state == DONE:
+            return row.output in outputs
+        return not retry and (row.state != FOREIGN or (row.output in outputs and not work.overwrite))
 
-    missing = [entry for entry in entries if not is_settled(entry)]
-    return missing, Summary(total=len(entries), settled=len(entries) - len(missing))
+    jobs, refused = _jobs(work, listing.photographs, known)
+    missing = [job for job in jobs if not is_settled(job)]
+    settled = {job.entry.name for job in jobs} - {job.entry.name for job in missing}
+    return missing, Summary(
+        total=len(listing.photographs),
+        settled=len(settled),
+        before=[manifest[name].message for name in sorted(settled) if manifest[name].state != DONE],
+        unreadable=[str(error) for error in listing.unreadable] + refused,
+        left_out=listing.left_out,
+        sidecars=listing.sidecars,
+    )
+
+
+def _jobs(work: Work, entries: list[Entry], known: dict[str, str]) -> tuple[list[Job], list[str]]:
+    """A job for each source; for those whose output another source has already, a line that says so."""
+    taken: dict[str, str] = {}
+    refused = []
+    jobs = []
+    for entry, output in zip(entries, work.output_names([entry.name for entry in entries]), strict=True):
+        if output in taken:
+            refused.append(f"{taken[output]} and {entry.name} would both be written to {output}: rename one of them")
+        else:
+            taken[output] = entry.name
+            jobs.append(Job(entry, output, known.get(output, "")))
+    return jobs, refused
 
 
 @contextmanager
-def cluster(address: str | None, workers: int | None) -> Iterator[None]:
-    """Join the Ray cluster at an address, or run one here while this lasts. Raises InputError."""
-    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
-    with hushed():
+def _place_for(destination: Store, run: str) -> Iterator[None]:
+    with ExitStack() as stack:
         try:
-            if address is None:
-                ray.init("local", num_cpus=workers or os.cpu_count(), include_dashboard=False, **quiet)
-            else:
-                ray.init(address, **quiet)
-        except (OSError, ValueError, RuntimeError) as error:
-            where = f"no Ray cluster answers at {address}" if address else "Ray can't be started on this machine"
-            raise InputError(f"{where}: {reason_of(error)}") from error
-    try:
-        ray.data.DataContext.get_current().enable_progress_bars = False
-        for name in ("ray.data", "ray.data._internal"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)
+            stack.enter_context(destination.open_for(run))
+        except OSError as error:
+            raise OutputError(f"cannot write to {destination.url}: {reason_of(error)}") from error
         yield
-    finally:
-        ray.shutdown()
-
-
-@contextmanager
-def hushed() -> Iterator[None]:
-    """Discard what Ray's native code prints to standard error; Ray's log files have it too."""
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _color(
-    work: Work, destination: Store, missing: list[Entry], summary: Summary, workers: int | None
+    work: Work, destination: Store, missing: list[Job], summary: Summary, workers: int | None
 ) -> Iterator[Summary]:
     began = flushed = time.monotonic()
     rows: list[Row] = []
@@ -137,8 +149,9 @@ def _color(
                 break
             rows.append(row)
             summary.states[row.state] += 1
+            summary.row = row
             if row.error:
-                summary.errors.append(row.error if row.source in row.error else f"{row.source}: {row.error}")
+                summary.errors.append(row.message)
             if time.monotonic() - flushed > FLUSH_SECONDS:
                 _append(destination, rows)
                 rows, flushed = [], time.monotonic()
@@ -159,19 +172,10 @@ def _append(destination: Store, rows: list[Row]) -> None:
         raise OutputError(f"cannot write the manifest to {destination.url}: {reason_of(error)}{GO_ON}") from error
 
 
-def _rows(work: Work, missing: list[Entry], workers: int) -> Iterable[Row]:
+def _rows(work: Work, missing: list[Job], workers: int) -> Iterable[Row]:
     size = min(LARGEST_BLOCK, max(BATCH, len(missing) // (BLOCKS_A_WORKER * workers)))
     blocks = [missing[first : first + size] for first in range(0, len(missing), size)]
-    tables = [
-        pa.table(
-            {
-                "source": [entry.name for entry in block],
-                "size": [entry.size for entry in block],
-                "modified": [entry.modified for entry in block],
-            }
-        )
-        for block in blocks
-    ]
+    tables = [pa.Table.from_pylist([job.to_columns() for job in block]) for block in blocks]
     colored = ray.data.from_arrow(tables).map_batches(
         Worker,
         fn_constructor_args=(work,),
@@ -179,22 +183,13 @@ def _rows(work: Work, missing: list[Entry], workers: int) -> Iterable[Row]:
         compute=ray.data.ActorPoolStrategy(size=min(workers, len(tables))),
         num_cpus=1,
     )
-    return (Row(**row) for row in colored.iter_rows())
+    return (Row.of_columns(row) for row in colored.iter_rows())
 
 
 def _check_apart(source: Store, destination: Store) -> None:
-    if source.is_local and not Path(source.root).is_dir():
+    if not isinstance(source, Folder):
+        return
+    if not Path(source.root).is_dir():
         raise InputError(f"{source.url} is not a folder")
-    if source.is_local and destination.is_local and Path(destination.root).is_relative_to(source.root):
+    if isinstance(destination, Folder) and Path(destination.root).is_relative_to(source.root):
         raise InputError(f"{destination.url} is {source.url} or inside it: choose another destination")
-
-
-def _check_outputs(work: Work, entries: list[Entry]) -> None:
-    taken: dict[str, str] = {}
-    for entry in entries:
-        output = work.output_name(entry.name)
-        if output in taken:
-            raise InputError(f"{taken[output]} and {entry.name} would both be written to {output}")
-        if output.startswith(f"{OWN_FOLDER}/"):
-            raise InputError(f"{entry.name} would be written among the manifest's files: rename its folder")
-        taken[output] = entry.name

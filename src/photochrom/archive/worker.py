@@ -12,21 +12,24 @@ import json
 import multiprocessing
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pebble
 
-from photochrom.archive.manifest import DONE, FAILED, QUARANTINED, Row
+from photochrom.archive.manifest import DONE, FAILED, FOREIGN, QUARANTINED, Row
 from photochrom.archive.stores import open_store
 from photochrom.coloring import Request, color
-from photochrom.errors import PhotochromError, reason_of
+from photochrom.errors import PhotochromError, one_line, reason_of
+from photochrom.folders import Entry
 from photochrom.inference.colorizer import Colorizer
 from photochrom.inference.weights import BUNDLED_MODELS, load_model
-from photochrom.settings import FORMATS, MAX_PIXELS, TRIES, TRY_SECONDS, format_of
+from photochrom.names import color_name, contested, from_text, long_color_name, to_text
+from photochrom.settings import MAX_PIXELS, TRIES, TRY_SECONDS, format_of
 
 STOPPED = "stopped"  # the destination can't be written: the run ends, and this row doesn't enter the manifest
 IN_FLIGHT = 3  # files that an actor handles at a time: one read, one colored, one written
@@ -38,7 +41,8 @@ class Work:
     """Everything a worker needs to know.
 
     model_digest: the model's name and digest, as in the manifest. tries: how often a file may crash or hang the child.
-    seconds: how long each try may take.
+    seconds: how long each try may take. overwrite: whether files in the destination that aren't ours are replaced.
+    keep_date: whether outputs get the date of their sources. run: a name for this run's unfinished files.
     """
 
     source: str
@@ -49,14 +53,19 @@ class Work:
     working_size: int
     tries: int = TRIES
     seconds: float = TRY_SECONDS
+    model_sha256: str = ""
+    overwrite: bool = False
+    keep_date: bool = False
+    run: str = ""
 
     @classmethod
     def of_model(
         cls, model: str, working_size: int, source: str, destination: str, request: Request, tries: int, seconds: float
     ) -> Work:
         """Work with a model. It is loaded once, so that a wrong one is noticed at once. Raises WeightsError."""
-        digest = f"{PurePosixPath(model).name}-{load_model(model, threads=1).info.digest[:16]}"
-        return cls(source, destination, request, model, digest, working_size, tries, seconds)
+        sha256 = load_model(model, threads=1).info.digest
+        digest = f"{PurePosixPath(model).name}-{sha256[:16]}"
+        return cls(source, destination, request, model, digest, working_size, tries, seconds, sha256)
 
     def anywhere(self) -> Work:
         """The same work with absolute paths, because workers of a cluster run in folders of their own."""
@@ -84,14 +93,43 @@ class Work:
         return json.dumps(settings)
 
     def output_name(self, source: str) -> str:
-        """The name of a source's color version."""
-        path = PurePosixPath(source)
-        own, format = format_of(path), self.format_of_output(source)
-        return source if own == format else str(path.with_suffix(FORMATS[format].suffixes[0]))
+        """The usual name of a source's color version."""
+        return str(color_name(PurePosixPath(source), self.request.output.format))
+
+    def output_names(self, sources: Sequence[str]) -> list[str]:
+        """The names of all color versions: where several would share one, see `names.long_color_name`."""
+        usual = [self.output_name(source) for source in sources]
+        shared = contested(map(PurePosixPath, usual))
+        return [
+            str(long_color_name(PurePosixPath(source), self.request.output.format))
+            if PurePosixPath(name) in shared and name != source
+            else name
+            for source, name in zip(sources, usual, strict=True)
+        ]
 
     def format_of_output(self, source: str) -> str:
         """The format asked for, else that of the source's suffix if it can be written, else PNG."""
         return self.request.output.format or format_of(PurePosixPath(source)) or "png"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One source for a worker: it, the name of its output, and the checksum of what we last wrote there, or ""."""
+
+    entry: Entry
+    output: str
+    known: str = ""
+
+    def to_columns(self) -> dict[str, Any]:
+        """The job as a row of Ray's tables."""
+        entry = self.entry
+        names = {"source": to_text(entry.name), "output": to_text(self.output)}
+        return names | {"size": entry.size, "modified": entry.modified, "known": self.known}
+
+    @classmethod
+    def of_columns(cls, source: str, size: int, modified: int, output: str, known: str) -> Job:
+        """The job of `to_columns`."""
+        return cls(Entry(from_text(str(source)), int(size), int(modified)), from_text(str(output)), str(known))
 
 
 class Worker:
@@ -99,7 +137,7 @@ class Worker:
 
     def __init__(self, work: Work):
         self.work = work
-        self.source, self.destination = open_store(work.source), open_store(work.destination)
+        self.source, self.destination = open_store(work.source), open_store(work.destination, work.run)
         self.threads = ThreadPoolExecutor(IN_FLIGHT)
         self._child: pebble.ProcessPool | None = None
         self._lock = threading.Lock()
@@ -118,20 +156,22 @@ class Worker:
             return self._child
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
-        names, sizes, times = batch["source"], batch["size"], batch["modified"]
-        rows = list(self.threads.map(self.color, map(str, names), map(int, sizes), map(int, times)))
-        return {key: [asdict(row)[key] for row in rows] for key in asdict(rows[0])}
+        columns = (batch[key] for key in ("source", "size", "modified", "output", "known"))
+        jobs = map(Job.of_columns, *columns)
+        rows = [row.to_columns() for row in self.threads.map(self.color, jobs)]
+        return {key: [row[key] for row in rows] for key in rows[0]}
 
-    def color(self, name: str, size: int, modified: int) -> Row:
+    def color(self, job: Job) -> Row:
         """Color one source. If that fails, the row has the error; nothing is raised."""
         began = time.perf_counter()
+        name = job.entry.name
         row = Row(
-            name, size, modified, "", self.work.output_name(name), "", FAILED, 0, "", self.work.model_digest,
+            name, job.entry.size, job.entry.modified, "", job.output, job.known, FAILED, 0, "", self.work.model_digest,
             self.work.settings, 0.0,
         )  # fmt: skip
         try:
             data = self.source.read(name)
-        except OSError as error:
+        except Exception as error:  # object stores have errors of their own
             return replace(row, error=f"cannot read {name}: {reason_of(error)}")
         row = replace(row, checksum=hashlib.sha256(data).hexdigest())
         output = replace(self.work.request.output, format=self.work.format_of_output(name))
@@ -139,8 +179,11 @@ class Worker:
         for tries in range(1, self.work.tries + 1):
             row = replace(row, tries=tries)
             try:
-                colored = self.child.schedule(color_in_child, (data, name, request), timeout=self.work.seconds).result()
-                self.destination.write(row.output, colored)
+                arguments = (data, one_line(name), request)
+                colored = self.child.schedule(color_in_child, arguments, timeout=self.work.seconds).result()
+                if not self._write(job, colored):
+                    there = f"{job.output} is there already and is not what photochrom wrote"
+                    return replace(row, state=FOREIGN, error=f"{there}: move it away, or replace it with --overwrite")
             except PhotochromError as error:
                 return replace(row, error=str(error))
             except TimeoutError:
@@ -156,6 +199,24 @@ class Worker:
                 digest, seconds = hashlib.sha256(colored).hexdigest(), time.perf_counter() - began
                 return replace(row, state=DONE, output_checksum=digest, error="", seconds=seconds)
         return row
+
+    def _write(self, job: Job, colored: bytes) -> bool:
+        """Write an output, unless that would replace a file that isn't ours: then False. Raises OSError."""
+        if not self.work.overwrite:
+            try:
+                there = self.destination.read(job.output)
+            except FileNotFoundError:
+                pass
+            except PermissionError:
+                return False
+            else:
+                if there == colored:
+                    return True  # a run that was killed had no time to note it
+                if hashlib.sha256(there).hexdigest() != job.known:
+                    return False
+        modified = job.entry.modified or None
+        self.destination.write(job.output, colored, modified if self.work.keep_date else None)
+        return True
 
 
 # In the child process

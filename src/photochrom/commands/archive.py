@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from photochrom.commands.options import (
+    ANY_PATH,
     FiniteRange,
     NamedPath,
+    keeping_options,
     look_options,
     max_pixels_option,
     model_option,
@@ -16,7 +21,12 @@ from photochrom.commands.options import (
     output_options,
     working_size_option,
 )
+from photochrom.errors import InputError, one_line
+from photochrom.folders import describe
 from photochrom.settings import TRIES, TRY_SECONDS
+
+if TYPE_CHECKING:
+    from photochrom.archive.run import Summary
 
 ERRORS_SHOWN = 20
 
@@ -43,6 +53,18 @@ ERRORS_SHOWN = 20
     help="Time limit per attempt, in seconds.",
 )
 @click.option("--retry", is_flag=True, help="Try again the files that failed or were quarantined.")
+@click.option(
+    "--overwrite", is_flag=True, help="Replace files in DST that photochrom didn't write. By default they stay."
+)
+@keeping_options
+@click.option("--csv", "csv_path", type=ANY_PATH, metavar="FILE", help="Write the manifest to a CSV file at the end.")
+@click.option(
+    "--checksums",
+    "checksums_path",
+    type=ANY_PATH,
+    metavar="FILE",
+    help="Write the SHA-256 of all outputs at the end, for `sha256sum -c` in DST.",
+)
 @max_pixels_option()
 @model_option
 @working_size_option
@@ -60,6 +82,12 @@ def archive(
     tries: int,
     timeout: float,
     retry: bool,
+    overwrite: bool,
+    sidecars: bool,
+    keep_date: bool,
+    record_path: Path | None,
+    csv_path: Path | None,
+    checksums_path: Path | None,
     max_pixels: float,
     model: str,
     working_size: int,
@@ -68,20 +96,29 @@ def archive(
 
     SRC and DST are folders or URLs of object stores (s3://, gs:// and whatever else fsspec knows). Run the command
     again to go on after a stop, or to color photographs that are new or have changed. Parquet files below
-    DST/_photochrom/manifest say what happened to every file. Needs the extra "archive".
+    DST/_photochrom/manifest say what happened to every file. Hidden files and what other programs put beside
+    photographs are left out; the command says how many files of which kinds it left out. Needs the extra "archive".
 
     \b
       photochrom archive scans/ color/
+      photochrom archive scans/ color/ --csv manifest.csv --checksums SHA256SUMS
       photochrom archive s3://museum/scans s3://museum/color --address auto
     """
+    from photochrom.archive.finishing import finish, recorded
     from photochrom.archive.run import run_archive
+    from photochrom.archive.stores import is_folder
     from photochrom.archive.worker import Work
     from photochrom.coloring import Look, Request
 
-    request = Request(Look(strength, seed), output_of(format_name, quality, no_mark, label), round(max_pixels * 1e6))
+    output = output_of(format_name, quality, no_mark, label)
+    request = Request(Look(strength, seed), output, round(max_pixels * 1e6))
+    if keep_date and not is_folder(destination):
+        raise InputError("--keep-date needs a folder as destination: object stores can't keep a file's date")
     work = Work.of_model(model, working_size, source, destination, request, tries, timeout)
+    work = replace(work, overwrite=overwrite, keep_date=keep_date)
     shown = sys.stderr.isatty()
-    for summary in run_archive(work, workers=workers, address=address, retry=retry):
+    summaries = run_archive(work, workers=workers, address=address, retry=retry)
+    for summary in recorded(summaries, record_path, work) if record_path else summaries:
         done = sum(summary.states.values())
         if shown and done:
             rate = done / max(summary.seconds, 1e-9)
@@ -90,9 +127,24 @@ def archive(
             click.echo(line, err=True, nl=False)
     if shown:
         click.echo(err=True)
-    for line in summary.errors[:ERRORS_SHOWN]:
-        click.echo(f"photochrom: {line}", err=True)
-    states = ", ".join(f"{count} {state}" for state, count in sorted(summary.states.items())) or "nothing to do"
-    click.echo(f"{summary.total} photographs: {summary.settled} settled before, {states}", err=True)
-    if set(summary.states) - {"done"}:
+    if sidecars or csv_path or checksums_path:
+        summary.unreadable += finish(work, summary, sidecars=sidecars, csv=csv_path, checksums=checksums_path)
+    _report(summary)
+    if not summary.is_whole:
         sys.exit(1)
+
+
+def _report(summary: Summary) -> None:
+    """Name what failed, now and before, and count the rest."""
+    before = [f"{line} (in an earlier run; --retry tries it again)" for line in summary.before]
+    for lines in (summary.unreadable, summary.errors, before):
+        for line in lines[:ERRORS_SHOWN]:
+            click.echo(f"photochrom: {one_line(line)}", err=True)
+        if len(lines) > ERRORS_SHOWN:
+            more = f"{len(lines) - ERRORS_SHOWN:,} more, see the manifest (--csv FILE writes it)"
+            click.echo(f"photochrom: {more}", err=True)
+    if left_out := describe(summary.left_out):
+        click.echo(f"photochrom: left out {left_out}", err=True)
+    states = ", ".join(f"{count} {state}" for state, count in sorted(summary.states.items())) or "nothing to do"
+    failed = f" ({len(before)} of them without a color version)" if before else ""
+    click.echo(f"{summary.total} photographs: {summary.settled} settled before{failed}, {states}", err=True)

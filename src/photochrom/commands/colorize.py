@@ -15,6 +15,7 @@ from click.core import ParameterSource
 
 from photochrom.commands.options import (
     ANY_PATH,
+    keeping_options,
     look_options,
     max_pixels_option,
     model_option,
@@ -23,7 +24,8 @@ from photochrom.commands.options import (
     whole,
     working_size_option,
 )
-from photochrom.errors import InputError
+from photochrom.errors import InputError, one_line
+from photochrom.folders import describe
 from photochrom.settings import JOBS, VARIANTS
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from photochrom.coloring import Request
     from photochrom.inference.colorizer import Colorizer
     from photochrom.photo.metadata.mark import Mark
+    from photochrom.planning import Plan
 
 
 @click.command()
@@ -71,6 +74,7 @@ if TYPE_CHECKING:
 )
 @click.option("--key", type=ANY_PATH, metavar="FILE", help="Private key of --certificate, a PEM file.")
 @click.option("--overwrite", is_flag=True, help="Make existing outputs again. By default they are skipped.")
+@keeping_options
 @click.option(
     "--jobs",
     type=whole(JOBS),
@@ -97,6 +101,9 @@ def colorize(
     certificate: Path | None,
     key: Path | None,
     overwrite: bool,
+    sidecars: bool,
+    keep_date: bool,
+    record_path: Path | None,
     jobs: int,
     max_pixels: float,
     model: str,
@@ -106,22 +113,25 @@ def colorize(
 
     INPUT is a photograph, a folder (with all folders below it), or - to read standard input and write standard
     output. The output has the input's size, format, bit depth and metadata. Outputs that exist are skipped, so that
-    a stopped run goes on where it was.
+    a stopped run goes on where it was. In folders, hidden files and what other programs put beside photographs are
+    left out; the command says how many files of which kinds it left out.
 
     \b
       photochrom colorize old.jpg
       photochrom colorize album/ -o color/ --jobs 2
+      photochrom colorize album/ -o color/ --sidecars --keep-date --record color/run.csv
       photochrom colorize old.jpg --variants 4
       photochrom colorize old.jpg --hint 120,80,#2244aa
       photochrom colorize scan.tif --as old-color.jpg
       photochrom colorize - < old.jpg > new.jpg
     """
-    from photochrom.album import plan, run
+    from photochrom.album import recorded, run
     from photochrom.coloring import Look, Request, look_of
     from photochrom.inference.colorizer import Colorizer
     from photochrom.photo.credentials import read_credentials
     from photochrom.photo.hints import parse_hint, read_hints
     from photochrom.photo.marked import read_marked
+    from photochrom.planning import plan
 
     hints = tuple(parse_hint(text) for text in hint_texts)
     look = Look(strength, seed, hints, read_hints(hints_path) if hints_path else None)
@@ -137,29 +147,34 @@ def colorize(
         raise InputError("signing needs both --certificate and --key")
     request = Request(look, output, round(max_pixels * 1e6))
     if inputs == (Path("-"),):
-        if out is not None or variants > 1:
-            raise InputError("standard input goes to standard output: --out and --variants don't apply")
+        if out is not None or variants > 1 or sidecars or keep_date or record_path:
+            raise InputError(
+                "standard input goes to standard output: --out, --variants, --sidecars, --keep-date and --record "
+                "don't apply"
+            )
         if sys.stdin is None or sys.stdout is None:
             raise InputError("standard input or standard output is closed")
         colorizer = Colorizer(model, working_size=working_size)
         _check_model(colorizer, mark, example)
         _colorize_stream(colorizer, request)
         return
-    tasks = plan(inputs, out, format=format_name, variants=variants)
+    planned = plan(inputs, out, format=format_name, variants=variants, sidecars=sidecars)
+    tasks = planned.tasks
     threads = max(1, (os.cpu_count() or 1) // jobs)  # with more, they would wait for each other
     colorizer = Colorizer(model, working_size=working_size, threads=threads)
     _check_model(colorizer, mark, example)
-    outcomes = run(tasks, colorizer, request, overwrite=overwrite, jobs=jobs)
+    outcomes = run(tasks, colorizer, request, overwrite=overwrite, jobs=jobs, keep_date=keep_date)
+    if record_path is not None:
+        outcomes = recorded(outcomes, record_path, colorizer, model, request)
     is_terminal = sys.stderr.isatty()
     with click.progressbar(
         outcomes, length=len(tasks), label="Coloring", show_pos=True, file=sys.stderr, hidden=not is_terminal
     ) as progress:
         finished = list(progress)
-    _report(finished, is_terminal)
+    _report(planned, finished, is_terminal)
     _report_left_out([outcome.left_out for outcome in finished])
-    failed = sum(outcome.error is not None for outcome in finished)
-    if failed:
-        sys.exit(2 if len(tasks) == 1 else 1)
+    if planned.failures or any(outcome.error for outcome in finished):
+        sys.exit(2 if len(tasks) + len(planned.failures) == 1 else 1)
 
 
 def _given(**values: Any) -> dict[str, Any]:
@@ -193,15 +208,21 @@ def _colorize_stream(colorizer: Colorizer, request: Request) -> None:
     sys.stdout.buffer.flush()  # a full disk is noticed here, and not when Python ends
 
 
-def _report(outcomes: list[Outcome], is_terminal: bool) -> None:
-    """Name the photographs that failed. Print a summary on a terminal, or if anything failed."""
-    failed = [outcome for outcome in outcomes if outcome.error is not None]
+def _report(plan: Plan, outcomes: list[Outcome], is_terminal: bool) -> None:
+    """Name what failed and count what was left out. Print a summary on a terminal, or if anything failed."""
+    left_out = describe(plan.left_out)
+    errors = [*plan.failures, *(outcome.error for outcome in outcomes if outcome.error)]
     skipped = sum(outcome.skipped for outcome in outcomes)
-    for outcome in failed:
-        click.echo(f"photochrom: {outcome.error}", err=True)
-    if is_terminal or (failed and len(outcomes) > 1):
-        colored = len(outcomes) - skipped - len(failed)
-        click.echo(f"{colored} colored, {skipped} skipped because their outputs exist, {len(failed)} failed", err=True)
+    untried = len(plan.tasks) - len(outcomes)
+    for error in errors:
+        click.echo(f"photochrom: {one_line(str(error))}", err=True)
+    if left_out:
+        click.echo(f"photochrom: left out {left_out}", err=True)
+    if untried:
+        click.echo(f"photochrom: {untried} were not tried: run the same command again when there is room", err=True)
+    if is_terminal or (errors and len(outcomes) + len(plan.failures) > 1):
+        colored = sum(not outcome.skipped and not outcome.error for outcome in outcomes)
+        click.echo(f"{colored} colored, {skipped} skipped because their outputs exist, {len(errors)} failed", err=True)
     elif skipped:
         click.echo(
             f"photochrom: {skipped} skipped because their outputs exist (--overwrite makes them again)", err=True

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from photochrom.commands.options import ANY_PATH, EXISTING, working_size_option
+from photochrom.commands.options import ANY_PATH, EXISTING, report_collections, working_size_option
 from photochrom.errors import InputError
 from photochrom.settings import PROTOCOL_NAMES
 
@@ -87,6 +88,7 @@ def evaluate(
     from photochrom.evaluation.protocols import PROTOCOLS
     from photochrom.evaluation.report import format_table, write_report
 
+    status = report_collections(photographs)
     evaluation = measure(
         list(photographs),
         list(models) or ([] if outputs else ["default"]),
@@ -104,6 +106,8 @@ def evaluate(
     if out is not None:
         write_report(evaluation, out)
         click.echo(f"The report is {out / 'report.html'}")
+    if status:
+        sys.exit(status)
 
 
 def _parse_outputs(texts: Sequence[str]) -> dict[str, Path]:

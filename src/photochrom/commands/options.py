@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
+from photochrom.errors import one_line
+from photochrom.folders import describe
 from photochrom.settings import (
     DEFAULT_MODEL,
     FORMATS,
@@ -33,6 +35,10 @@ class NamedPath(click.Path):
             self.fail("the name is empty", parameter, context)
         return super().convert(value, parameter, context)
 
+    def fail(self, message: str, param: click.Parameter | None = None, ctx: click.Context | None = None) -> NoReturn:
+        """A name's line breaks don't break the message."""
+        super().fail(one_line(message), param, ctx)
+
 
 class FiniteRange(click.FloatRange):
     """A number of a range; NaN and infinity are none."""
@@ -45,7 +51,7 @@ class FiniteRange(click.FloatRange):
 
 
 EXISTING = NamedPath(exists=True, path_type=Path)
-ANY_PATH = NamedPath(path_type=Path)
+ANY_PATH = NamedPath(path_type=Path, readable=False)  # what can't be read is said for each file
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -97,6 +103,37 @@ def output_of(format_name: str | None, quality: int, no_mark: bool, label: str |
     from photochrom.photo.label import check_label
 
     return Output(format_name, quality, not no_mark, "" if label is None else check_label(label))
+
+
+def keeping_options(command: Command) -> Command:
+    """--sidecars, --keep-date and --record (as record_path)."""
+    record = click.option(
+        "--record",
+        "record_path",
+        type=ANY_PATH,
+        metavar="FILE",
+        help="Add a line per photograph to FILE.jsonl or FILE.csv: hashes, model, settings, outcome and time.",
+    )
+    keep_date = click.option("--keep-date", is_flag=True, help="Give each output the date of its source file.")
+    sidecars = click.option(
+        "--sidecars", is_flag=True, help="Copy NAME.xmp and NAME.EXT.xmp along, under the names of the outputs."
+    )
+    return sidecars(keep_date(record(command)))
+
+
+def report_collections(sources: Iterable[Path]) -> int:
+    """Say what of folders and ZIP archives is left out. Returns the exit status of a command that takes the rest.
+
+    Raises InputError for a source without a photograph.
+    """
+    from photochrom.photo.collections import look_through
+
+    found = look_through(sources)
+    for problem in found.problems:
+        click.echo(f"photochrom: {one_line(problem)}", err=True)
+    if left_out := describe(found.left_out):
+        click.echo(f"photochrom: left out {left_out}", err=True)
+    return 1 if found.problems else 0
 
 
 def max_pixels_option(default: int = MAX_PIXELS) -> Callable[[Command], Command]:

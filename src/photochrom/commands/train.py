@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from photochrom.commands.options import ANY_PATH, EXISTING, FiniteRange
+from photochrom.commands.options import ANY_PATH, EXISTING, FiniteRange, report_collections
 from photochrom.errors import InputError
 
 
@@ -85,6 +86,7 @@ def train(
         config = replace(config, minutes=minutes)
     if batch_size is not None:
         config = with_batch_size(config, batch_size)
+    status = report_collections(photographs)
     run_training(
         list(photographs),
         out,
@@ -97,6 +99,8 @@ def train(
         nodes=nodes,
         precision=precision,
     )
+    if status:
+        sys.exit(status)
 
 
 @click.command(short_help="Write a training run's generator to an ONNX file.")

@@ -46,3 +46,12 @@ def thumbnail(picture: PixelArray) -> PixelArray:
     """A small version of a preview, which leaves out rows and columns."""
     step = max(1, -(-max(picture.shape[:2]) // THUMBNAIL_SIDE))
     return picture[::step, ::step]
+
+
+def swatch(color: str, folder: Path) -> str:
+    """A tile of one color, as a file."""
+    path = folder / f"swatch-{color[1:]}.jpg"
+    if not path.exists():
+        tile = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)], np.uint8)
+        write_preview(np.broadcast_to(tile, (48, 48, 3)), path)
+    return str(path)

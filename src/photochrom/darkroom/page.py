@@ -16,7 +16,7 @@ import gradio as gr
 
 from photochrom.coloring import Output, Request
 from photochrom.darkroom.album import color_album
-from photochrom.darkroom.drawing import thumbnail, with_marks, write_preview
+from photochrom.darkroom.drawing import swatch, thumbnail, with_marks, write_preview
 from photochrom.darkroom.session import SEEDS, Session, open_session
 from photochrom.darkroom.store import SessionStore
 from photochrom.errors import InputError, PhotochromError
@@ -380,17 +380,6 @@ def as_hex(color: str) -> str:
         channels = color[color.index("(") + 1 :].rstrip(")").split(",")[:3]
         return "#" + "".join(f"{round(float(channel)):02x}" for channel in channels)
     return color
-
-
-def swatch(color: str, folder: Path) -> str:
-    """A tile of one color, as a file."""
-    import numpy as np
-
-    path = folder / f"swatch-{color[1:]}.jpg"
-    if not path.exists():
-        tile = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)], np.uint8)
-        write_preview(np.broadcast_to(tile, (48, 48, 3)), path)
-    return str(path)
 
 
 def hints_name(session: Session) -> str:

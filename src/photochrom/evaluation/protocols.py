@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from photochrom.disk import make_folder
 from photochrom.errors import InputError
-from photochrom.photo.collections import decode_squares, find_photographs
+from photochrom.photo.collections import decode_squares, find_photographs, name_unreadable
 from photochrom.photo.color import FloatArray, join, luminance_of, rgb_to_lab
 from photochrom.photo.photograph import Photograph
 
@@ -54,17 +54,20 @@ class Truths:
 def read_truths(sources: list[Path], protocol: Protocol, limit: int | None = None) -> Truths:
     """Read the photographs of folders and ZIP archives. limit: read only this many, evenly spread.
 
-    Damaged photographs are left out. Raises InputError if none can be read.
+    Photographs that can't be read are left out and named. Raises InputError if none can be read.
     """
     members = find_photographs(sources)[: protocol.first]
     if limit is not None and limit < len(members):
         members = [members[i] for i in np.linspace(0, len(members) - 1, limit).astype(int)]
     names: list[str] = []
-    pictures = []
+    pictures, unreadable = [], []
     for member, rgb8 in zip(members, decode_squares(members, protocol.side, crop=protocol.crop), strict=True):
         if rgb8 is not None:
             names.append(_flat_name(Path(member.name), names))
             pictures.append(rgb8)
+        else:
+            unreadable.append(member)
+    name_unreadable(unreadable)
     if not pictures:
         raise InputError("none of the photographs can be read")
     return Truths(names, np.stack(pictures))

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
-from photochrom.errors import InputError, reason_of
+from photochrom.errors import InputError, one_line, reason_of
+from photochrom.folders import Entry, Listing, describe, list_folder
 from photochrom.photo.thumbnails import reduce
 from photochrom.settings import is_photograph
 
@@ -21,6 +24,7 @@ DECODE_THREADS = os.cpu_count() or 1
 ENCRYPTED = 0x1  # the bit of a ZIP member's flags
 UNPACKED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 CHUNK = 256  # photographs decoded at a time
+NAMED = 20  # photographs in messages
 
 
 @dataclass(frozen=True)
@@ -31,40 +35,84 @@ class Member:
     name: str
 
 
-def find_photographs(sources: list[Path]) -> list[Member]:
+@dataclass
+class Found:
+    """What collections hold. members: their photographs. left_out: how many files are none, by kind. problems: a line
+    for each folder that can't be listed and for each photograph that can't be unpacked."""
+
+    members: list[Member] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+
+
+def find_photographs(sources: Iterable[Path]) -> list[Member]:
     """All photographs in folders (recursively) and ZIP archives, sorted within each.
 
     Raises InputError for a source that doesn't exist or contains no photograph.
     """
-    found: list[Member] = []
+    return look_through(sources).members
+
+
+def look_through(sources: Iterable[Path]) -> Found:
+    """The photographs of `find_photographs`, and what else there is. Raises InputError."""
+    found = Found()
     for source in sources:
         if source.is_dir():
-            names = [str(p.relative_to(source)) for p in source.rglob("*") if p.is_file()]
+            listing = list_folder(source)
+            problems = [str(error) for error in listing.unreadable]
         elif zipfile.is_zipfile(source):
-            names = _members(source)
+            listing, problems = _list_archive(source)
         elif source.exists():
             raise InputError(f"{source} is neither a folder nor a ZIP archive of photographs")
         else:
             raise InputError(f"{source} does not exist")
-        names = sorted(filter(is_photograph, names))
-        if not names:
-            raise InputError(f"{source} holds no photographs")
-        found += [Member(source, name) for name in names]
+        if not listing.photographs:
+            left_out = describe(listing.left_out)
+            raise InputError(
+                problems[0]
+                if problems
+                else f"{source} holds no photographs" + (f" (there are {left_out})" if left_out else "")
+            )
+        found.members += [Member(source, entry.name) for entry in listing.photographs]
+        found.left_out += listing.left_out
+        found.problems += problems
     return found
 
 
-def _members(source: Path) -> list[str]:
-    """The names in a ZIP archive. Raises InputError for one that can't be unpacked here."""
+def _list_archive(source: Path) -> tuple[Listing, list[str]]:
+    """The readable files of a ZIP archive, and a line for each photograph that can't be unpacked. Raises InputError."""
     try:
         with zipfile.ZipFile(source) as archive:
-            members = archive.infolist()
-    except (zipfile.BadZipFile, OSError) as error:
+            members = [member for member in archive.infolist() if not member.is_dir()]
+    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
         raise InputError(f"{source} is damaged or incomplete ({reason_of(error)})") from error
-    if any(member.flag_bits & ENCRYPTED for member in members):
-        raise InputError(f"{source} is protected by a password: unpack it first")
-    if any(member.compress_type not in UNPACKED for member in members):
-        raise InputError(f"{source} is packed in a way that Python doesn't know: unpack it, or pack it with Deflate")
-    return [member.filename for member in members]
+    listing = Listing()
+    problems = []
+    for member in members:
+        reason = _why_packed(member)
+        if reason is None or not is_photograph(member.filename):
+            path = PurePosixPath(member.filename.replace("\\", "/"))  # Windows' packers divide by either
+            listing.add(Entry(member.filename, member.file_size), path)
+        else:
+            problems.append(f"{source}: {member.filename} {reason}")
+    return listing.in_order(), problems
+
+
+def _why_packed(member: zipfile.ZipInfo) -> str | None:
+    """Why a member can't be unpacked here, if it can't."""
+    if member.flag_bits & ENCRYPTED:
+        return "is protected by a password: unpack the archive first"
+    if member.compress_type not in UNPACKED:
+        return "is packed in a way that Python doesn't know: unpack the archive, or pack it with Deflate"
+    return None
+
+
+def name_unreadable(members: Sequence[Member]) -> None:
+    """Name on standard error the photographs that couldn't be unpacked or decoded, and so are left out."""
+    for member in members[:NAMED]:
+        print(f"photochrom: {one_line(f'{member.source}: {member.name}')} can't be read", file=sys.stderr)
+    if len(members) > NAMED:
+        print(f"photochrom: {len(members) - NAMED:,} more photographs can't be read", file=sys.stderr)
 
 
 def decode_all(

@@ -68,10 +68,10 @@ class Photograph:
         write_bytes(path, content)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a photograph's file, completely or not at all. Raises OutputError."""
+def write_bytes(path: Path, content: bytes, modified: int | None = None) -> None:
+    """Write a photograph's file, completely or not at all; modified: its date, in ns. Raises OutputError."""
     try:
-        with replacing(path) as file:
+        with replacing(path, modified=modified) as file:
             file.write(content)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {reason_of(error)}") from error

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from photochrom.errors import TrainingError
-from photochrom.photo.collections import Member, find_photographs
+from photochrom.photo.collections import Member, find_photographs, name_unreadable
 from photochrom.photo.color import rgb_to_lab
 from photochrom.training.decoding import decode_all
 
@@ -65,7 +65,7 @@ def load_photographs(sources: list[Path], side: int, min_chroma: float, cache: P
     with a side under MIN_SIDE, are left out; their number is the second value. Raises TrainingError if none is left.
     """
     found = find_photographs(sources)
-    sizes = [(m.source if m.source.is_file() else m.source / m.name).stat().st_size for m in found]
+    sizes = [_size_of(member) for member in found]
     names = [(m.source.name, m.name, size) for m, size in zip(found, sizes, strict=True)]
     key = hashlib.sha256(repr((CACHE_VERSION, side, min_chroma, names)).encode()).hexdigest()
     summary_file, index_file, data_file = cache / "photographs.json", cache / "index.npy", cache / "photographs.u8"
@@ -73,15 +73,18 @@ def load_photographs(sources: list[Path], side: int, min_chroma: float, cache: P
         cache.mkdir(parents=True, exist_ok=True)
         summary_file.unlink(missing_ok=True)
         sets: dict[str, int] = {}
-        rows, offset = [], 0
+        rows, offset, unreadable = [], 0, []
         unfinished = data_file.with_suffix(".part")  # another process may have the last one mapped
         with unfinished.open("wb") as out:
             for member, rgb8 in zip(found, _with_progress(decode_all(found, side), len(found)), strict=True):
-                if rgb8 is not None and min(rgb8.shape[:2]) >= MIN_SIDE and mean_chroma(rgb8) >= min_chroma:
+                if rgb8 is None:
+                    unreadable.append(member)
+                elif min(rgb8.shape[:2]) >= MIN_SIDE and mean_chroma(rgb8) >= min_chroma:
                     out.write(rgb8.tobytes())
                     rows.append((offset, *rgb8.shape[:2], sets.setdefault(set_of(member), len(sets))))
                     offset += rgb8.size
         unfinished.replace(data_file)
+        name_unreadable(unreadable)
         np.save(index_file, np.array(rows, np.int64).reshape(-1, 4))
         summary_file.write_text(json.dumps({"key": key, "sets": list(sets)}))
     index = np.load(index_file)
@@ -102,6 +105,14 @@ def read_some(sources: list[Path], count: int, side: int) -> list[NDArray[np.uin
     if not photographs:
         raise TrainingError("none of the photographs for the samples can be read: all are damaged")
     return photographs
+
+
+def _size_of(member: Member) -> int:
+    """The bytes of a photograph's file, or of its archive; 0 if it is gone or a link to nothing."""
+    try:
+        return (member.source if member.source.is_file() else member.source / member.name).stat().st_size
+    except OSError:
+        return 0
 
 
 def set_of(member: Member) -> str:

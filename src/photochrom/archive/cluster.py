@@ -1,0 +1,69 @@
+"""The Ray cluster of a run: one that runs already, or one that is started here."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+
+from photochrom.errors import InputError, reason_of
+from photochrom.stopping import handlers, restore
+
+ANSWER_SECONDS = 5.0  # for a cluster to answer
+
+
+def check_address(address: str) -> None:
+    """Raises InputError if nothing answers at HOST:PORT; Ray itself would wait for a minute."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return  # "auto", or something that Ray knows
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(f"no Ray cluster answers at {address}: {reason_of(error)}") from error
+
+
+@contextmanager
+def cluster(address: str | None, workers: int | None) -> Iterator[None]:
+    """Join the Ray cluster at an address, or run one here while this lasts. Raises InputError."""
+    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    before = handlers()
+    with hushed():
+        try:
+            if address is None:
+                ray.init("local", num_cpus=workers or os.cpu_count(), include_dashboard=False, **quiet)
+            else:
+                ray.init(address, **quiet)
+            restore(before)  # Ray takes SIGTERM for itself
+        except (OSError, ValueError, RuntimeError) as error:
+            where = f"no Ray cluster answers at {address}" if address else "Ray can't be started on this machine"
+            raise InputError(f"{where}: {reason_of(error)}") from error
+    try:
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        for name in ("ray.data", "ray.data._internal"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        yield
+    finally:
+        ray.shutdown()
+        restore(before)
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Discard what Ray's native code prints to standard error; Ray's log files have it too."""
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

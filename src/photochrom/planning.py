@@ -1,0 +1,217 @@
+"""Which photographs a call colors, and where their color versions go."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections import Counter
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from photochrom.errors import InputError, reason_of
+from photochrom.folders import Listing, describe, list_folder
+from photochrom.names import SIDECAR, color_name, contested, long_color_name, sidecar_name, sidecars_of
+from photochrom.settings import COLOR_SUFFIX, FORMATS, READABLE_SUFFIXES, format_of, written_suffixes
+
+
+@dataclass(frozen=True)
+class Task:
+    """One photograph and the files its colorings go to, one per variant.
+
+    sidecars: XMP files beside it that are carried along, each with its names beside the outputs.
+    """
+
+    source: Path
+    outputs: tuple[Path, ...]
+    sidecars: tuple[tuple[Path, tuple[Path, ...]], ...] = ()
+
+
+@dataclass
+class Plan:
+    """What a call does.
+
+    tasks: in the order of the inputs. left_out: how many files of folders are no photographs, by kind. failures: inputs
+    and folders that can't be read, and photographs that have no place for their color version.
+    """
+
+    tasks: list[Task] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    failures: list[InputError] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A photograph: its path, its place below an output folder, and its sidecars."""
+
+    source: Path
+    relative: Path
+    sidecars: tuple[Path, ...] = ()
+
+
+def plan(
+    inputs: Sequence[Path],
+    out: Path | None = None,
+    *,
+    format: str | None = None,
+    variants: int = 1,
+    sidecars: bool = False,
+) -> Plan:
+    """The tasks for files and folders.
+
+    out: a folder (it gets the files' names, and the structure of input folders), a file name for a single input, or
+    None for NAME-color.EXT beside each input. format: None for each input's own. Where several photographs would get
+    one name, those whose suffix changes become NAME.EXT.NEW. Raises InputError for a mistake in the call, or if there
+    is nothing to color.
+    """
+    made = Plan()
+    found = _without_color_versions(list(_find(inputs, out, made, sidecars)), out)
+    if not found and made.failures:
+        raise made.failures[0]
+    if not found:
+        left_out = describe(made.left_out)
+        raise InputError(
+            f"no photographs in {', '.join(map(str, inputs))}" + (f" (there are {left_out})" if left_out else "")
+        )
+    as_file = out is not None and not out.is_dir() and out.suffix != "" and len(inputs) == 1 and not inputs[0].is_dir()
+    if as_file and out is not None:
+        _check_file_name(out, format)
+        names = [out]
+    else:
+        names = _output_names(found, out, format)
+    _add_tasks(made, found, names, variants)
+    if not made.tasks:
+        raise made.failures[0]
+    return made
+
+
+def _check_file_name(out: Path, format: str | None) -> None:
+    if format_of(out) is None and format is None:
+        choices = ", ".join(written_suffixes())
+        raise InputError(f"no photograph format is called {out.suffix}: choose one of {choices}")
+    if format not in (None, format_of(out)):
+        raise InputError(
+            f"{out} is not the name of a {FORMATS[str(format)].label} file: leave out --format, or change the name"
+        )
+
+
+def _find(inputs: Sequence[Path], out: Path | None, made: Plan, sidecars: bool) -> Iterator[_Found]:
+    """All photographs of the inputs, each once; what else there is goes into the plan."""
+    seen = set()
+    beside: dict[Path, set[str]] = {}  # what is in the folders of single files
+    for source in inputs:
+        problem = _problem_of(source)
+        if problem is not None:
+            made.failures.append(problem)
+            continue
+        if source.is_dir():
+            found = _find_in_folder(source, list_folder(source, out), made, sidecars)
+        else:
+            if sidecars and source.parent not in beside:
+                beside[source.parent] = _names_in(source.parent)
+            others = sidecars_of(source, beside[source.parent]) if sidecars else []
+            found = iter([_Found(source, Path(source.name), tuple(map(Path, others)))])
+        for one in found:
+            if os.path.abspath(one.source) not in seen:
+                seen.add(os.path.abspath(one.source))
+                yield one
+
+
+def _problem_of(source: Path) -> InputError | None:
+    """Why an input can't be used, as far as that can be known without reading it."""
+    try:
+        mode = os.stat(source).st_mode
+    except FileNotFoundError:
+        return InputError(f"{source} {'is a link to nothing' if source.is_symlink() else 'does not exist'}")
+    except OSError as error:
+        return InputError(f"cannot read {source}: {reason_of(error)}")
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
+        return InputError(f"{source} is a device or socket, not a photograph")
+    return None
+
+
+def _find_in_folder(folder: Path, listing: Listing, made: Plan, sidecars: bool) -> Iterator[_Found]:
+    made.failures += listing.unreadable
+    names = {entry.name for entry in listing.photographs}
+    carried: set[str] = set()
+    for entry in listing.photographs:
+        path = Path(entry.name)
+        if not _is_color_version(path, names):
+            others = sidecars_of(path, listing.sidecars) if sidecars else []
+            carried.update(others)
+            yield _Found(folder / path, path, tuple(folder / name for name in others))
+    made.left_out += listing.left_out - Counter({SIDECAR: len(carried)})
+
+
+def _names_in(folder: Path) -> set[str]:
+    try:
+        return {str(folder / name) for name in os.listdir(folder)}
+    except OSError:
+        return set()
+
+
+def _without_color_versions(found: list[_Found], out: Path | None) -> list[_Found]:
+    """Leave out what an earlier run wrote beside its inputs, as where all files of a folder are named (*.jpg)."""
+    names = {str(one.source) for one in found}
+    return [one for one in found if out is not None or not _is_color_version(one.source, names)]
+
+
+def _is_color_version(path: Path, names: Container[str]) -> bool:
+    """Whether NAME-color.EXT or NAME-color-2.EXT stands beside its NAME."""
+    match = re.fullmatch(rf"(.+){COLOR_SUFFIX}(-\d+)?", path.stem, re.DOTALL)
+    if match is None:
+        return False
+    return any(str(path.with_name(match[1] + suffix)) in names for suffix in ("", *READABLE_SUFFIXES))
+
+
+def _output_names(found: list[_Found], out: Path | None, format: str | None) -> list[Path]:
+    """A name for each color version; only photographs of the same name and suffix still share one."""
+    suffix = COLOR_SUFFIX if out is None else ""
+    bases = [one.source if out is None else out / one.relative for one in found]
+    usual = [color_name(base, format, suffix) for base in bases]
+    shared = contested(usual)
+    return [
+        Path(long_color_name(base, format, suffix) if name in shared and name.suffix != base.suffix else name)
+        for base, name in zip(bases, usual, strict=True)
+    ]
+
+
+def _add_tasks(made: Plan, found: list[_Found], names: list[Path], variants: int) -> None:
+    """Make a task of every photograph whose outputs are no photographs of the call, and nobody else's outputs."""
+    sources = {_real(one.source): one.source for one in found}
+    taken: dict[str, Path] = {}
+    for one, name in zip(found, names, strict=True):
+        outputs = _numbered(name, variants)
+        places = [_real(path) for path in outputs]
+        overwritten = [path for path, place in zip(outputs, places, strict=True) if place in sources]
+        others = [taken[place] for place in places if place in taken]
+        if overwritten:
+            refusal = f"the color version of {one.source} would overwrite the photograph {overwritten[0]}"
+            made.failures.append(InputError(f"{refusal}: choose another -o"))
+            if _real(one.source) in places:
+                raise made.failures[-1]
+        elif others:
+            refusal = f"{others[0]} and {one.source} would both be written to {name}"
+            made.failures.append(InputError(f"{refusal}: color the second one in a run of its own, with another -o"))
+        else:
+            taken |= dict.fromkeys(places, one.source)
+            made.tasks.append(Task(one.source, outputs, _carried(one, outputs)))
+
+
+def _carried(one: _Found, outputs: Sequence[Path]) -> tuple[tuple[Path, tuple[Path, ...]], ...]:
+    return tuple(
+        (sidecar, tuple(Path(sidecar_name(sidecar.name, one.source, path)) for path in outputs))
+        for sidecar in one.sidecars
+    )
+
+
+def _real(path: Path) -> str:
+    """A path without links in its folders; a link to a file stays itself."""
+    return os.path.join(os.path.realpath(path.parent), path.name)
+
+
+def _numbered(path: Path, variants: int) -> tuple[Path, ...]:
+    if variants == 1:
+        return (path,)
+    return tuple(path.with_stem(f"{path.stem}-{number}") for number in range(1, variants + 1))
