@@ -1,0 +1,247 @@
+"""Color every picture of a folder, and compare the luminance of the outputs with what other readers see.
+
+Usage: nice python benchmarks/corpus.py FOLDER [--json corpus.json] [--report benchmarks/CORPUS.md] [--workers 2]
+
+FOLDER has a folder for each project that pictures come from, and COMMITS.tsv with a line "project, commit, number of
+pictures" for each. Every file goes through `coloring.color`, the way of all photographs in this program, in a process
+that may crash or hang without harm; the network works at its smallest size, because luminance doesn't depend on it.
+What comes out is compared with the readings of Pillow, tifffile and ImageMagick (benchmarks/judges.py), and what is
+refused is tried with them too. Needs the dev extra, and ImageMagick for third opinions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, TimeoutError
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pebble
+from corpus_report import report
+from judges import Reading, by_pillow, difference, readings, sniff
+
+from photochrom.coloring import Request, color
+from photochrom.errors import PhotochromError
+from photochrom.inference.colorizer import Colorizer
+from photochrom.settings import WORKING_SIZE, is_photograph
+
+RESULTS = Path(__file__).with_name("CORPUS.md")
+SECONDS = 40.0  # a hang
+MEMORY = 8 << 30  # bytes of addresses that a process may have
+FILES_PER_CHILD = 500
+MOST_PAGES = 5  # that are compared
+DAMAGED = re.compile(r"damaged|incomplete|ends before|cut off")
+UNKNOWN = re.compile(r"not a photograph in a format")
+READ = ("JPEG", "PNG", "WebP", "TIFF", "BMP", "AVIF", "GIF")  # an intact one of these is no unknown format
+INTERNAL = re.compile(
+    r"vips|libtiff|libpng|libspng|libheif|libjpeg|libwebp|pillow|\bPIL\b|imagecodecs|tifffile|rawpy|\w+load(_buffer|:)|"
+    r"VipsJpeg|TIFF(Read|Fill|Fetch|Open)\w*|_tiff|Errno|Traceback|\w+Error\b|<[_\w.]+ object|0x[0-9a-f]{6}|source input",
+)
+
+
+@dataclass(frozen=True)
+class Painted:
+    """What the program made of a file. kind: colored, refused, or traceback."""
+
+    kind: str
+    content: bytes = b""
+    message: str = ""
+    noise: str = ""  # what libraries wrote to standard error
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came of a file.
+
+    verdict: right, unjudged (no other reader opens it), refused, false reason, wrong, traceback, crash or hang.
+    opens: the other readers that open a refused file. taken: whether a folder's run takes the file.
+    """
+
+    path: str
+    format: str
+    verdict: str
+    message: str = ""
+    opens: tuple[str, ...] = ()
+    taken: bool = True
+    internal: bool = False
+    noise: str = ""
+    seconds: float = 0.0
+
+
+@cache
+def colorizer() -> Colorizer:
+    return Colorizer(working_size=int(WORKING_SIZE.low), threads=1)
+
+
+def start_child() -> None:
+    """Limit a process's memory, and turn its standard error into a file that paint reads."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    descriptor, name = tempfile.mkstemp()
+    os.unlink(name)
+    os.dup2(descriptor, 2)
+
+
+def paint(path: Path) -> Painted:
+    """Color a file as the command line does."""
+    os.ftruncate(2, 0)
+    os.lseek(2, 0, os.SEEK_SET)
+    try:
+        (colored,) = color(path.read_bytes(), path.name, Request(), colorizer())
+        kind, content, message = "colored", colored.content, ""
+    except PhotochromError as error:
+        kind, content, message = "refused", b"", str(error)
+    except Exception as error:  # a traceback in the program
+        kind, content, message = "traceback", b"", f"{type(error).__name__}: {error}"
+    noise = os.pread(2, 2000, 0).decode("utf-8", "replace")
+    return Painted(kind, content, message.replace(path.name, "NAME"), noise)
+
+
+def judge(path: Path, painted: Painted) -> tuple[str, str, tuple[str, ...]]:
+    """Verdict, message and readers that open the file."""
+    data = path.read_bytes()
+    if painted.kind == "colored":
+        return (*judge_colors(data, painted.content), ())
+    if painted.kind == "traceback":
+        return painted.kind, painted.message, ()
+    return judge_refusal(data, painted.message)
+
+
+def judge_colors(data: bytes, content: bytes) -> tuple[str, str]:
+    """Whether an output is right, by the first reader that agrees with it."""
+    try:
+        output = by_pillow(content)
+    except Exception as error:  # Pillow raises many kinds of errors
+        return "wrong", f"the output can't be read: {error}"
+    sources, complaints, faults = [], [], []
+    for source in readings(data):
+        if isinstance(source, str):
+            complaints.append(source)
+            continue
+        sources.append(source)
+        fault = difference(output, source)
+        if not fault:
+            return judge_frames(data, content, max(source.frames for source in sources), output)
+        faults.append(fault)
+    if sources:
+        return "wrong", faults[0]
+    return "unjudged", "; ".join(complaints)
+
+
+def judge_frames(data: bytes, content: bytes, frames: int, output: Reading) -> tuple[str, str]:
+    """Whether an output has all frames or pages of its source, and they look alike."""
+    if output.frames != frames and frames > 1:
+        return "wrong", f"{output.frames} of {frames} frames or pages"
+    for page in range(1, min(frames, MOST_PAGES)):
+        made = by_pillow(content, page)
+        faults = [difference(made, source) for source in readings(data, page) if isinstance(source, Reading)]
+        if faults and all(faults):
+            return "wrong", f"page {page + 1}: {faults[0]}"
+    return "right", ""
+
+
+def judge_refusal(data: bytes, message: str) -> tuple[str, str, tuple[str, ...]]:
+    """Whether a refusal's reason is true, as far as other readers can tell."""
+    if not (DAMAGED.search(message) or UNKNOWN.search(message)):
+        return "refused", message, ()
+    found = list(readings(data, quick=bool(UNKNOWN.search(message))))
+    opens = tuple(source.by for source in found if isinstance(source, Reading))
+    if not opens:
+        return "refused", message, ()
+    if UNKNOWN.search(message):
+        return ("false reason" if sniff(data) in READ else "refused"), message, opens
+    # Pillow alone isn't enough: it doesn't look at what is rotten inside a JPEG's or a TIFF's strips.
+    doubted = opens == ("Pillow",) and any("imagemagick" in why and COMPLAINT.search(why) for why in map(str, found))
+    return ("refused" if doubted else "false reason"), message, opens
+
+
+COMPLAINT = re.compile(r"corrupt|premature|truncat|unexpected|not enough|insufficient|crc|read error|missing|bad ", re.I)
+
+
+class Bench:
+    """Two processes, one that colors and one that judges, each of which may die; one file at a time."""
+
+    def __init__(self, stack: ExitStack, painter: Callable[[Path], Painted], seconds: float):
+        self.seconds, self.painter = seconds, painter
+        self.pools = [
+            stack.enter_context(pebble.ProcessPool(1, max_tasks=FILES_PER_CHILD, initializer=start_child))
+            for _ in range(2)
+        ]
+
+    def examine(self, path: Path, folder: Path) -> Finding:
+        """Color a file and judge what comes of it."""
+        name = path.relative_to(folder).as_posix()
+        kind, taken, began = sniff(path.read_bytes()), is_photograph(name), time.monotonic()
+        try:
+            painted: Painted = self.pools[0].schedule(self.painter, (path,), timeout=self.seconds).result()
+        except TimeoutError:
+            return Finding(name, kind, "hang", taken=taken)
+        except Exception as error:  # the process died
+            return Finding(name, kind, "crash", str(error), taken=taken)
+        seconds = time.monotonic() - began
+        try:
+            verdict, message, opens = self.pools[1].schedule(judge, (path, painted), timeout=2 * self.seconds).result()
+        except Exception as error:  # other readers crash, too
+            verdict, message, opens = ("unjudged" if painted.kind == "colored" else painted.kind), repr(error), ()
+        internal = bool(INTERNAL.search(painted.message)) or "\n" in painted.message
+        return Finding(name, kind, verdict, message, opens, taken, internal, painted.noise, round(seconds, 2))
+
+
+def examine_all(
+    folder: Path, paths: list[Path], workers: int = 1, seconds: float = SECONDS, painter: Callable[[Path], Painted] = paint
+) -> Iterator[Finding]:
+    """The findings of all files, in their order."""
+    with ExitStack() as stack:
+        benches = [Bench(stack, painter, seconds) for _ in range(workers)]
+        with ThreadPoolExecutor(workers) as threads:
+            shares = [threads.submit(lambda b, n: [b.examine(p, folder) for p in paths[n::workers]], bench, number)
+                      for number, bench in enumerate(benches)]
+            for share in shares:
+                yield from share.result()
+
+
+def pictures(folder: Path) -> list[Path]:
+    """All files of a folder except the list of commits."""
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.parent != folder)
+
+
+def commits(folder: Path) -> dict[str, str]:
+    """The commit of each project."""
+    table = folder / "COMMITS.tsv"
+    lines = table.read_text().splitlines() if table.is_file() else []
+    return {line.split("\t")[0]: line.split("\t")[1] for line in lines}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--json", type=Path, help="every finding, one line each")
+    parser.add_argument("--report", type=Path, default=RESULTS)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="after them a file counts as a hang")
+    parser.add_argument("--match", default="", help="only files whose path has this regular expression in it")
+    parser.add_argument("--every", type=int, default=1, help="only every nth file")
+    options = parser.parse_args(arguments)
+    paths = [path for path in pictures(options.folder) if re.search(options.match, str(path))][:: options.every]
+    began, findings = time.monotonic(), []
+    for finding in examine_all(options.folder, paths, options.workers, options.seconds):
+        findings.append(finding)
+    if options.json:
+        lines: list[dict[str, Any]] = [asdict(finding) for finding in findings]
+        options.json.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    options.report.write_text(report(findings, commits(options.folder), time.monotonic() - began))
+    print(options.report.read_text(), file=sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
