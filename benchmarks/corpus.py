@@ -21,11 +21,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, TimeoutError
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from queue import SimpleQueue
 
 import pebble
 from corpus_report import report
@@ -165,7 +165,9 @@ def judge_refusal(data: bytes, message: str) -> tuple[str, str, tuple[str, ...]]
     return ("refused" if doubted else "false reason"), message, opens
 
 
-COMPLAINT = re.compile(r"corrupt|premature|truncat|unexpected|not enough|insufficient|crc|read error|missing|bad ", re.I)
+COMPLAINT = re.compile(
+    r"corrupt|premature|truncat|unexpected|not enough|insufficient|crc|read error|missing|bad ", re.I
+)
 
 
 class Bench:
@@ -198,16 +200,26 @@ class Bench:
 
 
 def examine_all(
-    folder: Path, paths: list[Path], workers: int = 1, seconds: float = SECONDS, painter: Callable[[Path], Painted] = paint
+    folder: Path,
+    paths: list[Path],
+    workers: int = 1,
+    seconds: float = SECONDS,
+    painter: Callable[[Path], Painted] = paint,
 ) -> Iterator[Finding]:
     """The findings of all files, in their order."""
     with ExitStack() as stack:
-        benches = [Bench(stack, painter, seconds) for _ in range(workers)]
-        with ThreadPoolExecutor(workers) as threads:
-            shares = [threads.submit(lambda b, n: [b.examine(p, folder) for p in paths[n::workers]], bench, number)
-                      for number, bench in enumerate(benches)]
-            for share in shares:
-                yield from share.result()
+        benches: SimpleQueue[Bench] = SimpleQueue()
+        for _ in range(workers):
+            benches.put(Bench(stack, painter, seconds))
+
+        def examine(path: Path) -> Finding:
+            bench = benches.get()
+            try:
+                return bench.examine(path, folder)
+            finally:
+                benches.put(bench)
+
+        yield from stack.enter_context(ThreadPoolExecutor(workers)).map(examine, paths)
 
 
 def pictures(folder: Path) -> list[Path]:
@@ -234,11 +246,11 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     paths = [path for path in pictures(options.folder) if re.search(options.match, str(path))][:: options.every]
     began, findings = time.monotonic(), []
-    for finding in examine_all(options.folder, paths, options.workers, options.seconds):
-        findings.append(finding)
-    if options.json:
-        lines: list[dict[str, Any]] = [asdict(finding) for finding in findings]
-        options.json.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with options.json.open("w", buffering=1) if options.json else nullcontext() as lines:
+        for finding in examine_all(options.folder, paths, options.workers, options.seconds):
+            findings.append(finding)
+            if lines:
+                lines.write(json.dumps(asdict(finding)) + "\n")
     options.report.write_text(report(findings, commits(options.folder), time.monotonic() - began))
     print(options.report.read_text(), file=sys.stdout)
 

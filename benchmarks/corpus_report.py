@@ -56,7 +56,9 @@ def reasons(refused: Sequence[Finding]) -> str:
     total = Counter(general(f.message) for f in refused)
     opened = Counter(general(f.message) for f in refused if f.opens)
     lines = ["| reason | pictures | others open |", "|---|---|---|"]
-    lines += [f"| {reason.replace('|', '/')} | {count:,} | {opened[reason]:,} |" for reason, count in total.most_common()]
+    lines += [
+        f"| {reason.replace('|', '/')} | {count:,} | {opened[reason]:,} |" for reason, count in total.most_common()
+    ]
     return "\n".join(lines)
 
 

@@ -29,7 +29,9 @@ SURE, UNSURE = 1.5, 20.0  # L: how far a reading may be from another; unsure: CM
 SECONDS = 20  # for ImageMagick
 MOST_PIXELS = 120_000_000  # larger pictures are not judged
 MAGICK = shutil.which("magick") or shutil.which("convert")
-COMPLAINTS = re.compile(r"corrupt|premature|truncat|bad |invalid|missing|not enough|crc|insufficient|unexpected|error", re.I)
+COMPLAINTS = re.compile(
+    r"corrupt|premature|truncat|bad |invalid|missing|not enough|crc|insufficient|unexpected|error", re.I
+)
 TURNS = dict(zip(range(2, 9), (Image.Transpose(n) for n in (0, 3, 1, 5, 4, 6, 2)), strict=True))  # by orientation
 ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
 Array = NDArray[Any]
@@ -104,8 +106,12 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, Ima
         with suppress(ImageCms.PyCMSError, OSError, ValueError):
             flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
             made = ImageCms.profileToProfile(
-                image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"),
-                renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB", flags=flags,
+                image,
+                ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+                ImageCms.createProfile("sRGB"),
+                renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+                outputMode="RGB",
+                flags=flags,
             )
             assert made is not None
             return made, alpha, SURE * 2
@@ -185,8 +191,23 @@ def by_imagemagick(data: bytes, page: int = 0) -> Reading:
         source.write(data)
         source.flush()
         limits = ["-limit", "memory", "1GiB", "-limit", "map", "1GiB", "-limit", "disk", "0", "-limit", "thread", "1"]
-        command = [MAGICK, *limits, f"{source.name}[{page}]", "-auto-orient", "-intent", "Relative",
-                   "-black-point-compensation", "-profile", profile.name, "-strip", "-colorspace", "sRGB", "-depth", "8", "png:-"]
+        command = [
+            MAGICK,
+            *limits,
+            f"{source.name}[{page}]",
+            "-auto-orient",
+            "-intent",
+            "Relative",
+            "-black-point-compensation",
+            "-profile",
+            profile.name,
+            "-strip",
+            "-colorspace",
+            "sRGB",
+            "-depth",
+            "8",
+            "png:-",
+        ]
         done = subprocess.run(command, capture_output=True, timeout=SECONDS, check=False)
     complaints = done.stderr.decode("utf-8", "replace")
     if done.returncode or not done.stdout or COMPLAINTS.search(complaints):
@@ -201,7 +222,9 @@ def by_imagecodecs(data: bytes, page: int = 0) -> Reading:
     """imagecodecs' reading of JPEG XL and JPEG XR. Raises any error."""
     import imagecodecs
 
-    decode: Callable[[bytes], Array] = imagecodecs.jpegxl_decode if sniff(data) == "JPEG XL" else imagecodecs.jpegxr_decode
+    decode: Callable[[bytes], Array] = (
+        imagecodecs.jpegxl_decode if sniff(data) == "JPEG XL" else imagecodecs.jpegxr_decode
+    )
     values = decode(data)
     if values.ndim == 4:
         values = values[page]
@@ -235,6 +258,8 @@ def difference(one: Reading, other: Reading) -> str:
         off = np.abs(alpha - other.alpha.astype(float)).mean() / 255
         if one.alpha is not None and off > 0.02:
             return f"alpha off by {off:.2f}"
+    elif one.alpha is not None:
+        return f"transparency where {other.by} sees none"
     if not seen.any():
         return ""
     lightness, other_lightness = (rgb2lab(reading.rgb)[..., 0] for reading in (one, other))
@@ -297,13 +322,30 @@ def png_chunk(data: bytes, name: bytes) -> bytes | None:
 
 
 MAGIC: tuple[tuple[str, str], ...] = (
-    ("JPEG", r"\xff\xd8\xff"), ("PNG", r"\x89PNG"), ("GIF", r"GIF8"), ("BMP", r"BM"), ("WebP", r"RIFF....WEBP"),
-    ("BigTIFF", r"(II\x2b\0|MM\0\x2b)"), ("TIFF", r"(II\x2a\0|MM\0\x2a)"), ("PSD", r"8BPS"), ("PDF", r"%PDF"),
-    ("AVIF", r"....ftyp(avi[fs]|.{4,24}avi[fs])"), ("HEIC", r"....ftyp(he|hev|mif1|msf1)"), ("CR3", r"....ftypcrx"),
-    ("JPEG 2000", r"(\0\0\0\x0cjP  |\xff\x4f\xff\x51)"), ("JPEG XL", r"(\xff\x0a|\0\0\0\x0cJXL )"),
-    ("JPEG XR", r"II\xbc"), ("OpenEXR", r"\x76\x2f\x31\x01"), ("FITS", r"SIMPLE "), ("PNM", r"P[1-7]\s"),
-    ("SVG", r"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?(<!DOCTYPE svg[^>]*>\s*)?<svg"), ("DDS", r"DDS "), ("QOI", r"qoif"),
-    ("EPS", r"%!PS"), ("ICO", r"\0\0[\1\2]\0"), ("RAW", r"(IIRO|IIRS|MMOR|IIU\0|FUJIFILM|FOVb|\0MRM|II\x1a\0\0\0HEAPCCDR)"),
+    ("JPEG", r"\xff\xd8\xff"),
+    ("PNG", r"\x89PNG"),
+    ("GIF", r"GIF8"),
+    ("BMP", r"BM"),
+    ("WebP", r"RIFF....WEBP"),
+    ("BigTIFF", r"(II\x2b\0|MM\0\x2b)"),
+    ("TIFF", r"(II\x2a\0|MM\0\x2a)"),
+    ("PSD", r"8BPS"),
+    ("PDF", r"%PDF"),
+    ("AVIF", r"....ftyp(avi[fs]|.{4,24}avi[fs])"),
+    ("HEIC", r"....ftyp(he|hev|mif1|msf1)"),
+    ("CR3", r"....ftypcrx"),
+    ("JPEG 2000", r"(\0\0\0\x0cjP  |\xff\x4f\xff\x51)"),
+    ("JPEG XL", r"(\xff\x0a|\0\0\0\x0cJXL )"),
+    ("JPEG XR", r"II\xbc"),
+    ("OpenEXR", r"\x76\x2f\x31\x01"),
+    ("FITS", r"SIMPLE "),
+    ("PNM", r"P[1-7]\s"),
+    ("SVG", r"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?(<!DOCTYPE svg[^>]*>\s*)?<svg"),
+    ("DDS", r"DDS "),
+    ("QOI", r"qoif"),
+    ("EPS", r"%!PS"),
+    ("ICO", r"\0\0[\1\2]\0"),
+    ("RAW", r"(IIRO|IIRS|MMOR|IIU\0|FUJIFILM|FOVb|\0MRM|II\x1a\0\0\0HEAPCCDR)"),
 )
 
 
