@@ -5,7 +5,7 @@ Usage: nice python benchmarks/corpus.py FOLDER [--json corpus.json] [--report be
 FOLDER has a folder for each project that pictures come from, and COMMITS.tsv with a line "project, commit, number of
 pictures" for each. Every file goes through `coloring.color`, the way of all photographs in this program, in a process
 that may crash or hang without harm; the network works at its smallest size, because luminance doesn't depend on it.
-What comes out is compared with the readings of Pillow, tifffile and ImageMagick (benchmarks/judges.py), and what is
+What comes out is compared with the readings of Pillow, tifffile and ImageMagick (benchmarks/judging), and what is
 refused is tried with them too. Needs the dev extra, and ImageMagick for third opinions.
 """
 
@@ -16,7 +16,6 @@ import json
 import os
 import re
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -28,8 +27,9 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import pebble
-from corpus_report import report
-from judges import Reading, by_pillow, difference, readings, sniff
+from judging.kinds import sniff
+from judging.report import report
+from judging.verdict import judge_colors, judge_refusal
 
 from photochrom.coloring import Request, color
 from photochrom.errors import PhotochromError
@@ -40,13 +40,11 @@ RESULTS = Path(__file__).with_name("CORPUS.md")
 SECONDS = 40.0  # a hang
 MEMORY = 8 << 30  # bytes of addresses that a process may have
 FILES_PER_CHILD = 500
-MOST_PAGES = 5  # that are compared
-DAMAGED = re.compile(r"damaged|incomplete|ends before|cut off")
-UNKNOWN = re.compile(r"not a photograph in a format")
-READ = ("JPEG", "PNG", "WebP", "TIFF", "BMP", "AVIF", "GIF")  # an intact one of these is no unknown format
+FILES_TOGETHER = 50  # of those that are tried two at a time
 INTERNAL = re.compile(
     r"vips|libtiff|libpng|libspng|libheif|libjpeg|libwebp|pillow|\bPIL\b|imagecodecs|tifffile|rawpy|\w+load(_buffer|:)|"
-    r"VipsJpeg|TIFF(Read|Fill|Fetch|Open)\w*|_tiff|Errno|Traceback|\w+Error\b|<[_\w.]+ object|0x[0-9a-f]{6}|source input",
+    r"VipsJpeg|TIFF(Read|Fill|Fetch|Open)\w*|_tiff|Errno|Traceback|\w+Error\b|<[_\w.]+ object|"
+    r"0x[0-9a-f]{6}|source input",
 )
 
 
@@ -96,15 +94,25 @@ def paint(path: Path) -> Painted:
     """Color a file as the command line does."""
     os.ftruncate(2, 0)
     os.lseek(2, 0, os.SEEK_SET)
+    kind, content, message = attempt(path)
+    return Painted(kind, content, message, os.pread(2, 2000, 0).decode("utf-8", "replace"))
+
+
+def attempt(path: Path) -> tuple[str, bytes, str]:
+    """What the program makes of a file: kind, content and message, in which NAME stands for the file's name."""
     try:
         (colored,) = color(path.read_bytes(), path.name, Request(), colorizer())
-        kind, content, message = "colored", colored.content, ""
+        return "colored", colored.content, ""
     except PhotochromError as error:
-        kind, content, message = "refused", b"", str(error)
+        return "refused", b"", str(error).replace(path.name, "NAME")
     except Exception as error:  # a traceback in the program
-        kind, content, message = "traceback", b"", f"{type(error).__name__}: {error}"
-    noise = os.pread(2, 2000, 0).decode("utf-8", "replace")
-    return Painted(kind, content, message.replace(path.name, "NAME"), noise)
+        return "traceback", b"", f"{type(error).__name__}: {error}"
+
+
+def attempt_together(paths: list[Path]) -> list[str]:
+    """The messages for files that are colored two at a time, as `photochrom colorize --jobs 2` does."""
+    with ThreadPoolExecutor(2) as threads:
+        return [message for _, _, message in threads.map(attempt, paths)]
 
 
 def judge(path: Path, painted: Painted) -> tuple[str, str, tuple[str, ...]]:
@@ -115,59 +123,6 @@ def judge(path: Path, painted: Painted) -> tuple[str, str, tuple[str, ...]]:
     if painted.kind == "traceback":
         return painted.kind, painted.message, ()
     return judge_refusal(data, painted.message)
-
-
-def judge_colors(data: bytes, content: bytes) -> tuple[str, str]:
-    """Whether an output is right, by the first reader that agrees with it."""
-    try:
-        output = by_pillow(content)
-    except Exception as error:  # Pillow raises many kinds of errors
-        return "wrong", f"the output can't be read: {error}"
-    sources, complaints, faults = [], [], []
-    for source in readings(data):
-        if isinstance(source, str):
-            complaints.append(source)
-            continue
-        sources.append(source)
-        fault = difference(output, source)
-        if not fault:
-            return judge_frames(data, content, max(source.frames for source in sources), output)
-        faults.append(fault)
-    if sources:
-        return "wrong", faults[0]
-    return "unjudged", "; ".join(complaints)
-
-
-def judge_frames(data: bytes, content: bytes, frames: int, output: Reading) -> tuple[str, str]:
-    """Whether an output has all frames or pages of its source, and they look alike."""
-    if output.frames != frames and frames > 1:
-        return "wrong", f"{output.frames} of {frames} frames or pages"
-    for page in range(1, min(frames, MOST_PAGES)):
-        made = by_pillow(content, page)
-        faults = [difference(made, source) for source in readings(data, page) if isinstance(source, Reading)]
-        if faults and all(faults):
-            return "wrong", f"page {page + 1}: {faults[0]}"
-    return "right", ""
-
-
-def judge_refusal(data: bytes, message: str) -> tuple[str, str, tuple[str, ...]]:
-    """Whether a refusal's reason is true, as far as other readers can tell."""
-    if not (DAMAGED.search(message) or UNKNOWN.search(message)):
-        return "refused", message, ()
-    found = list(readings(data, quick=bool(UNKNOWN.search(message))))
-    opens = tuple(source.by for source in found if isinstance(source, Reading))
-    if not opens:
-        return "refused", message, ()
-    if UNKNOWN.search(message):
-        return ("false reason" if sniff(data) in READ else "refused"), message, opens
-    # Pillow alone isn't enough: it doesn't look at what is rotten inside a JPEG's or a TIFF's strips.
-    doubted = opens == ("Pillow",) and any("imagemagick" in why and COMPLAINT.search(why) for why in map(str, found))
-    return ("refused" if doubted else "false reason"), message, opens
-
-
-COMPLAINT = re.compile(
-    r"corrupt|premature|truncat|unexpected|not enough|insufficient|crc|read error|missing|bad ", re.I
-)
 
 
 class Bench:
@@ -222,6 +177,18 @@ def examine_all(
         yield from stack.enter_context(ThreadPoolExecutor(workers)).map(examine, paths)
 
 
+def mixed(folder: Path, findings: list[Finding]) -> tuple[int, int]:
+    """How many refused files get another reason when two are colored at a time, and of how many."""
+    refused = [(folder / f.path, f.message) for f in findings if f.verdict in ("refused", "false reason")]
+    other = 0
+    with pebble.ProcessPool(1, initializer=start_child) as pool:
+        for start in range(0, len(refused), FILES_TOGETHER):
+            paths, messages = zip(*refused[start : start + FILES_TOGETHER], strict=True)
+            found = pool.schedule(attempt_together, (list(paths),), timeout=FILES_TOGETHER * 5).result()
+            other += sum(map(str.__ne__, found, messages))
+    return other, len(refused)
+
+
 def pictures(folder: Path) -> list[Path]:
     """All files of a folder except the list of commits."""
     return sorted(path for path in folder.rglob("*") if path.is_file() and path.parent != folder)
@@ -251,8 +218,11 @@ def main(arguments: list[str] | None = None) -> None:
             findings.append(finding)
             if lines:
                 lines.write(json.dumps(asdict(finding)) + "\n")
-    options.report.write_text(report(findings, commits(options.folder), time.monotonic() - began))
-    print(options.report.read_text(), file=sys.stdout)
+    other, refused = mixed(options.folder, findings)
+    text = report(findings, commits(options.folder), time.monotonic() - began)
+    text += f"\nTwo files at a time: {other:,} of {refused:,} refusals give another reason than one at a time.\n"
+    options.report.write_text(text)
+    print(text)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import io
 import os
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,8 @@ pytest.importorskip("pebble", reason="needs the extra archive")
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
 import corpus
-import judges
 from corpus import Painted
+from judging import pixels, readers, verdict
 
 CAT = Image.fromarray(data.chelsea()[60:156, 120:248])
 
@@ -85,8 +86,8 @@ def test_faults_of_a_program_are_told_apart(folder):
     ],
 )
 def test_outputs_are_compared_with_their_sources(made, fault):
-    verdict, message = corpus.judge_colors(encoded(CAT), encoded(made))
-    assert verdict == ("wrong" if fault else "right")
+    judged, message = verdict.judge_colors(encoded(CAT), encoded(made))
+    assert judged == ("wrong" if fault else "right")
     assert message.startswith(fault)
 
 
@@ -94,20 +95,33 @@ def test_gamma_of_a_png_counts():
     half = np.full((32, 32, 3), 128, np.uint8)
     linear = encoded(Image.fromarray(half))
     gamma = b"\0\0\0\4gAMA" + (100_000).to_bytes(4, "big")  # light is proportional to the numbers
-    marked = linear[:33] + gamma + judges.zlib.crc32(gamma[4:]).to_bytes(4, "big") + linear[33:]
-    reading = judges.by_pillow(marked)
+    marked = linear[:33] + gamma + zlib.crc32(gamma[4:]).to_bytes(4, "big") + linear[33:]
+    reading = readers.by_pillow(marked)
     assert reading.rgb[0, 0].tolist() == [188, 188, 188]  # the sRGB curve at 128 / 255
-    assert judges.difference(judges.by_pillow(linear), reading).startswith("L off")
+    assert pixels.difference(readers.by_pillow(linear), reading).startswith("L off")
 
 
 def test_a_claim_of_damage_is_false_if_others_open_the_file():
-    assert corpus.judge_refusal(encoded(CAT), "NAME is damaged or incomplete")[0] == "false reason"
-    assert corpus.judge_refusal(encoded(CAT)[:2000], "NAME is damaged or incomplete")[0] == "refused"
-    assert corpus.judge_refusal(encoded(CAT), "NAME is 5 x 5 pixels: too small")[0] == "refused"
+    assert verdict.judge_refusal(encoded(CAT), "NAME is damaged or incomplete")[0] == "false reason"
+    assert verdict.judge_refusal(encoded(CAT)[:2000], "NAME is damaged or incomplete")[0] == "refused"
+
+
+@pytest.mark.parametrize(
+    "message, judged",
+    [
+        ("NAME is 128 x 96 pixels: too small", "refused"),
+        ("NAME is 5 x 5 pixels: too small", "false reason"),
+        ("NAME is not supported: PNG / animation (APNG), save one of its pictures", "false reason"),
+        ("NAME is not supported: PSD (Photoshop), save it as TIFF", "false reason"),
+        ("NAME is not supported: a file of unknown format", "false reason"),
+    ],
+)
+def test_what_a_refusal_says_of_a_file_is_checked(message, judged):
+    assert verdict.judge_refusal(encoded(CAT), message)[0] == judged
 
 
 def test_first_frame_alone_is_wrong():
     moving = io.BytesIO()
     CAT.save(moving, "GIF", save_all=True, append_images=[ImageOps.mirror(CAT)])
     still = encoded(Image.open(moving).convert("RGB"))
-    assert corpus.judge_colors(moving.getvalue(), still) == ("wrong", "1 of 2 frames or pages")
+    assert verdict.judge_colors(moving.getvalue(), still) == ("wrong", "1 of 2 frames or pages")
