@@ -39,11 +39,11 @@ def folder(tmp_path):
 
 @pytest.mark.slow
 def test_report_names_projects_and_counts_verdicts(folder, capsys):
-    corpus.main([str(folder), "--report", str(folder / "report.md"), "--json", str(folder / "findings.json")])
+    corpus.main([str(folder), "--report", str(folder / "report.md")])
     text = capsys.readouterr().out
     assert "| owner/project (0123456789) | 4 | 2 | 0 | 2 | 0 | 0 | 0 | 0 | 0 |" in text
     assert (folder / "report.md").read_text() in text
-    lines = (folder / "findings.json").read_text().splitlines()
+    lines = (folder / "report.jsonl").read_text().splitlines()
     assert [f'"path": "owner+project/{name}"' in line for name, line in zip(NAMES, lines, strict=True)] == [True] * 4
 
 

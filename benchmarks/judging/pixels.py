@@ -15,6 +15,7 @@ from skimage.color import lab2rgb, rgb2lab
 
 SIDE = 256  # pixels: the longer side of the pictures that are compared
 SURE, UNSURE = 1.5, 20.0  # L: how far a reading may be from another; unsure: CMYK without a profile has no one answer
+SRGB_CHROMATICITY = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)  # x and y of white, red, green and blue
 Array = NDArray[Any]
 
 
@@ -134,6 +135,28 @@ def lab_to_8(lab: Array) -> Array:
         return np.asarray(np.round(lab2rgb(lab, illuminant="D65") * 255), np.uint8)
 
 
-def linear_to_srgb(value: float) -> float:
-    """sRGB's transfer curve."""
-    return 12.92 * value if value <= 0.0031308 else 1.055 * value ** (1 / 2.4) - 0.055
+def by_numbers(rgb: Image.Image, gamma: float, chromaticity: tuple[float, ...] | None) -> Image.Image:
+    """sRGB of a PNG's numbers by its gAMA and cHRM (x and y of white, red, green and blue)."""
+    values = np.asarray(rgb) / 255.0
+    linear = values ** (1 / gamma)
+    if abs(gamma / 0.45455 - 1) < 0.05:  # sRGB's own curve is meant
+        linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    if chromaticity and all(y > 0 for y in chromaticity[1::2]):
+        linear = linear @ (np.linalg.inv(to_xyz(SRGB_CHROMATICITY)) @ adapted(chromaticity)).T
+    linear = np.clip(linear, 0, 1)
+    curved = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055)
+    return Image.fromarray(np.round(curved * 255).astype(np.uint8))
+
+
+def to_xyz(chromaticity: tuple[float, ...]) -> Array:
+    """The matrix (3, 3) from linear RGB to XYZ."""
+    white, *primaries = (np.array([x / y, 1, (1 - x - y) / y]) for x, y in zip(*[iter(chromaticity)] * 2, strict=True))
+    columns = np.stack(primaries, axis=1)
+    return columns * np.linalg.solve(columns, white)
+
+
+def adapted(chromaticity: tuple[float, ...]) -> Array:
+    """The matrix from linear RGB to XYZ, with white moved to D65 (Bradford)."""
+    to_cones = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+    white, wanted = (to_cones @ to_xyz(c).sum(axis=1) for c in (chromaticity, SRGB_CHROMATICITY))
+    return np.linalg.inv(to_cones) @ np.diag(wanted / white) @ to_cones @ to_xyz(chromaticity)

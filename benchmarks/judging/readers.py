@@ -18,7 +18,7 @@ from contextlib import suppress
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from judging.kinds import jp2_profile, png_chunk, sniff
-from judging.pixels import SURE, Array, Reading, deep_to_8, linear_to_srgb, reduced, to_srgb
+from judging.pixels import SURE, Array, Reading, by_numbers, deep_to_8, reduced, to_srgb
 from judging.tiff import MOST_PIXELS, by_tifffile
 
 SECONDS = 20  # for ImageMagick
@@ -49,7 +49,7 @@ def by_pillow(data: bytes, page: int = 0) -> Reading:
             image.seek(page)
         image.load()
         name = image.format
-        profile, gamma = image.info.get("icc_profile"), image.info.get("gamma")
+        profile, gamma, chromaticity = (image.info.get(k) for k in ("icc_profile", "gamma", "chromaticity"))
         if name == "JPEG2000" and not profile:
             profile = jp2_profile(data)
         image = ImageOps.exif_transpose(image)
@@ -58,8 +58,8 @@ def by_pillow(data: bytes, page: int = 0) -> Reading:
         if name != "PNG" or profile or "srgb" in image.info or png_chunk(data, b"cICP"):
             gamma = None
     rgb, alpha, tolerance = to_srgb(image, profile)
-    if gamma and 0.01 < gamma < 10 and abs(gamma - 0.45455) > 0.01:
-        rgb = rgb.point([round(255 * linear_to_srgb((v / 255) ** (1 / gamma))) for v in range(256)] * 3)
+    if gamma and 0.01 < gamma < 10:
+        rgb = by_numbers(rgb, gamma, chromaticity)
     return reduced("Pillow", rgb, alpha, frames, tolerance)
 
 
