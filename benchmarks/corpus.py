@@ -16,20 +16,18 @@ import argparse
 import json
 import os
 import re
-import resource
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, TimeoutError
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-import pebble
+from judging.child import Child
 from judging.kinds import sniff
 from judging.report import report
 from judging.verdict import judge_colors, judge_refusal
@@ -42,8 +40,6 @@ from photochrom.settings import WORKING_SIZE, is_photograph
 RESULTS = Path(__file__).with_name("CORPUS.md")
 SECONDS = 60.0  # a hang
 SLOW = 5.0  # seconds, which are written down
-MEMORY = 8 << 30  # bytes of addresses that a process may have
-FILES_PER_CHILD = 500
 FILES_TOGETHER = 50  # of those that are tried two at a time
 INTERNAL = re.compile(
     r"vips|libtiff|libpng|libspng|libheif|libjpeg|libwebp|pillow|\bPIL\b|imagecodecs|tifffile|rawpy|\w+load(_buffer|:)|"
@@ -86,14 +82,6 @@ def colorizer() -> Colorizer:
     return Colorizer(working_size=int(WORKING_SIZE.low), threads=1)
 
 
-def start_child() -> None:
-    """Limit a process's memory, and turn its standard error into a file that paint reads."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    descriptor, name = tempfile.mkstemp()
-    os.unlink(name)
-    os.dup2(descriptor, 2)
-
-
 def paint(path: Path) -> Painted:
     """Color a file as the command line does."""
     os.ftruncate(2, 0)
@@ -130,28 +118,27 @@ def judge(path: Path, painted: Painted) -> tuple[str, str, tuple[str, ...]]:
 
 
 class Bench:
-    """Two processes, one that colors and one that judges, each of which may die; one file at a time."""
+    """A process that colors and one that judges; one file at a time."""
 
     def __init__(self, stack: ExitStack, painter: Callable[[Path], Painted], seconds: float):
         self.seconds, self.painter = seconds, painter
-        self.pools = [
-            stack.enter_context(pebble.ProcessPool(1, max_tasks=FILES_PER_CHILD, initializer=start_child))
-            for _ in range(2)
-        ]
+        self.color, self.judge = Child(), Child()
+        for child in (self.color, self.judge):
+            stack.callback(child.close)
 
     def examine(self, path: Path, folder: Path) -> Finding:
         """Color a file and judge what comes of it."""
         name = path.relative_to(folder).as_posix()
         kind, taken, began = sniff(path.read_bytes()), is_photograph(name), time.monotonic()
         try:
-            painted: Painted = self.pools[0].schedule(self.painter, (path,), timeout=self.seconds).result()
+            painted: Painted = self.color.do(self.painter, path, seconds=self.seconds)
         except TimeoutError:
             return Finding(name, kind, "hang", taken=taken)
         except Exception as error:  # the process died
             return Finding(name, kind, "crash", str(error), taken=taken)
         seconds = time.monotonic() - began
         try:
-            verdict, message, opens = self.pools[1].schedule(judge, (path, painted), timeout=2 * self.seconds).result()
+            verdict, message, opens = self.judge.do(judge, path, painted, seconds=2 * self.seconds)
         except Exception as error:  # other readers crash, too
             verdict, message, opens = ("unjudged" if painted.kind == "colored" else painted.kind), repr(error), ()
         internal = bool(INTERNAL.search(painted.message)) or "\n" in painted.message
@@ -185,10 +172,10 @@ def mixed(folder: Path, findings: list[Finding]) -> tuple[int, int]:
     """How many refused files get another reason when two are colored at a time, and of how many."""
     refused = [(folder / f.path, f.message) for f in findings if f.verdict in ("refused", "false reason")]
     other = 0
-    with pebble.ProcessPool(1, initializer=start_child) as pool:
+    with closing(Child()) as child:
         for start in range(0, len(refused), FILES_TOGETHER):
             paths, messages = zip(*refused[start : start + FILES_TOGETHER], strict=True)
-            found = pool.schedule(attempt_together, (list(paths),), timeout=FILES_TOGETHER * 5).result()
+            found = child.do(attempt_together, list(paths), seconds=FILES_TOGETHER * 20)
             other += sum(map(str.__ne__, found, messages))
     return other, len(refused)
 
