@@ -1,7 +1,7 @@
 """Readings of a picture by readers other than photochrom's.
 
 Pillow reads everything first, with ImageCms for ICC profiles. tifffile with imagecodecs is the second opinion on TIFF,
-imagecodecs on JPEG XL and JPEG XR, and ImageMagick, if it is installed, on everything.
+djxl on JPEG XL, and ImageMagick on everything, if they are installed.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from judging.kinds import jp2_profile, png_chunk, sniff
-from judging.pixels import SURE, Array, Reading, by_numbers, deep_to_8, reduced, to_srgb
+from judging.pixels import SURE, Reading, by_numbers, reduced, to_srgb
 from judging.tiff import MOST_PIXELS, by_tifffile
 
 SECONDS = 20  # for ImageMagick
+DJXL = shutil.which("djxl")
 MAGICK = shutil.which("magick") or shutil.which("convert")
 COMPLAINTS = re.compile(
     r"corrupt|premature|truncat|bad |invalid|missing|not enough|crc|insufficient|unexpected|error", re.I
@@ -100,28 +103,22 @@ def by_imagemagick(data: bytes, page: int = 0) -> Reading:
     return reduced("ImageMagick", rgb, alpha, 1, SURE * 2)
 
 
-def by_imagecodecs(data: bytes, page: int = 0) -> Reading:
-    """imagecodecs' reading of JPEG XL and JPEG XR. Raises any error."""
-    import imagecodecs
-
-    decode: Callable[[bytes], Array] = (
-        imagecodecs.jpegxl_decode if sniff(data) == "JPEG XL" else imagecodecs.jpegxr_decode
-    )
-    values = decode(data)
-    if values.ndim == 4:
-        values = values[page]
-    alpha = None
-    if values.ndim == 3 and values.shape[-1] in (2, 4):
-        values, alpha = values[..., :-1].squeeze(), values[..., -1]
-    rgb, _, _ = to_srgb(Image.fromarray(deep_to_8(values.squeeze())), None)
-    return reduced("imagecodecs", rgb, None if alpha is None else Image.fromarray(deep_to_8(alpha)), 1, SURE * 2)
+def by_djxl(data: bytes, page: int = 0) -> Reading:
+    """The reading of djxl (JPEG XL's reference decoder), whose PNG has the picture's ICC profile. Raises any error."""
+    if not DJXL or page:
+        raise ValueError("djxl is not installed, or knows no frames")
+    with tempfile.NamedTemporaryFile(suffix=".jxl") as source, tempfile.NamedTemporaryFile(suffix=".png") as target:
+        source.write(data)
+        source.flush()
+        subprocess.run([DJXL, source.name, target.name], capture_output=True, timeout=SECONDS, check=True)
+        return replace(by_pillow(Path(target.name).read_bytes()), by="djxl")
 
 
 def readings(data: bytes, page: int = 0, *, quick: bool = False) -> Iterator[Reading | str]:
     """The readings of all readers that open a file, or why one does not. quick: without ImageMagick."""
     kind = sniff(data)
     readers: list[Callable[[bytes, int], Reading]] = [by_pillow]
-    readers += [by_tifffile] if "TIFF" in kind else [by_imagecodecs] if kind in ("JPEG XL", "JPEG XR") else []
+    readers += [by_tifffile] if "TIFF" in kind else [by_djxl] if kind == "JPEG XL" else []
     for reader in readers if quick else [*readers, by_imagemagick]:
         try:
             yield reader(data, page)
