@@ -1,0 +1,127 @@
+"""The benchmark of public test pictures tells right outputs, refusals, wrong pixels, crashes and hangs apart."""
+
+import io
+import os
+import sys
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+from skimage import data
+
+pytest.importorskip("pebble", reason="needs the extra archive")
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+
+import corpus
+from corpus import Painted
+from judging import pixels, readers, verdict
+
+CAT = Image.fromarray(data.chelsea()[60:156, 120:248])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A project's test pictures: intact, damaged in two ways, and no picture at all."""
+    project = tmp_path / "owner+project"
+    project.mkdir()
+    CAT.save(project / "right.png")
+    CAT.convert("L").save(project / "right.jpg")
+    CAT.save(project / "cut.jpg")
+    content = (project / "cut.jpg").read_bytes()
+    (project / "cut.jpg").write_bytes(content[: len(content) // 2])
+    (project / "text.png").write_text("This is not a picture.\n" * 10)
+    (tmp_path / "COMMITS.tsv").write_text("owner+project\t0123456789abcdef\t4\n")
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_report_names_projects_and_counts_verdicts(folder, capsys):
+    corpus.main([str(folder), "--report", str(folder / "report.md")])
+    text = capsys.readouterr().out
+    assert "| owner/project (0123456789) | 4 | 2 | 0 | 2 | 0 | 0 | 0 | 0 | 0 |" in text
+    assert (folder / "report.md").read_text() in text
+    lines = (folder / "report.jsonl").read_text().splitlines()
+    assert [f'"path": "owner+project/{name}"' in line for name, line in zip(NAMES, lines, strict=True)] == [True] * 4
+
+
+NAMES = ("cut.jpg", "right.jpg", "right.png", "text.png")
+
+
+def encoded(image, **options):
+    target = io.BytesIO()
+    image.save(target, "PNG", **options)
+    return target.getvalue()
+
+
+def odd_painter(path):
+    """A program that answers each of four pictures in a bad way."""
+    if path.name == "cut.jpg":
+        return Painted("refused", message="NAME is damaged: vips read error")
+    if path.name == "right.jpg":
+        os._exit(3)
+    if path.name == "right.png":
+        return Painted("colored", encoded(Image.eval(CAT, lambda value: value // 2)))
+    time.sleep(60)
+    return None
+
+
+def test_faults_of_a_program_are_told_apart(folder):
+    paths = corpus.pictures(folder)
+    findings = list(corpus.examine_all(folder, paths, seconds=3, painter=odd_painter))
+    assert [finding.verdict for finding in findings] == ["refused", "crash", "wrong", "hang"]
+    assert findings[0].internal
+    assert "L off by" in findings[2].message
+
+
+@pytest.mark.parametrize(
+    "made, fault",
+    [
+        (CAT, ""),
+        (ImageOps.mirror(CAT), "L off"),
+        (CAT.resize((64, 48)), "size 64 x 48 instead of 128 x 96"),
+        (CAT.convert("RGBA").point(lambda v: v // 2), "transparency where Pillow sees none"),
+    ],
+)
+def test_outputs_are_compared_with_their_sources(made, fault):
+    judged, message = verdict.judge_colors(encoded(CAT), encoded(made))
+    assert judged == ("wrong" if fault else "right")
+    assert message.startswith(fault)
+
+
+def test_gamma_of_a_png_counts():
+    half = np.full((32, 32, 3), 128, np.uint8)
+    linear = encoded(Image.fromarray(half))
+    gamma = b"\0\0\0\4gAMA" + (100_000).to_bytes(4, "big")  # light is proportional to the numbers
+    marked = linear[:33] + gamma + zlib.crc32(gamma[4:]).to_bytes(4, "big") + linear[33:]
+    reading = readers.by_pillow(marked)
+    assert reading.rgb[0, 0].tolist() == [188, 188, 188]  # the sRGB curve at 128 / 255
+    assert pixels.difference(readers.by_pillow(linear), reading).startswith("L off")
+
+
+def test_a_claim_of_damage_is_false_if_others_open_the_file():
+    assert verdict.judge_refusal(encoded(CAT), "NAME is damaged or incomplete")[0] == "false reason"
+    assert verdict.judge_refusal(encoded(CAT)[:2000], "NAME is damaged or incomplete")[0] == "refused"
+
+
+@pytest.mark.parametrize(
+    "message, judged",
+    [
+        ("NAME is 128 x 96 pixels: too small", "refused"),
+        ("NAME is 5 x 5 pixels: too small", "false reason"),
+        ("NAME is not supported: PNG / animation (APNG), save one of its pictures", "false reason"),
+        ("NAME is not supported: PSD (Photoshop), save it as TIFF", "false reason"),
+        ("NAME is not supported: a file of unknown format", "false reason"),
+    ],
+)
+def test_what_a_refusal_says_of_a_file_is_checked(message, judged):
+    assert verdict.judge_refusal(encoded(CAT), message)[0] == judged
+
+
+def test_first_frame_alone_is_wrong():
+    moving = io.BytesIO()
+    CAT.save(moving, "GIF", save_all=True, append_images=[ImageOps.mirror(CAT)])
+    still = encoded(Image.open(moving).convert("RGB"))
+    assert verdict.judge_colors(moving.getvalue(), still) == ("wrong", "1 of 2 frames or pages")
