@@ -564,5 +564,5 @@ def test_outputs_have_the_format_of_their_names():
     work = Work("scans", "color", Request(), "default", "digest", 256)
     names = {"a.gif": "a.png", "b/c.heic": "b/c.heic", "d.JPG": "d.JPG", "e.tif": "e.tif"}
     assert {name: work.output_name(name) for name in names} == names
-    assert [work.format_of_output(name) for name in names] == ["png", "png", "jpeg", "tiff"]
+    assert [work.format_of_output(name) for name in names] == ["png", "heic", "jpeg", "tiff"]
     assert replace(work, request=Request(output=Output("webp"))).output_name("d.JPG") == "d.webp"
