@@ -1,6 +1,6 @@
 """Color every picture of a folder, and compare the luminance of the outputs with what other readers see.
 
-Usage: nice python benchmarks/corpus.py FOLDER --workers 2 [--every 3]       (writes CORPUS.md and CORPUS.jsonl)
+Usage: nice python benchmarks/corpus.py FOLDER --workers 2 [--go-on]       (writes CORPUS.md and CORPUS.jsonl)
 
 FOLDER has a folder for each project that pictures come from, and COMMITS.tsv with a line "project, commit, number of
 pictures" for each. Every file goes through `coloring.color`, the way of all photographs in this program, in a process
@@ -192,6 +192,12 @@ def commits(folder: Path) -> dict[str, str]:
     return {line.split("\t")[0]: line.split("\t")[1] for line in lines}
 
 
+def found_before(journal: Path) -> list[Finding]:
+    """The findings of a run that was stopped."""
+    lines = journal.read_text().splitlines() if journal.is_file() else []
+    return [Finding(**{**found, "opens": tuple(found.get("opens", ()))}) for found in map(json.loads, lines)]
+
+
 def told(finding: Finding) -> dict[str, Any]:
     """A finding without what goes without saying."""
     usual = {"message": "", "opens": (), "taken": True, "internal": False, "noise": ""}
@@ -213,15 +219,19 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, default=SECONDS, help="after them a file counts as a hang")
     parser.add_argument("--match", default="", help="only files whose path has this regular expression in it")
     parser.add_argument("--every", type=int, default=1, help="only every nth file")
+    parser.add_argument("--go-on", action="store_true", help="keep the findings of a run that was stopped")
     options = parser.parse_args(arguments)
     paths = [path for path in pictures(options.folder) if re.search(options.match, str(path))][:: options.every]
-    began, findings = time.monotonic(), []
-    with options.report.with_suffix(".jsonl").open("w", buffering=1) as lines:
+    began, journal = time.monotonic(), options.report.with_suffix(".jsonl")
+    findings = found_before(journal) if options.go_on else []
+    known = {finding.path for finding in findings}
+    paths = [path for path in paths if path.relative_to(options.folder).as_posix() not in known]
+    with journal.open("a" if options.go_on else "w", buffering=1) as lines:
         for finding in examine_all(options.folder, paths, options.workers, options.seconds):
             findings.append(finding)
             lines.write(json.dumps(told(finding)) + "\n")
             if len(findings) % 250 == 0:
-                print(f"{len(findings):,} of {len(paths):,} in {time.monotonic() - began:.0f} s", file=sys.stderr)
+                print(f"{len(findings):,} in {time.monotonic() - began:.0f} s", file=sys.stderr)
     other, refused = mixed(options.folder, findings)
     text = report(findings, commits(options.folder), time.monotonic() - began)
     text += f"\nTwo files at a time: {other:,} of {refused:,} refusals give another reason than one at a time.\n"

@@ -47,6 +47,18 @@ def test_report_names_projects_and_counts_verdicts(folder, capsys):
     assert [f'"path": "owner+project/{name}"' in line for name, line in zip(NAMES, lines, strict=True)] == [True] * 4
 
 
+@pytest.mark.slow
+def test_stopped_run_goes_on(folder, capsys):
+    report = folder / "report.md"
+    corpus.main([str(folder), "--report", str(report), "--match", "right"])
+    first = report.with_suffix(".jsonl").read_text().splitlines()
+    corpus.main([str(folder), "--report", str(report), "--go-on"])
+    lines = report.with_suffix(".jsonl").read_text().splitlines()
+    assert lines[:2] == first
+    assert len(lines) == 4
+    assert "| owner/project (0123456789) | 4 | 2 | 0 | 2 | 0 | 0 | 0 | 0 | 0 |" in capsys.readouterr().out
+
+
 NAMES = ("cut.jpg", "right.jpg", "right.png", "text.png")
 
 

@@ -55,7 +55,8 @@ def by_pillow(data: bytes, page: int = 0) -> Reading:
         profile, gamma, chromaticity = (image.info.get(k) for k in ("icc_profile", "gamma", "chromaticity"))
         if name == "JPEG2000" and not profile:
             profile = jp2_profile(data)
-        image = ImageOps.exif_transpose(image)
+        with suppress(SyntaxError):  # EXIF that can't be read turns nothing
+            image = ImageOps.exif_transpose(image)
         if name == "PNG" and png_chunk(data, b"cICP") not in (None, b"\1\15\0\1"):
             raise ValueError("cICP, which Pillow ignores")
         if name != "PNG" or profile or "srgb" in image.info or png_chunk(data, b"cICP"):

@@ -99,7 +99,7 @@ def judge_refusal(data: bytes, message: str) -> tuple[str, str, tuple[str, ...]]
 
 def claim_holds(data: bytes, kind: str, message: str) -> bool:
     """Whether a format, a size or an animation that a refusal speaks of is there."""
-    if "not supported:" in message and kind != "other":
+    if "not supported:" in message and "profile of" not in message and kind != "other":
         named = re.search(NAMES.get(kind, re.escape(kind)), message) is not None
         if not named or "animation" not in message:
             return named
