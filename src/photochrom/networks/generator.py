@@ -16,7 +16,7 @@ from photochrom.networks.units import scale_chroma, scale_luminance
 
 HINT_CHANNELS = 3  # a, b, and where they apply
 HINT_SCALE = 40.0  # the encoder's maps reach tens: hints of -1..1 would drown among them
-SAMPLE_FADE = 0.35  # how much of the strong gain (its logarithm) noise takes away
+SAMPLE_FADE = 0.5  # how much of the strong gain (its logarithm) noise takes away
 TYPICAL_CHROMA = 15.0  # Lab units: about the mean chroma of photographs' pixels
 
 

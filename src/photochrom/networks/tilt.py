@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 WHOLE = 2  # the first noise channels tilt the whole picture: toward green or red, toward blue or yellow
-WHOLE_STRENGTH = 0.6  # of them, beside the others
+WHOLE_STRENGTH = 0.3  # of them, beside the others
 AXIS = 50.0  # Lab units: how far from gray such a tilt still grows
 COLOR_SCALE = 40.0  # Lab units: palette colors nearer than this rise and fall together
-LOOK_SCALE = 2.0  # how different things must look to choose their colors apart; unlike places are about 1.4 apart
+LOOK_SCALE = 1.7  # how different things must look to choose their colors apart; unlike places are about 1.4 apart
 
 
 class PaletteTilt(nn.Module):
