@@ -6,6 +6,7 @@ import zlib
 from contextlib import suppress
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
 import pyvips
@@ -16,7 +17,9 @@ from photochrom.coloring import Look, Request, color, color_photograph
 from photochrom.errors import EncodingError, InputError, TooLargeError, UnsupportedError
 from photochrom.photo.color import luminance_of
 from photochrom.photo.decoding import decode_photograph
+from photochrom.photo.formats import tiff_pieces as pieces
 from photochrom.photo.formats.tiff import NOT_TRANSPARENCY
+from photochrom.photo.formats.tiff_pages import read_pages, write_page
 from photochrom.photo.photograph import Photograph
 from tests.test_formats import without
 
@@ -426,3 +429,81 @@ def test_directories_that_lead_nowhere(gray):
         following = first + 2 + 12 * len(file.pages[0].tags)
     loop[following : following + 4] = first.to_bytes(4, "little")
     assert np.array_equal(decode_photograph(bytes(loop)).pixels, gray)
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 65535])
+def test_an_orientation_that_means_nothing_is_no_damage(gray, orientation):
+    content = tiff(gray, extratags=[(274, 3, 1, orientation, True)])
+    np.testing.assert_array_equal(decode_photograph(content).pixels, gray)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_floats_in_which_white_is_0(gray, dtype):
+    inverted = (1 - gray / 255).astype(dtype)
+    for transparent in (False, True):
+        pixels = np.dstack([inverted, np.full_like(inverted, 0.5)]) if transparent else inverted
+        options: dict[str, Any] = {"extrasamples": ["unassalpha"]} if transparent else {}
+        photograph = decode_photograph(tiff(pixels, photometric="miniswhite", **options))
+        assert np.abs(as_bytes(photograph.pixels).astype(int) - gray).max() <= 1
+        assert transparent == (photograph.alpha is not None)
+        assert photograph.alpha is None or 32700 < photograph.alpha.mean() < 32800
+
+
+TURNED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+@pytest.mark.parametrize("kind", ["12 bits", "lzma", "adobe_deflate", "half floats"])
+def test_bytes_whose_bits_run_the_other_way(gray, kind):
+    if kind == "12 bits":
+        packed = imagecodecs.packints_encode(gray.astype(np.uint16) << 4, 12, runlen=gray.shape[1])
+        content = with_tag(tiff(gray.astype(np.uint16)), 258, 12)
+        page = next(read_pages(content))
+        content = write_page(pieces.changed(page, {266: 2}), [bytes(packed).translate(TURNED)])
+    else:
+        pixels = (gray / 255).astype(np.float16) if kind == "half floats" else gray
+        page = next(read_pages(tiff(pixels, compression=None if kind == "half floats" else kind, rowsperstrip=50)))
+        content = write_page(pieces.changed(page, {266: 2}), [piece.translate(TURNED) for piece in page.pieces()])
+    assert np.abs(as_bytes(decode_photograph(content).pixels).astype(int) - gray).max() <= 1
+
+
+@pytest.mark.parametrize("compression", ["group3", "group4"])
+@pytest.mark.parametrize("rest", [b"", bytes(5000)])
+def test_a_fax_that_ends_early_is_refused(gray, compression, rest):
+    buffer = io.BytesIO()
+    Image.fromarray(gray > 128).save(buffer, "TIFF", compression=compression)
+    page = next(read_pages(buffer.getvalue()))
+    whole = page.pieces()
+    assert decode_photograph(write_page(page, [piece + bytes(9) for piece in whole])).pixels.shape == gray.shape
+    with pytest.raises(InputError, match="is damaged or incomplete: a part of its picture"):
+        decode_photograph(write_page(page, [*whole[:-1], whole[-1][: len(whole[-1]) // 2] + rest]))
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_a_file_of_a_few_bytes_is_damaged(gray, big):
+    content = tiff(gray, bigtiff=big)
+    for length in range(4, 20):
+        with pytest.raises(InputError, match="is damaged or incomplete: it ends before its picture does"):
+            decode_photograph(content[:length])
+
+
+def test_what_is_wrong_with_a_later_page_is_said_of_it(gray):
+    for odd, reason in (
+        (np.zeros((4, 4), np.uint8), "is 4 x 4 pixels"),
+        (gray.astype(np.int16), "is not supported: TIFF / signed integers"),
+    ):
+        content = pages(*({"pixels": each, "photometric": "minisblack"} for each in (gray, odd)))
+        with pytest.raises(InputError, match=f"^two.tif, page 2, {reason}"):
+            decode_photograph(content, "two.tif")
+
+
+def test_kinds_are_named_truly(gray):
+    for content, kind in (
+        (with_tag(tiff(gray), 262, 4), "TIFF / a mask"),
+        (with_tag(tiff(gray.astype(np.int8)), 339, 7), "TIFF / numbers of kind 7"),
+        (with_tag(tiff(gray.astype(np.uint16), compression="adobe_deflate", predictor=True), 258, 12),
+         "TIFF / 12 bits per channel, Deflate with a predictor"),
+    ):  # fmt: skip
+        with pytest.raises(UnsupportedError, match=f"is not supported: {kind},"):
+            decode_photograph(content)
+    with pytest.raises(InputError, match="it doesn't say how large its picture is"):
+        decode_photograph(with_tag(tiff(gray), 256, 0))

@@ -60,8 +60,12 @@ def decode_photograph(data: bytes, name: str = "the photograph", max_pixels: int
     pages: list[Photograph] = []
     page, budget = name, _Budget(name, max_pixels)
     try:
-        for number, picture in enumerate(open_pictures(data, budget.check)):
-            page = f"{name}, page {number + 1}," if number else name
+        pictures: list[Picture] = []
+        for picture in open_pictures(data, budget.check):
+            pictures.append(picture)
+            page = budget.name = _page_name(name, len(pictures))  # of the next one
+        for number, picture in enumerate(pictures):
+            page = _page_name(name, number)
             pages.append(_decode(picture, page, partial(_check_size, page, max_pixels)))
     except Unsupported as fault:
         raise UnsupportedError(page, fault.kind, fault.advice) from fault
@@ -73,6 +77,10 @@ def decode_photograph(data: bytes, name: str = "the photograph", max_pixels: int
     shared = page_metadata(data) if others else Metadata()
     behind = tuple(replace(each, metadata=shared) for each in others)
     return replace(first, metadata=metadata, pages=behind, lossless=first.format == "webp" and is_lossless(data))
+
+
+def _page_name(name: str, number: int) -> str:
+    return f"{name}, page {number + 1}," if number else name
 
 
 def _decode(picture: Picture, name: str, check_size: CheckSize) -> Photograph:
@@ -98,17 +106,21 @@ def _to_photograph(picture: Picture, image: pyvips.Image, name: str, check_size:
 
 
 class _Budget:
-    """Checks pages before they are decoded: the size of each, and that all together aren't more than the limit."""
+    """Checks pages before they are decoded: the size of each, and that all together aren't more than the limit.
+
+    name: of the page that is opened now.
+    """
 
     def __init__(self, name: str, max_pixels: int):
-        self.name, self.max_pixels, self.asked = name, max_pixels, 0
+        self.file = self.name = name
+        self.max_pixels, self.asked = max_pixels, 0
 
     def check(self, width: int, height: int) -> None:
         """Raises InputError."""
         _check_size(self.name, self.max_pixels, width, height)
         self.asked += width * height
         if self.asked > self.max_pixels:
-            raise TooLargeError(f"{self.name} has pages of more than {self.max_pixels / 1e6:g} million pixels together")
+            raise TooLargeError(f"{self.file} has pages of more than {self.max_pixels / 1e6:g} million pixels together")
 
 
 def _check_size(name: str, max_pixels: int, width: int, height: int) -> None:

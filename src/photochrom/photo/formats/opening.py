@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from photochrom.photo.formats.avif import open_avif
 from photochrom.photo.formats.coded import open_jpeg_xl, open_jpeg_xr
@@ -30,7 +30,7 @@ SINGLE: dict[str, Callable[[bytes, CheckSize], Picture]] = {
 }
 
 
-def open_pictures(data: bytes, check_size: CheckSize) -> list[Picture]:
+def open_pictures(data: bytes, check_size: CheckSize) -> Iterable[Picture]:
     """The pictures of a file, most often one; pixels are decoded later. Raises Unsupported, Damaged or InputError."""
     label = recognize(data)
     if label == "TIFF":

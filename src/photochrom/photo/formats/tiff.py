@@ -8,6 +8,7 @@ refused by the name of its coding.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 
@@ -48,7 +49,7 @@ NAMES = {
     32909: "Pixar zip", 33003: "JPEG 2000 (YCbCr)", 33004: "JPEG 2000 (lossy)", 33005: "JPEG 2000", 33007: "ALT JPEG",
     34676: "LogLuv", 34677: "LogLuv (24 bits)", 34712: "JPEG 2000", 34887: "LERC", 34892: "lossy JPEG (DNG)",
     34925: "LZMA", 34933: "PNG", 34934: "JPEG XR", 22610: "JPEG XR", 50000: "Zstandard", 50001: "WebP",
-    50002: "JPEG XL", 52546: "JPEG XL",
+    32946: "Deflate", 50002: "JPEG XL", 52546: "JPEG XL",
 }  # fmt: skip
 # Channels that are colors, by photometric interpretation.
 COLORS = {
@@ -56,28 +57,30 @@ COLORS = {
     1: 1,
     2: 3,
     3: 1,
-    4: 1,
     5: 4,
     YCBCR: 3,
     CIELAB: 3,
     ICCLAB: 3,
 }
-UNREAD_COLORS = {10: "ITULab", 32844: "LogL", 32845: "LogLuv"}
+UNREAD_COLORS = {4: "a mask", 10: "ITULab", 32844: "LogL", 32845: "LogLuv"}
 PALETTE, CMYK = 3, 5
 COLOR_NAMES = {PALETTE: "a palette", YCBCR: "YCbCr", CIELAB: "CIELAB", ICCLAB: "ICCLab"}
 ASSOCIATED, UNASSOCIATED = 1, 2  # kinds of extra channels that are transparency
-UNSIGNED, SIGNED, FLOAT, UNDEFINED = 1, 2, 3, 4
+UNSIGNED, FLOAT, UNDEFINED = 1, 3, 4
+UNREAD_NUMBERS = {2: "signed integers", 5: "complex integers", 6: "complex numbers"}
 NOT_TRANSPARENCY = "an extra channel, which isn't transparency"
 
 
-def open_tiff(data: bytes, check_size: CheckSize) -> list[Picture]:
+def open_tiff(data: bytes, check_size: CheckSize) -> Iterator[Picture]:
     """The pictures of all pages that are photographs. Raises Unsupported or Damaged."""
     pages = list(read_pages(data))
     below = [sub for page in pages for sub in read_sub_pages(page)] if any(SUB_PAGES in p.tags for p in pages) else []
     kind = raw_kind(data, [*pages, *below])
     if kind:
-        return [open_raw(kind, data, check_size)]
-    return [_picture(page, check_size) for page in _photographs(pages, below)]
+        yield open_raw(kind, data, check_size)
+        return
+    for page in _photographs(pages, below):
+        yield _picture(page, check_size)
 
 
 def _photographs(pages: list[Page], below: list[Page]) -> list[Page]:
@@ -89,6 +92,8 @@ def _photographs(pages: list[Page], below: list[Page]) -> list[Page]:
 
 
 def _picture(page: Page, check_size: CheckSize) -> Picture:
+    if not page.value(WIDTH) or not page.value(HEIGHT):
+        raise Damaged("it doesn't say how large its picture is")
     check_size(page.value(WIDTH), page.value(HEIGHT))
     if PHOTOMETRIC not in page.tags:
         page = pieces.changed(page, {PHOTOMETRIC: CMYK if INK_SET in page.tags else 2 if page.samples > 2 else 1})
@@ -148,7 +153,7 @@ def _check_numbers(page: Page, photometric: int) -> None:
         if size not in (16, 32, 64):
             raise Unsupported(f"TIFF / {size}-bit floating-point numbers")
     elif format not in (UNSIGNED, UNDEFINED):
-        raise Unsupported("TIFF / signed integers" if format == SIGNED else "TIFF / complex numbers")
+        raise Unsupported(f"TIFF / {UNREAD_NUMBERS.get(format, f'numbers of kind {format}')}")
     elif size > 16:
         raise Unsupported(f"TIFF / {size}-bit integers")
     elif size not in (8, 16) and not (size in (1, 2, 4) and page.samples == 1) and not 9 <= size <= 15:
@@ -159,7 +164,8 @@ def _check_numbers(page: Page, photometric: int) -> None:
 
 
 def _load_page(page: Page) -> pyvips.Image:
-    return _colors(page, pyvips.Image.tiffload_buffer(page.data, page=page.number, fail_on="warning"))
+    image = pyvips.Image.tiffload_buffer(page.data, page=page.number, fail_on="warning")
+    return _colors(page, _upright_tones(page, page.value(PHOTOMETRIC, 1), image))
 
 
 def _load_rewritten(page: Page) -> pyvips.Image:
@@ -167,8 +173,13 @@ def _load_rewritten(page: Page) -> pyvips.Image:
     try:
         # Of damage to these, libtiff says that it is an error; its warnings are about old or odd ways of writing them.
         fail_on = "error" if page.value(COMPRESSION) in (LZW, *CCITT) else "warning"
-        image = pyvips.Image.tiffload_buffer(pieces.rewritten(_explicit(page)), fail_on=fail_on)
-        return _colors(page, image.copy_memory())
+        image = pyvips.Image.tiffload_buffer(pieces.rewritten(_explicit(page)), fail_on=fail_on).copy_memory()
+        if page.value(COMPRESSION) in CCITT:
+            # It only warns of a fax that ends early, too, and leaves the rest white.
+            again = pyvips.Image.tiffload_buffer(pieces.continued(_explicit(page)), fail_on=fail_on)
+            if (image != again).max():
+                raise Damaged("a part of its picture is not there")
+        return _colors(page, _upright_tones(page, page.value(PHOTOMETRIC, 1), image))
     except pyvips.Error as error:
         raise Damaged("a part of its picture can't be decoded") from error
 
@@ -179,6 +190,14 @@ def _explicit(page: Page) -> Page:
     return pieces.changed(
         page, {BITS: page.bits[:1] * page.samples, FORMAT: formats * page.samples, EXTRA: _extras(page)}
     )
+
+
+def _upright_tones(page: Page, photometric: int, image: pyvips.Image) -> pyvips.Image:
+    """Floats of a page in which white is 0 turned over, as libvips does it with integers only."""
+    if photometric != 0 or page.value(FORMAT, UNSIGNED) != FLOAT:
+        return image
+    tones = (1 - image[0]).cast(image.format)
+    return (tones.bandjoin(image[1:]) if image.bands > 1 else tones).copy(interpretation=image.interpretation)
 
 
 def _load_strictly(content: bytes) -> pyvips.Image:
@@ -202,7 +221,7 @@ def _load_odd(page: Page, kind: str, photometric: int) -> pyvips.Image:
         return _described(
             page, from_lab(_load_strictly(pieces.raw_rgb(_explicit(page))).numpy()[..., :3], photometric), profile=False
         )
-    return _colors(page, _load_strictly(content))
+    return _colors(page, _upright_tones(page, photometric, _load_strictly(content)))
 
 
 def _readable(page: Page, kind: str) -> bytes:

@@ -18,7 +18,9 @@ TYPES = {1: "u1", 2: "S1", 3: "u2", 4: "u4", 5: "u4", 6: "i1", 7: "u1", 8: "i2",
          13: "u4", 16: "u8", 17: "i8", 18: "u8"}  # fmt: skip
 PAIRS = (5, 10)  # types of two numbers
 MAX_PAGES = 4096
+TURNS = [[n] for n in range(1, 9)]  # what an orientation may be
 
+FILL_ORDER = 266
 SUBFILE, OLD_SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 254, 255, 256, 257, 258, 259, 262
 STRIP_OFFSETS, ORIENTATION, SAMPLES, ROWS_PER_STRIP, STRIP_COUNTS, PLANAR, PREDICTOR = 273, 274, 277, 278, 279, 284, 317
 TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, SUB_PAGES, INK_SET, EXTRA, FORMAT = (
@@ -34,7 +36,7 @@ TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, SUB_PAGES, INK_SET, EXTRA, F
 LUMA, SUBSAMPLING, REFERENCE, LERC_PARAMETERS, DNG, PROFILE = 529, 530, 532, 50674, 50706, 34675
 # What says how pixels are stored and meant. Everything else is description.
 PIXEL_TAGS = {
-    WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, 266, STRIP_OFFSETS, ORIENTATION, SAMPLES, ROWS_PER_STRIP,
+    WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER, STRIP_OFFSETS, ORIENTATION, SAMPLES, ROWS_PER_STRIP,
     STRIP_COUNTS, PLANAR, 292, 293, PREDICTOR, 320, TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, INK_SET, EXTRA,
     FORMAT, 347, LUMA, SUBSAMPLING, 531, REFERENCE, PROFILE,
 }  # fmt: skip
@@ -160,6 +162,8 @@ def _read_directory(data: bytes, order: str, big: bool, offset: int) -> tuple[di
         for place in range(start, start + amount * length, length):
             tag, kind, count = struct.unpack_from(order + ("HHQ" if big else "HHI"), data, place)
             values = _read_values(data, order, big, kind, count, place + (12 if big else 8))
+            if tag == ORIENTATION and (values is None or values[:1].tolist() not in TURNS):
+                continue  # a number that means nothing, of which libtiff warns: the picture is as it is
             if values is not None:
                 tags.setdefault(tag, values)
             elif tag in PIXEL_TAGS and kind in TYPES:
@@ -183,6 +187,8 @@ def _read_values(data: bytes, order: str, big: bool, kind: int, count: int, plac
 
 
 def _number(data: bytes, order: str, place: int, big: bool) -> int:
+    if place + (8 if big else 4) > len(data):
+        raise Damaged("it ends before its picture does")
     return int(struct.unpack_from(order + ("Q" if big else "I"), data, place)[0])
 
 

@@ -20,6 +20,7 @@ from photochrom.photo.formats.tiff_pages import (
     BITS,
     COMPRESSION,
     EXTRA,
+    FILL_ORDER,
     FORMAT,
     LERC_PARAMETERS,
     PHOTOMETRIC,
@@ -38,6 +39,7 @@ PICTURE_CODECS = {
     33005: "jpeg2k", 34712: "jpeg2k", 22610: "jpegxr", 34934: "jpegxr", 34933: "png", 50002: "jpegxl", 52546: "jpegxl",
 }  # fmt: skip
 BYTE_CODECS = {5: "lzw", 32773: "packbits"}
+REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))  # each byte with its bits the other way round
 
 
 def decoder(page: Page, kind: str) -> Decode:
@@ -76,16 +78,24 @@ def _lerc(page: Page, kind: str) -> Decode:
     return lambda piece: codecs.lerc_decode(unpack(piece))
 
 
+def _in_order(page: Page) -> list[bytes]:
+    """The pieces with the first bit of each byte the highest one; libtiff turns bits where a page says otherwise."""
+    pieces = page.pieces()
+    if page.value(FILL_ORDER, 1) != 2 or page.value(COMPRESSION, NONE) in PICTURE_CODECS:
+        return pieces
+    return [piece.translate(REVERSED) for piece in pieces]
+
+
 def decompressed(page: Page, kind: str) -> bytes:
     """The page as a TIFF whose compression libvips has. Raises Unsupported or Damaged."""
     decode = decoder(page, kind)
     pieces = []
-    for piece in page.pieces():
+    for piece in _in_order(page):
         values = _decoded(decode, piece)
         if not isinstance(values, bytes):
             values = values.astype(f"{page.order}{values.dtype.str[1:]}").tobytes()
         pieces.append(zlib.compress(values, 0))
-    return write_page(changed(page, {COMPRESSION: ADOBE_DEFLATE}), pieces)
+    return write_page(changed(page, {COMPRESSION: ADOBE_DEFLATE, FILL_ORDER: ()}), pieces)
 
 
 def _decoded(decode: Decode, piece: bytes) -> bytes | NDArray[Any]:
@@ -104,13 +114,13 @@ def unpacked(page: Page, kind: str) -> bytes:
     Raises Unsupported or Damaged.
     """
     if page.value(PREDICTOR, 1) != 1 or page.value(COMPRESSION, NONE) in PICTURE_CODECS:
-        raise Unsupported(kind)
+        raise Unsupported(f"{kind} with a predictor" if page.value(PREDICTOR, 1) != 1 else kind)
     decode = decoder(page, kind)
     is_float = page.value(FORMAT, 1) == FLOAT
     convert = _to_float32 if is_float else _to_16_bits
-    pieces = [zlib.compress(convert(page, bytes(_decoded(decode, piece))), 0) for piece in page.pieces()]
+    pieces = [zlib.compress(convert(page, bytes(_decoded(decode, piece))), 0) for piece in _in_order(page)]
     bits = [32 if is_float else 16] * len(page.bits)
-    return write_page(changed(page, {COMPRESSION: ADOBE_DEFLATE, BITS: bits}), pieces)
+    return write_page(changed(page, {COMPRESSION: ADOBE_DEFLATE, BITS: bits, FILL_ORDER: ()}), pieces)
 
 
 def _to_float32(page: Page, content: bytes) -> bytes:
@@ -144,6 +154,11 @@ def raw_rgb(page: Page) -> bytes:
     return write_page(changed(page, {PHOTOMETRIC: 2}), page.pieces())
 
 
+def continued(page: Page) -> bytes:
+    """The page with more behind each of its pieces: a picture that was whole stays the same."""
+    return write_page(page, [piece.rstrip(b"\0") + b"\0" + b"\xff" * 4096 for piece in page.pieces()])
+
+
 def rewritten(page: Page) -> bytes:
     """The page with the same pieces, and without tags that say nothing about pixels."""
     return write_page(page, page.pieces())
@@ -152,7 +167,7 @@ def rewritten(page: Page) -> bytes:
 def check_deflate(page: Page) -> None:
     """Compare the checksums of deflate strips, which libtiff never reads. Raises Damaged."""
     try:
-        for piece in page.pieces():
+        for piece in _in_order(page):
             zlib.decompressobj().decompress(piece)
     except zlib.error as error:
         raise Damaged("a part of its picture can't be decoded") from error
