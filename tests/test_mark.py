@@ -215,6 +215,7 @@ def test_mistakes_with_info_and_as(tmp_path, cat, loud):
         (("colorize", plain, "--as", foreign), "foreign.jpg was colored with another model"),
         (("colorize", plain, "--label", " "), "the label has no text"),
         (("colorize", plain, "--label", "a\nb"), "a label is one line"),
+        (("colorize", plain, "--label", "a\u202eb"), "characters that can't be drawn: U+202E"),
         (("colorize", plain, "--label", "\U00012000"), "no font here has these letters"),
     ):
         result = run(*arguments)
@@ -297,6 +298,7 @@ def test_labels_are_drawn_and_marked(loud):
     difference = decode_photograph(plain).pixels != decode_photograph(labeled).pixels
     assert difference[24:].any() and not difference[:24].any()
     assert read_mark(read_metadata(labeled)).label == "AI"
+    assert check_label("Couleurs\u202f: IA\xa0!") == "Couleurs : IA !"
 
 
 @pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool, the independent reader, is not installed")

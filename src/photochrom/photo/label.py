@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -32,11 +33,15 @@ SYSTEM_FONTS += ("Arial Unicode.ttf", "NotoSansCJK-Regular.ttc", "msyh.ttc", "He
 
 def check_label(text: str) -> str:
     """The text of a label without spaces around it. Raises InputError for one that can't be drawn."""
-    text = text.strip()
+    text = "".join(" " if unicodedata.category(c) == "Zs" else c for c in text).strip()  # French has several spaces
     if not text:
         raise InputError("the label has no text")
-    if len(text) > LONGEST or not text.isprintable():
+    if len(text) > LONGEST or len(text.splitlines()) > 1:
         raise InputError(f"a label is one line of at most {LONGEST} characters")
+    invisible = dict.fromkeys(c for c in text if not c.isprintable())
+    if invisible:
+        codes = ", ".join(f"U+{ord(c):04X}" for c in invisible)
+        raise InputError(f"the label has characters that can't be drawn: {codes}")
     _font_for(text, SMALLEST)
     return text
 
