@@ -293,6 +293,25 @@ def test_a_label_stands_in_the_corner(shape, kind):
         assert pixels.max() > white * 0.85 and pixels.min() < white * 0.4
 
 
+@pytest.mark.parametrize("format", MARKED)
+def test_hints_of_ten_thousand_points_are_in_the_mark(loud, format):
+    points = [(i % 97 + i / 7919 % 1, i % 61 + i / 6007 % 1) for i in range(10_000)]
+    stroke = Hint(points[0][0] % GRAY.shape[1], points[0][1] % GRAY.shape[0], "#aa3322", 2.0)
+    path = tuple((x % GRAY.shape[1], y % GRAY.shape[0]) for x, y in points[1:])
+    content = colored_by(loud, format, Look(hints=(replace(stroke, path=path),)))
+    mark = read_mark(read_metadata(content))
+    assert mark is not None and mark.hints == (replace(stroke, path=path),)
+    assert is_unchanged(content) is True
+
+
+def test_info_of_several_files_tells_what_it_can(tmp_path, loud):
+    (tmp_path / "made.png").write_bytes(colored_by(loud, "png"))
+    (tmp_path / "foreign.png").write_bytes(Photograph(GRAY).encode("png"))
+    result = CliRunner().invoke(cli.main, ["info", str(tmp_path / "foreign.png"), str(tmp_path / "made.png")])
+    assert result.exit_code == 1 and "made by:" in result.stdout
+    assert result.stderr.count("\n") == 1 and "doesn't say how it was made" in result.stderr
+
+
 def test_labels_are_drawn_and_marked(loud):
     plain, labeled = colored_by(loud, "png"), colored_by(loud, "png", label=check_label(" AI "))
     difference = decode_photograph(plain).pixels != decode_photograph(labeled).pixels

@@ -22,6 +22,7 @@ EMPTY = (
 BEGIN = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
 END = '<?xpacket end="w"?>'
 MAX_PACKET = 64_000_000  # bytes: a larger one is not read
+LONG = 1000  # characters: longer properties of ours stand in the extension of a JPEG, if there is one
 UNWRITABLE = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # characters that XML can't hold
 
 NAMESPACES = {
@@ -213,7 +214,8 @@ def _clean(text: str) -> str:
 def split_mark(packet: bytes) -> tuple[bytes, bytes]:
     """A packet too large for one segment of a JPEG, as a small one and an extension.
 
-    The small one has our mark, which is in the last description, and 32 zeros in place of the extension's GUID.
+    The small one has our mark, which is in the last description, except for what is long in it, and 32 zeros in place
+    of the extension's GUID.
     """
     document = parse(packet)
     assert document is not None  # we wrote it
@@ -224,8 +226,12 @@ def split_mark(packet: bytes) -> tuple[bytes, bytes]:
     if value_of(document, "photochrom", "SourceSHA256"):
         last = descriptions(document)[-1]
         root = small.getElementsByTagNameNS(RDF, "RDF")[0]
-        root.appendChild(small.importNode(last, True))
-        remove(last)
+        ours = root.appendChild(small.importNode(last, True))
+        for here, there in zip(list(ours.childNodes), list(last.childNodes), strict=True):
+            # Hints may be tens of thousands of points.
+            remove(here if len(here.toxml()) > LONG else there)
+        if not last.childNodes:
+            remove(last)
     parts: list[str] = []
     _write(document.documentElement, parts)
     return pack(small), "".join(parts).encode("utf-8")
