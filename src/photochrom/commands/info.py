@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
 from photochrom.commands.options import ANY_PATH
+from photochrom.errors import PhotochromError, one_line
 from photochrom.settings import FORMATS
 
 SINCE = {
@@ -26,9 +28,21 @@ def info(files: tuple[Path, ...]) -> None:
     \b
       photochrom info old-color.jpg
     """
-    for path in files:
-        for name, value in _facts(path):
-            click.echo(f"{name + ':':20} {value}")
+    told = [_tell(path) for path in files]
+    if not all(told):
+        sys.exit(1 if any(told) else 2)
+
+
+def _tell(path: Path) -> bool:
+    """Print what is known about a file, or why nothing is. Returns whether something is."""
+    try:
+        facts = _facts(path)
+    except PhotochromError as error:
+        click.echo(f"photochrom: {one_line(str(error))}", err=True)
+        return False
+    for name, value in facts:
+        click.echo(f"{name + ':':20} {value}")
+    return True
 
 
 def _facts(path: Path) -> list[tuple[str, str]]:
