@@ -1,7 +1,9 @@
 """Metadata: what goes in comes out of every format, and what is no longer true goes."""
 
 import io
+import shutil
 import struct
+import subprocess
 import zlib
 from dataclasses import replace
 
@@ -498,3 +500,26 @@ def test_metadata_of_a_file_of_several_pages():
         for number, page in enumerate(opened.pages):
             assert np.array_equal(page.asarray(), np.roll(GRAY, number))
             assert page.tags["XResolution"].value == (300, 1) and page.tags["ResolutionUnit"].value == 2
+
+
+@pytest.mark.parametrize("name", ["iptc", "IPTC profile", "8bim"])
+@pytest.mark.parametrize("kind", [b"tEXt", b"zTXt"])
+def test_raw_profiles_of_imagemagick_and_exiftool(name, kind):
+    resources = iptc.pack_resources(IPTC, ())
+    text = f"\n{name}\n{len(resources):8}\n{resources.hex()}\n".encode()
+    body = b"Raw profile type iptc\0" + (text if kind == b"tEXt" else b"\0" + zlib.compress(text))
+    chunk = struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    content = Photograph(GRAY).encode("png")
+    assert read_metadata(content[:33] + chunk + content[33:]).iptc == IPTC
+    rotten = chunk.replace(b"8", b"?") if kind == b"tEXt" else b""
+    assert not rotten or "a damaged text of the PNG" in read_metadata(content[:33] + rotten + content[33:]).left_out
+
+
+def test_iptc_that_exiftool_wrote_into_a_png(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(Photograph(GRAY).encode("png"))
+    exiftool = shutil.which("exiftool")
+    if not exiftool:
+        pytest.skip("needs exiftool")
+    subprocess.run([exiftool, "-q", "-m", "-overwrite_original", "-IPTC:Keywords=kw", path], check=True)
+    assert b"kw" in read_metadata(path.read_bytes()).iptc

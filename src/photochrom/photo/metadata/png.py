@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from photochrom.photo.metadata.record import CREDENTIALS, Blocks, Metadata, Reso
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP_KEYWORD = "XML:com.adobe.xmp"
 RAW_PROFILE = "Raw profile type "  # ImageMagick's way of keeping what PNG had no chunk for, in hexadecimal
+PROFILE = re.compile(r"\s*\S[^\n]*\n\s*\d+\s+([0-9a-fA-F\s]+)")  # ExifTool's name is of two words: "IPTC profile"
 PROFILES = ("exif", "app1", "iptc", "8bim", "xmp")
 XMP_IN_JPEG = b"http://ns.adobe.com/xap/1.0/\0"
 COMPRESSED_FROM = 2000  # bytes of a text
@@ -66,6 +68,8 @@ def read(data: bytes) -> Metadata:
             elif text.keyword.lower().removeprefix(RAW_PROFILE.lower()) in PROFILES:
                 name = text.keyword.lower().removeprefix(RAW_PROFILE.lower())
                 profiles[name] = _unhexed(text.text)
+                if not profiles[name]:
+                    left_out.append("a damaged text of the PNG")
             else:
                 texts.append(text)
     app1 = profiles.get("app1", b"")
@@ -123,11 +127,11 @@ def _inflated(data: bytes) -> bytes:
 
 
 def _unhexed(text: str) -> bytes:
-    """The bytes of a raw profile: a name, a length, and hexadecimal digits."""
-    words = text.split(maxsplit=2)
+    """The bytes of a raw profile: a line with a name, a length, and hexadecimal digits; b"" for a damaged one."""
+    match = PROFILE.fullmatch(text.rstrip("\0"))
     try:
-        return bytes.fromhex("".join(words[2].split()))
-    except (ValueError, IndexError):
+        return bytes.fromhex("".join(match[1].split())) if match else b""
+    except ValueError:
         return b""
 
 
