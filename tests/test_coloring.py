@@ -11,6 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 
+import photochrom
 from photochrom.album import run_task
 from photochrom.coloring import Look, Output, Request, color
 from photochrom.disk import replacing
@@ -281,3 +282,11 @@ def test_one_rotten_member_of_an_archive_stops_nobody(tmp_path):
 
     squares = list(decode_squares(find_photographs([rewritten(tmp_path / "x.zip", rot)]), 32))
     assert squares[0] is None and squares[1] is not None
+
+
+def test_what_is_no_photograph_is_refused_in_one_line():
+    for pixels in (np.zeros(30, np.uint8), [[1, 2], [3, 4]], None):
+        with pytest.raises(InputError, match="array"):
+            photochrom.colorize(Photograph(pixels))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="cannot read"):
+        photochrom.colorize("a\0.jpg")

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 from photochrom import __version__
-from photochrom.errors import EncodingError
+from photochrom.errors import EncodingError, InputError
 from photochrom.inference.colorizer import Coloring
 from photochrom.inference.model import ModelInfo
 from photochrom.photo.color import PixelArray
@@ -142,6 +142,8 @@ def color(
 def color_photograph(photograph: Photograph, look: Look, predictor: Predictor, output: Output = Output()) -> Photograph:
     """The photograph in color, with the same size, bit depth and metadata, and marked. Raises InputError."""
     pixels = photograph.pixels
+    if getattr(pixels, "ndim", 0) not in (2, 3):
+        raise InputError("a photograph's pixels are an array (H, W) or (H, W, 3)")
     hints = look.hints_for(pixels)
     coloring = predictor.predict_one(pixels, look.seed, hints)
     colored = predictor.apply(pixels, coloring, look.strength)

@@ -49,7 +49,7 @@ def read_bytes(path: Path) -> bytes:
         if path.is_dir():
             raise InputError(f"{path} is a folder, not a photograph")
         return path.read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the second for a name with a NUL
         raise InputError(f"cannot read {path}: {reason_of(error)}") from error
 
 
