@@ -20,6 +20,7 @@ from photochrom.inference.colorizer import DEFAULT_WORKING_SIZE, Colorizer
 from photochrom.inference.weights import BUNDLED_MODELS
 from photochrom.photo.decoding import read_bytes, read_photograph
 from photochrom.photo.hints import Hint
+from photochrom.photo.metadata.sidecar import true_sidecar
 from photochrom.photo.photograph import Photograph, write_bytes
 from photochrom.planning import Task
 from photochrom.records import COLORED, FAILED, Line, Record, now
@@ -143,7 +144,7 @@ def run_task(
         for sidecar, targets in task.sidecars:
             for target in targets:
                 if overwrite or not target.exists():
-                    _carry(sidecar, target, keep_date)
+                    _carry(task.source, sidecar, target, keep_date)
         outcome = replace(outcome, skipped=not missing)
     except PhotochromError as error:
         full = isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL
@@ -199,13 +200,14 @@ def _advice(error: OSError) -> str:
     return reason_of(error) + advice
 
 
-def _carry(sidecar: Path, target: Path, keep_date: bool) -> None:
-    """Copy a sidecar. Raises InputError or OutputError."""
+def _carry(photograph: Path, sidecar: Path, target: Path, keep_date: bool) -> None:
+    """Copy what stays true of a sidecar. Raises InputError or OutputError."""
     try:
         content, modified = sidecar.read_bytes(), os.stat(sidecar).st_mtime_ns
     except OSError as error:
         raise InputError(f"cannot read {sidecar}: {reason_of(error)}") from error
     make_folder(target.parent)
+    content = true_sidecar(content, lambda: read_bytes(photograph))
     write_bytes(target, content, modified if keep_date else None)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +21,7 @@ from photochrom.photo.formats.arrays import BLOB, from_array
 from photochrom.photo.formats.faults import Damaged, Unsupported
 from photochrom.photo.formats.opening import open_pictures
 from photochrom.photo.formats.picture import CheckSize, Picture
-from photochrom.photo.formats.profile import refuse_hdr_profile
+from photochrom.photo.formats.profile import convert_to_srgb
 from photochrom.photo.metadata.reading import page_metadata, read_true_metadata
 from photochrom.photo.metadata.record import Metadata
 from photochrom.photo.metadata.webp import is_lossless
@@ -145,15 +144,7 @@ def _to_srgb(image: pyvips.Image, name: str) -> tuple[PixelArray, PixelArray | N
         alpha = _to_array(image[image.bands - 1], deep)
         image = image[: image.bands - 1] if image.bands > 2 else image[0]
     cmyk = image.interpretation == "cmyk" or image.bands == 4
-    profiled = bool(image.get_typeof("icc-profile-data"))
-    if profiled:
-        refuse_hdr_profile(image.get("icc-profile-data"))
-    if profiled or cmyk:
-        # Without relative intent and black point compensation, scanner profiles turn black into gray.
-        profile = {"input_profile": "cmyk"} if cmyk else {}
-        with suppress(pyvips.Error):  # a broken profile: take the numbers as sRGB, as browsers do
-            converted = image.icc_transform("srgb", embedded=True, depth=16 if deep else 8, **profile)
-            image = converted.copy_memory()
+    image = convert_to_srgb(image, cmyk=cmyk)
     if image.bands >= 3:
         target = "rgb16" if deep else "srgb"
         image = image if image.interpretation in ("srgb", "rgb16", "rgb", "multiband") else image.colourspace(target)

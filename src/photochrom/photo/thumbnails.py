@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from photochrom.photo.decoding import decode_photograph
 from photochrom.photo.formats.faults import Damaged, Unsupported
 from photochrom.photo.formats.opening import open_pictures
+from photochrom.photo.formats.profile import convert_to_srgb
 from photochrom.photo.formats.signature import recognize
 from photochrom.photo.photograph import Photograph
 from photochrom.photo.vips import pyvips
@@ -56,10 +57,13 @@ def _quick(data: bytes, target: Target, options: dict[str, Any]) -> pyvips.Image
         (picture,) = open_pictures(data, lambda width, height: None)
         if not picture.plain:
             return None
-        width, height = target(*_size_of(pyvips.Image.new_from_buffer(data, "")))
-        return pyvips.Image.thumbnail_buffer(
-            data, width, height=height, export_profile="srgb", option_string=QUICK[label], **options
-        ).copy_memory()
+        header = pyvips.Image.new_from_buffer(data, "")
+        if header.interpretation == "cmyk":
+            return None
+        width, height = target(*_size_of(header))
+        # libvips would convert sRGB to sRGB, too, which takes as long as all the rest.
+        small = pyvips.Image.thumbnail_buffer(data, width, height=height, option_string=QUICK[label], **options)
+        return convert_to_srgb(small.copy_memory())
     except (Unsupported, Damaged, pyvips.Error):
         return None  # decode_photograph says why, or knows that a warning is harmless
 

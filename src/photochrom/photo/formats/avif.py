@@ -82,4 +82,18 @@ def _is_video_range(data: bytes, mean: float) -> bool:
 
 
 def _damaged(data: bytes) -> pyvips.Image:
+    if _is_not_implemented(data):
+        raise Unsupported("AVIF / an unusual arrangement of tiles")
     raise Damaged("a part of its picture can't be decoded" if is_whole(data) else "it ends before its picture does")
+
+
+def _is_not_implemented(data: bytes) -> bool:
+    """Whether the decoder says that it doesn't know such files, such as with tiles that two pictures share."""
+    from PIL.AvifImagePlugin import AvifImageFile
+
+    try:
+        with closing(AvifImageFile(io.BytesIO(data))) as opened:
+            opened.load()
+    except Exception as error:  # it raises several kinds for a damaged file
+        return "not implemented" in str(error).lower()
+    return False

@@ -15,6 +15,7 @@ from photochrom.errors import InputError
 from photochrom.photo.formats.arrays import from_array
 from photochrom.photo.formats.extras import imagecodecs, jpeg_xl_plugin
 from photochrom.photo.formats.faults import Damaged, Unsupported
+from photochrom.photo.formats.jpeg_xl import read_header
 from photochrom.photo.formats.picture import CheckSize, Picture
 from photochrom.photo.vips import pyvips
 
@@ -46,11 +47,22 @@ def _decode(load: Any, data: bytes, check_size: CheckSize) -> pyvips.Image:
 def _jpeg_xl(data: bytes, check_size: CheckSize) -> pyvips.Image:
     with closing(jpeg_xl_plugin().JXLImageFile(io.BytesIO(data))) as opened:
         check_size(opened.width, opened.height)
-        if getattr(opened, "n_frames", 1) > 1:
-            raise Unsupported("JPEG XL / animation", "save one of its pictures, or make a film of it")
         profile, mode = opened.info.get("icc_profile", b""), opened.mode
-    pixels = _photographic(imagecodecs("JPEG XL").jpegxl_decode(data), "JPEG XL")
+    decode, header = imagecodecs("JPEG XL").jpegxl_decode, read_header(data)
+    if header.is_animated and _has_second_frame(decode, data):
+        raise Unsupported("JPEG XL / animation", "save one of its pictures, or make a film of it")
+    pixels = _photographic(decode(data, index=0) if header.is_animated else decode(data), "JPEG XL")
+    if pixels.dtype == np.uint16 and header.bits < 16:  # colors and transparency, from 0 to the largest of these bits
+        pixels = (pixels * np.float32(65535 / (2**header.bits - 1))).round().astype(np.uint16)
     return from_array(pixels, profile, cmyk=mode == "CMYK")
+
+
+def _has_second_frame(decode: Any, data: bytes) -> bool:
+    try:
+        decode(data, index=1)
+    except Exception:  # it has no frame of that number
+        return False
+    return True
 
 
 def _jpeg_xr(data: bytes, check_size: CheckSize) -> pyvips.Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from types import ModuleType
 
 from photochrom.photo.formats.faults import needs_extra
@@ -22,6 +23,7 @@ def rawpy(kind: str) -> ModuleType:
         import rawpy as module
     except ImportError as error:
         raise needs_extra(kind) from error
+    warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"rawpy(\.|$)")  # what it says, we say better
     return module
 
 

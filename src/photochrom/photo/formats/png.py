@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 
 from photochrom.photo.formats.curves import Curve, Primaries, bt709, power, srgb, to_srgb
@@ -25,6 +26,7 @@ PRIMARIES: dict[int, Primaries | None] = {
     9: (0.3127, 0.3290, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046),
     12: (0.3127, 0.3290, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060),
 }
+INDEXED = 3  # a color type
 TO_SRGB = "convert it to sRGB first"
 HDR = {16: "PQ", 18: "HLG"}
 
@@ -35,7 +37,7 @@ def open_png(data: bytes, check_size: CheckSize) -> Picture:
     if len(chunks.get(b"acTL", b"")) == 8 and struct.unpack(">I", chunks[b"acTL"][:4])[0] > 1:
         raise Unsupported("PNG / animation (APNG)", "save one of its pictures, or make a film of it")
     meaning = _cicp(chunks.get(b"cICP", b"")) or _gamma(chunks)
-    return Picture(partial(_load, data, meaning), "png", partial(_damaged, data), plain=meaning is None)
+    return Picture(partial(_load, data, meaning), "png", partial(_look_again, data, meaning), plain=meaning is None)
 
 
 def _chunks_before_pixels(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -87,6 +89,24 @@ def _load(data: bytes, meaning: tuple[Curve, Primaries | None] | None) -> pyvips
     return to_srgb(image, *meaning)
 
 
-def _damaged(data: bytes) -> pyvips.Image:
+def _look_again(data: bytes, meaning: tuple[Curve, Primaries | None] | None) -> pyvips.Image:
+    """The picture without a palette that says nothing about its pixels, but may be wrong. Raises Damaged."""
+    with suppress(pyvips.Error):
+        return _load(_without_palette(data), meaning).copy_memory()
     whole = b"IEND" in data[-65536:]
     raise Damaged("its picture can't be decoded" if whole else "it ends before its picture does")
+
+
+def _without_palette(data: bytes) -> bytes:
+    """The file without PLTE, which only suggests colors for old screens where pixels are no numbers of a palette."""
+    if data[25:26] == bytes([INDEXED]):
+        return data
+    position = 8
+    while position + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, position)
+        if kind == b"PLTE":
+            return data[:position] + data[position + 12 + size :]
+        if kind == b"IDAT":
+            break
+        position += 12 + size
+    return data

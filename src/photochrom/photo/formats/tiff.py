@@ -31,6 +31,7 @@ from photochrom.photo.formats.tiff_pages import (
     PLANAR,
     PREDICTOR,
     PROFILE,
+    STRIP_OFFSETS,
     SUB_PAGES,
     SUBSAMPLING,
     WIDTH,
@@ -41,6 +42,7 @@ from photochrom.photo.formats.tiff_pages import (
 from photochrom.photo.vips import pyvips
 
 JPEG, OLD_JPEG, LZW, PACKBITS = 7, 6, 5, 32773
+JPEG_START, JPEG_FILE = 513, b"\xff\xd8\xff"  # a tag; how a JPEG file begins
 CCITT = (2, 3, 4, 32771)
 VIPS_CODECS = {1, 2, 3, 4, 5, JPEG, 8, 32946, 32773, 50001, 32771, 32766, 32809}
 NAMES = {
@@ -100,7 +102,7 @@ def _picture(page: Page, check_size: CheckSize) -> Picture:
     compression, photometric = page.value(COMPRESSION, 1), page.value(PHOTOMETRIC, 1)
     kind = f"TIFF / {NAMES.get(compression, f'compression {compression}')}"
     if compression == OLD_JPEG:
-        return Picture(partial(_load_with_pillow, page, kind), "tiff")
+        return Picture(partial(_load_old_jpeg, page, kind), "tiff")
     _check_colors(page, photometric)
     _check_numbers(page, photometric)
     page.spans()
@@ -116,6 +118,8 @@ def _is_ordinary(page: Page, photometric: int, compression: int) -> bool:
     if photometric in (CIELAB, ICCLAB) or (photometric == YCBCR and compression != JPEG):
         return False
     planar = page.value(PLANAR, 1) == 2 and page.samples > 1
+    if compression == JPEG and pieces.is_lossless_jpeg(page):
+        return False
     if compression == PACKBITS and page.value(PREDICTOR, 1) != 1:
         return False  # libtiff would ignore the predictor
     return compression in VIPS_CODECS and not planar and _has_usual_depth(page) and page.number is not None
@@ -229,6 +233,8 @@ def _readable(page: Page, kind: str) -> bytes:
     if not _has_usual_depth(page):
         return pieces.unpacked(page, f"TIFF / {page.bits[0]} bits per channel, {kind.removeprefix('TIFF / ')}")
     compression = page.value(COMPRESSION, 1)
+    if compression == JPEG and pieces.is_lossless_jpeg(page):
+        return pieces.decompressed(page, "TIFF / lossless JPEG")
     if compression not in VIPS_CODECS or (compression == PACKBITS and page.value(PREDICTOR, 1) != 1):
         return pieces.decompressed(page, kind)
     return pieces.rewritten(_explicit(page))
@@ -256,6 +262,21 @@ def _divided(image: pyvips.Image) -> pyvips.Image:
     largest = {"uchar": 255, "ushort": 65535}.get(image.format, 1)
     plain = image.unpremultiply(max_alpha=largest)
     return (plain.rint() if largest > 1 else plain).cast(image.format).copy(interpretation=image.interpretation)
+
+
+def _load_old_jpeg(page: Page, kind: str) -> pyvips.Image:
+    """Old-style JPEG. A gray one is often a whole JPEG file, whatever the tags say of its tables."""
+    starts = (*page.values(JPEG_START), *page.values(STRIP_OFFSETS)[:1])
+    start = next((start for start in starts if page.data[start : start + 3] == JPEG_FILE), None)
+    if page.samples > 1 or start is None or page.pieces_per_plane > 1:
+        return _load_with_pillow(page, kind)
+    try:
+        image = pyvips.Image.jpegload_buffer(page.data[start:], fail_on="warning").copy_memory()
+    except pyvips.Error as error:
+        raise Damaged("a part of its picture can't be decoded") from error
+    if (image.width, image.height) != (page.value(WIDTH), page.value(HEIGHT)):
+        raise Damaged("its picture has another size than it says")
+    return _described(page, image)
 
 
 def _load_with_pillow(page: Page, kind: str) -> pyvips.Image:

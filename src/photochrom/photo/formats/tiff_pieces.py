@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from photochrom.photo.formats.extras import imagecodecs
 from photochrom.photo.formats.faults import Damaged, Unsupported
+from photochrom.photo.formats.jpeg import frame_of
 from photochrom.photo.formats.tiff_pages import (
     BITS,
     COMPRESSION,
@@ -33,6 +34,7 @@ from photochrom.photo.formats.tiff_pages import (
 
 Decode = Callable[[bytes], "bytes | NDArray[Any]"]
 NONE, ADOBE_DEFLATE, DEFLATE, LZMA, ZSTD, LERC = 1, 8, 32946, 34925, 50000, 34887
+JPEG, JPEG_TABLES, LOSSLESS_FRAME = 7, 347, 0xC3
 FLOAT = 3  # a sample format
 # Compressions of whole pictures: their names in imagecodecs.
 PICTURE_CODECS = {
@@ -49,6 +51,8 @@ def decoder(page: Page, kind: str) -> Decode:
         return bytes
     if compression in (ADOBE_DEFLATE, DEFLATE):
         return zlib.decompress
+    if compression == JPEG:
+        return _lossless_jpeg(page, kind)
     if compression == LZMA:
         import lzma
 
@@ -61,6 +65,25 @@ def decoder(page: Page, kind: str) -> Decode:
     if name is None:
         raise Unsupported(kind)
     return getattr(imagecodecs(kind), f"{name}_decode")
+
+
+def is_lossless_jpeg(page: Page) -> bool:
+    """Whether a page in JPEG compression is of the kind without loss, as scanners of medicine write it."""
+    starts, lengths = page.spans()
+    try:
+        return frame_of(page.data[starts[0] : starts[0] + lengths[0]])[0] == LOSSLESS_FRAME
+    except Damaged:
+        return False
+
+
+def _lossless_jpeg(page: Page, kind: str) -> Decode:
+    photometric = page.value(PHOTOMETRIC, 1)
+    if photometric not in (0, 1, 2) or page.value(PLANAR, 1) != 1 or page.samples not in (1, 3):
+        raise Unsupported(kind)
+    decode = imagecodecs(kind).jpeg8_decode
+    tables = page.tags[JPEG_TABLES].tobytes() if JPEG_TABLES in page.tags else None
+    same = {"colorspace": "RGB", "outcolorspace": "RGB"} if photometric == 2 else {}
+    return lambda piece: decode(piece, tables=tables, **same)
 
 
 def _zstd(kind: str) -> Decode:
@@ -113,7 +136,7 @@ def unpacked(page: Page, kind: str) -> bytes:
 
     Raises Unsupported or Damaged.
     """
-    if page.value(PREDICTOR, 1) != 1 or page.value(COMPRESSION, NONE) in PICTURE_CODECS:
+    if page.value(PREDICTOR, 1) != 1 or page.value(COMPRESSION, NONE) in (JPEG, *PICTURE_CODECS):
         raise Unsupported(f"{kind} with a predictor" if page.value(PREDICTOR, 1) != 1 else kind)
     decode = decoder(page, kind)
     is_float = page.value(FORMAT, 1) == FLOAT

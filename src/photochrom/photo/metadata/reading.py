@@ -51,10 +51,14 @@ def read_true_metadata(data: bytes, orientation: int | None = None) -> Metadata:
     orientation: by which the pixels are turned, EXIF's 1..8; None for the one that the EXIF gives.
     """
     metadata = read_metadata(data)
-    own = orientation_of(metadata.exif)
+    return stale.made_true(metadata, turned_by(data, metadata) if orientation is None else orientation)
+
+
+def turned_by(data: bytes, metadata: Metadata) -> int:
+    """The orientation, EXIF's 1..8, by which a file's pixels are turned upright."""
     if isobmff.is_isobmff(data) and not isobmff.is_turned(data):
-        own = 1  # what the EXIF says about the picture has no meaning there
-    return stale.made_true(metadata, own if orientation is None else orientation)
+        return 1  # what the EXIF says about the picture has no meaning there
+    return orientation_of(metadata.exif)
 
 
 def page_metadata(data: bytes) -> Metadata:

@@ -17,6 +17,13 @@ IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 DROPPED = "marked regions, which can't be turned with the picture"
 
 
+def has_regions(document: Node) -> bool:
+    """Whether a document marks regions."""
+    keys = {(node.namespaceURI, node.localName) for _, node in xmp.properties(document)}
+    known = {(MWG, "Regions"), (MICROSOFT, "RegionInfo"), (IPTC, "ImageRegion")}
+    return bool(keys & known) or any(namespace == ACDSEE for namespace, _ in keys)
+
+
 def turn_regions(document: Node, orientation: int) -> tuple[bool, list[str]]:
     """Turn what can be turned; whether anything changed, and what had to be dropped."""
     changed = False
