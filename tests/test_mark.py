@@ -119,6 +119,22 @@ def test_every_kind_of_hint_is_read_back(loud, hints):
     assert mark is not None and mark.hints == hints
 
 
+@pytest.mark.parametrize(
+    "hints",
+    [
+        tuple(Hint(n % 60 + 0.125, n % 45 + 0.375, "#336699", 1.25) for n in range(1000)),
+        (Hint(1, 2, "#aabbcc", 3.5, tuple((n % 60 + 0.125, n % 45 + 0.375) for n in range(9000)), filled=True),),
+    ],
+    ids=["points", "area"],
+)
+def test_more_hints_than_a_segment_of_a_jpeg_holds(hints):
+    mark = Mark("0.1", "m", "d", 256, 1.0, None, hints, (64, 48), "s")
+    content = Photograph(GRAY, None, "jpeg", Metadata(xmp=SCANNED, mark=mark)).encode()
+    read = read_mark(read_metadata(content))
+    assert read is not None and read.hints == hints and read.source_type.endswith("/print")
+    assert is_unchanged(content) is True and is_unchanged(content + b"x") is False
+
+
 def test_the_quality_of_lossless_formats_does_not_count(loud):
     digests = {read_mark(read_metadata(colored_by(loud, "png", quality=q))).settings_sha256 for q in (80, 95)}
     assert len(digests) == 1

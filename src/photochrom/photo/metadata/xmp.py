@@ -210,10 +210,11 @@ def _clean(text: str) -> str:
     return UNWRITABLE.sub("\ufffd", text)
 
 
-def split_mark(packet: bytes) -> tuple[bytes, bytes]:
-    """A packet too large for one segment of a JPEG, as a small one and an extension.
+def split_mark(packet: bytes, limit: int) -> tuple[bytes, bytes]:
+    """A packet too large for one segment of a JPEG, as a small one of at most `limit` bytes and an extension.
 
-    The small one has our mark, which is in the last description, and 32 zeros in place of the extension's GUID.
+    The small one has our mark, which is in the last description, and 32 zeros in place of the extension's GUID. If the
+    mark is too large itself, its hints are in the extension.
     """
     document = parse(packet)
     assert document is not None  # we wrote it
@@ -223,9 +224,14 @@ def split_mark(packet: bytes) -> tuple[bytes, bytes]:
     only.setAttributeNS(NAMESPACES["xmpNote"], "xmpNote:HasExtendedXMP", "0" * 32)
     if value_of(document, "photochrom", "SourceSHA256"):
         last = descriptions(document)[-1]
-        root = small.getElementsByTagNameNS(RDF, "RDF")[0]
-        root.appendChild(small.importNode(last, True))
-        remove(last)
+        small.getElementsByTagNameNS(RDF, "RDF")[0].appendChild(small.importNode(last, True))
+        hints = find(small, "photochrom", "Hints")
+        if hints is not None and len(pack(small)) > limit:
+            remove(hints)
+            for node in [node for node in last.childNodes if node.localName != "Hints"]:
+                last.removeChild(node)
+        else:
+            remove(last)
     parts: list[str] = []
     _write(document.documentElement, parts)
     return pack(small), "".join(parts).encode("utf-8")
