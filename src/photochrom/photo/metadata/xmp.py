@@ -22,6 +22,7 @@ EMPTY = (
 BEGIN = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
 END = '<?xpacket end="w"?>'
 MAX_PACKET = 64_000_000  # bytes: a larger one is not read
+MAX_DEPTH = 100  # elements in one another: a deeper packet is not read, because what looks through it is recursive
 UNWRITABLE = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # characters that XML can't hold
 
 NAMESPACES = {
@@ -67,9 +68,20 @@ def parse(packet: bytes) -> Node | None:
         return None
     try:
         document = minidom.parseString(content)
+        if _depth(document.documentElement) > MAX_DEPTH:
+            return None
     except (ExpatError, ValueError, LookupError, RecursionError):
         return None
     return document if document.getElementsByTagNameNS(RDF, "RDF") else None
+
+
+def _depth(element: Node) -> int:
+    """How many elements stand in one another, without recursion."""
+    deepest, level = 0, [element]
+    while level:
+        deepest += 1
+        level = [child for node in level for child in node.childNodes if child.nodeType == child.ELEMENT_NODE]
+    return deepest
 
 
 def pack(document: Node) -> bytes:
@@ -157,7 +169,9 @@ def add(document: Node, new: Iterable[Property]) -> None:
     first = descriptions(document)
     about = first[0].getAttributeNS(RDF, "about") if first else ""
     root = document.getElementsByTagNameNS(RDF, "RDF")[0]
-    rdf = root.prefix
+    rdf = root.prefix or "rdf"
+    if not root.prefix:  # RDF is the default namespace, which attributes can't have
+        root.setAttributeNS(XMLNS, "xmlns:rdf", RDF)
     description = document.createElementNS(RDF, f"{rdf}:Description")
     description.setAttributeNS(RDF, f"{rdf}:about", about)
     for one in new:
