@@ -216,6 +216,21 @@ def test_xmp_comes_out(first, second):
     assert xmp.value_of(document, "dc", "title") == "Haus" and xmp.value_of(document, "xmp", "Label") == "two\nlines"
 
 
+def test_xmp_that_is_too_deep_is_left_out_and_named():
+    deep = packet("><tiff:Orientation>6</tiff:Orientation>" + "<dc:x>" * 5000 + "</dc:x>" * 5000)
+    metadata = decode_photograph(Photograph(GRAY, metadata=Metadata(xmp=deep)).encode("png")).metadata
+    assert metadata.xmp == b"" and metadata.left_out == ("XMP that can't be read",)
+
+
+def test_xmp_whose_default_namespace_is_rdf_can_be_added_to():
+    packet = f'<RDF xmlns="{xmp.RDF}"><Description><a xmlns="urn:a">Haus</a></Description></RDF>'.encode()
+    mark = Mark("0", "m", "0", 256, 1.0, None, (), (128, 96), "1")
+    read = read_metadata(Photograph(GRAY, metadata=Metadata(xmp=packet, mark=mark)).encode("png")).xmp
+    document = xmp.parse(read)
+    assert b">Haus<" in read and xmp.value_of(document, "photochrom", "SourceSHA256") == "1"
+    assert "colorized" in xmp.value_of(document, "xmpMM", "History")
+
+
 def test_large_xmp_of_a_jpeg_stands_in_segments_and_is_read_back():
     texts = "".join(f"<rdf:li>{n} {'x' * 100}</rdf:li>" for n in range(2000))
     large = packet(f'xmp:Label="a"><dc:subject><rdf:Bag>{texts}</rdf:Bag></dc:subject>')
@@ -362,7 +377,25 @@ def test_a_text_that_unpacks_without_end_is_left_out():
     data = saved("PNG")
     data = data[:33] + png.chunk(b"zTXt", b"Bomb\0\0" + bomb) + data[33:]
     metadata = read_metadata(data)
-    assert metadata.texts == () and metadata.left_out == ("a damaged text of the PNG",)
+    assert metadata.texts == () and metadata.left_out == ("a text of the PNG, which is damaged or too large",)
+
+
+def test_many_texts_that_unpack_to_much_are_left_out(monkeypatch):
+    monkeypatch.setattr(png, "LARGEST_TEXTS", 2500)
+    data = saved("PNG")
+    texts = b"".join(png.chunk(b"zTXt", b"Text\0\0" + zlib.compress(b"x" * 1000)) for _ in range(4))
+    metadata = read_metadata(data[:33] + texts + data[33:])
+    assert len(metadata.texts) == 2 and len(metadata.left_out) == 1
+
+
+def test_an_item_that_names_the_whole_file_many_times_is_left_out():
+    """1 MB of such an AVIF would ask for 65 GB."""
+    entry = isobmff._box(b"infe", b"\2\0\0\0" + struct.pack(">HH4s", 1, 0, b"Exif") + b"\0")
+    places = b"\1\0\0\0\x44\0" + struct.pack(">HHHHH", 1, 1, 0, 0, 1000) + struct.pack(">II", 0, 8000) * 1000
+    inside = isobmff._box(b"iinf", b"\0\0\0\0\0\1" + entry) + isobmff._box(b"iloc", places)
+    data = isobmff._box(b"ftyp", b"avif\0\0\0\0avif") + isobmff._box(b"meta", b"\0\0\0\0" + inside)
+    assert len(data) > 8000
+    assert read_metadata(data).left_out == ("metadata that can't be read",)
 
 
 # Resolution
