@@ -385,8 +385,8 @@ def test_no_more_is_unpacked_than_a_picture_has(gray, compression, deep):
 
 
 def test_a_tag_of_a_type_that_has_no_numbers(gray):
-    content = tiff(gray, byteorder="<")
-    number, text = (struct.pack("<HHI", 339, kind, 1) for kind in (3, 2))  # the sample format
+    content = tiff(np.dstack([gray, gray]), photometric="minisblack", extrasamples=["unassalpha"], byteorder="<")
+    number, text = (struct.pack("<HHI", 338, kind, 1) for kind in (3, 2))  # what the second channel is
     assert number in content
     assert np.array_equal(decode_photograph(content.replace(number, text)).pixels, gray)
 
