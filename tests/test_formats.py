@@ -250,11 +250,14 @@ def dng(mosaic: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def test_profiles_of_high_dynamic_range_are_refused(gray):
+def hdr_profile(transfer: int) -> bytes:
     head = bytes(128) + (1).to_bytes(4, "big") + b"cicp" + (144).to_bytes(4, "big") + (12).to_bytes(4, "big")
-    profile = head + b"cicp" + bytes(4) + bytes([9, 16, 0, 1])
+    return head + b"cicp" + bytes(4) + bytes([9, transfer, 0, 1])
+
+
+def test_profiles_of_high_dynamic_range_are_refused(gray):
     with pytest.raises(UnsupportedError, match="a color profile of PQ"):
-        decode_photograph(encoded(gray, "TIFF", icc_profile=profile))
+        decode_photograph(encoded(gray, "TIFF", icc_profile=hdr_profile(16)))
 
 
 def test_every_suffix_that_folders_take_is_of_a_known_kind():
