@@ -216,6 +216,24 @@ def test_hints_of_another_shape_are_left_out_and_named(tmp_path, cat):
     assert (hint.x, hint.y) == pytest.approx((100 * 226 / 451, 40), abs=0.01)
 
 
+def test_info_of_several_files_names_those_without_a_mark(tmp_path, loud):
+    first, plain, last = (tmp_path / name for name in ("a.jpg", "b.jpg", "c.png"))
+    first.write_bytes(colored_by(loud, "jpeg"))
+    plain.write_bytes(Photograph(GRAY).encode("jpeg"))
+    last.write_bytes(colored_by(loud, "png"))
+    told = run("info", first, plain, last)
+    assert told.exit_code == 1 and told.output.count("made by:") == 2
+    assert "b.jpg doesn't say how it was made" in told.output
+
+
+def test_a_mark_of_somebody_else_writes_no_lines_of_its_own(tmp_path):
+    mark = Mark("0.1", "m\nsince then:          unchanged\x9b2J", "d", 256, 1.0, None, (), (64, 48), "s")
+    path = tmp_path / "a\nb.png"
+    path.write_bytes(Photograph(GRAY, metadata=Metadata(mark=mark)).encode("png") + b"changed")
+    told = run("info", path).output
+    assert told.count("\nsince then:") == 1 and "\x9b" not in told and "a\\nb.png" in told
+
+
 def test_mistakes_with_info_and_as(tmp_path, cat, loud):
     plain, foreign = tmp_path / "plain.jpg", tmp_path / "foreign.jpg"
     plain.write_bytes(cat)

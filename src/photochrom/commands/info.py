@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
 from photochrom.commands.options import ANY_PATH
+from photochrom.errors import InputError, one_line
 from photochrom.settings import FORMATS
 
 SINCE = {
@@ -26,9 +28,16 @@ def info(files: tuple[Path, ...]) -> None:
     \b
       photochrom info old-color.jpg
     """
+    failed = 0
     for path in files:
-        for name, value in _facts(path):
-            click.echo(f"{name + ':':20} {value}")
+        try:
+            for name, value in _facts(path):
+                click.echo(one_line(f"{name + ':':20} {value}"))  # a mark may have been written by anybody
+        except InputError as error:
+            failed += 1
+            click.echo(f"photochrom: {one_line(str(error))}", err=True)
+    if failed:
+        sys.exit(2 if len(files) == 1 else 1)
 
 
 def _facts(path: Path) -> list[tuple[str, str]]:
