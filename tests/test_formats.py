@@ -2,6 +2,7 @@
 
 import builtins
 import io
+import pickle
 import struct
 
 import imagecodecs
@@ -10,7 +11,7 @@ import pytest
 import pyvips
 from PIL import Image, features
 
-from photochrom.errors import EncodingError, InputError, UnsupportedError
+from photochrom.errors import Busy, EncodingError, InputError, MissingExtra, UnsupportedError
 from photochrom.photo.color import luminance_of
 from photochrom.photo.decoding import decode_photograph
 from photochrom.photo.formats.faults import Unsupported
@@ -283,3 +284,12 @@ def test_boxes_that_lie_about_their_size_are_not_followed():
 
 def test_unsupported_ends_its_sentence():
     assert str(Unsupported("SVG", "draw it")) == "SVG, draw it"
+
+
+ERRORS = [UnsupportedError("x", "PSD", "save it"), Busy("no room", 7), MissingExtra("a film", "video"), InputError("x")]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_errors_go_from_process_to_process(error):
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))

@@ -28,16 +28,21 @@ def info(files: tuple[Path, ...]) -> None:
     \b
       photochrom info old-color.jpg
     """
-    failed = 0
-    for path in files:
-        try:
-            for name, value in _facts(path):
-                click.echo(one_line(f"{name + ':':20} {value}"))  # a mark may have been written by anybody
-        except InputError as error:
-            failed += 1
-            click.echo(f"photochrom: {one_line(str(error))}", err=True)
+    failed = sum(not _tell(path) for path in files)
     if failed:
         sys.exit(2 if len(files) == 1 else 1)
+
+
+def _tell(path: Path) -> bool:
+    """Print what is known about a file; whether it says anything."""
+    try:
+        facts = _facts(path)
+    except InputError as error:
+        click.echo(f"photochrom: {one_line(str(error))}", err=True)
+        return False
+    for name, value in facts:
+        click.echo(one_line(f"{name + ':':20} {value}"))  # a mark may have been written by anybody
+    return True
 
 
 def _facts(path: Path) -> list[tuple[str, str]]:

@@ -86,13 +86,15 @@ def _zstd(kind: str, largest: int) -> Decode:
 
 def _lerc(page: Page, kind: str) -> Decode:
     codecs = imagecodecs(kind)
-    packed = (page.values(LERC_PARAMETERS) or (0, 0))[1:2]
+    packed = (*page.values(LERC_PARAMETERS), 0, 0)[1]
     largest = 2 * page.largest_piece + PADDING  # LERC itself may be larger than the numbers in it
-    unpack: Decode = {
-        (1,): lambda piece: _at_most(largest, zlib.decompressobj(), piece),
-        (2,): partial(codecs.zstd_decode, out=largest),
-    }.get(packed, bytes)
-    return lambda piece: codecs.lerc_decode(unpack(piece))
+    unpack: dict[int, Decode] = {
+        1: lambda piece: _at_most(largest, zlib.decompressobj(), piece),
+        2: partial(codecs.zstd_decode, out=largest),
+    }
+    if packed in unpack:
+        return lambda piece: codecs.lerc_decode(unpack[packed](piece))
+    return codecs.lerc_decode
 
 
 def decompressed(page: Page, kind: str) -> bytes:
