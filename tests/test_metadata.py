@@ -151,6 +151,31 @@ def test_no_thumbnail_is_made_where_there_was_none():
     assert through(Metadata(block, thumbnail=False), "jpeg").exif == block
 
 
+def test_a_directory_behind_the_thumbnail_stays_whole():
+    """Its last bytes are zeros, as those are that the thumbnail leaves."""
+    first = 8 + 2 + 12 + 4
+    second, small = first + 2 + 2 * 12 + 4, b"\xff\xd8thumbnail\xff\xd9"
+    last = second + len(small) + 1
+    block = b"II*\0\x08\0\0\0" + struct.pack("<HHHIII", 1, ifd.EXIF_IFD, 4, 1, last, first)
+    block += struct.pack("<HHHIIHHIII", 2, 0x0201, 4, 1, second, 0x0202, 4, 1, len(small), 0) + small + b"\0"
+    block += struct.pack("<HHHIII", 1, 0x8827, 3, 1, 100, 0)  # ISO 100
+    upright, had_thumbnail = exif.made_true(block, 1)
+    assert had_thumbnail and small not in upright
+    assert upright[last:] == block[last:]
+
+
+def test_width_and_height_of_two_types_are_exchanged():
+    entries = [ifd.short(0x0100, 640, "<"), ifd.Entry(0x0101, ifd.LONG, 1, struct.pack("<I", 480))]
+    upright, _ = exif.made_true(ifd.pack_block(entries, "<"), 6)
+    found, _ = ifd.read_directory(upright, ifd.read_header(upright), 8)
+    assert [ifd.number(entry, "<") for entry in found] == [480, 640]
+
+
+def test_a_resolution_that_differs_in_height_alone_replaces_another():
+    block = exif.with_resolution(b"", Resolution(300, 150, "inch"))
+    assert exif.resolution_of(exif.with_resolution(block, Resolution(300, 300, "inch"))) == Resolution(300, 300, "inch")
+
+
 def test_exif_that_is_too_large_for_a_jpeg_is_named():
     photograph = Photograph(GRAY, metadata=Metadata(ifd.pack_block([ifd.Entry(0xC4A5, 7, 70_000, b"x" * 70_000)], "<")))
     assert photograph.left_out("jpeg") == ("EXIF of more than 64 KB, which JPEG can't hold",)
