@@ -423,6 +423,18 @@ def test_an_item_that_names_the_whole_file_many_times_is_left_out():
     assert read_metadata(data).left_out == ("metadata that can't be read",)
 
 
+def test_metadata_of_formats_where_they_are_not_read_are_named():
+    plain = saved("JPEG2000")
+    with_xmp = plain + isobmff._box(b"uuid", bytes.fromhex("be7acfcb97a942e89c71999491e3afac") + TITLE)
+    assert decode_photograph(plain).left_out() == ()
+    assert decode_photograph(with_xmp).left_out() == (
+        "EXIF or XMP, which are not read from JPEG 2000, JPEG XL and GIF",
+    )
+    gif = saved("GIF")
+    with_xmp = gif[:-1] + b"\x21\xff\x0bXMP DataXMP" + TITLE + bytes(range(255, -1, -1)) + b"\0;"
+    assert [len(decode_photograph(each).left_out()) for each in (gif, with_xmp)] == [0, 1]
+
+
 # Resolution
 
 
