@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -27,6 +28,7 @@ from waiting import wait_until
 
 from photochrom import Photograph, cli
 from photochrom.archive.exports import checksum_line
+from photochrom.archive.finishing import line_of
 from photochrom.archive.manifest import (
     DONE,
     FAILED,
@@ -39,13 +41,14 @@ from photochrom.archive.manifest import (
     read_manifest,
 )
 from photochrom.archive.run import plan, run_archive
-from photochrom.archive.stores import UNFINISHED_FOLDER, open_store
+from photochrom.archive.stores import UNFINISHED_FOLDER, open_store, without_secrets
 from photochrom.archive.worker import STOPPED, Job, Work, Worker
 from photochrom.coloring import Look, Output, Request
 from photochrom.disk import UNFINISHED
 from photochrom.errors import InputError
 from photochrom.folders import Entry
 from photochrom.names import from_text
+from photochrom.photo.metadata.record import Metadata
 
 pytestmark = pytest.mark.xdist_group("ray")
 COUNT = 24  # in two blocks, the engine's units: one for each of two workers
@@ -170,6 +173,53 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
 def test_wrong_urls_are_one_line(url, tmp_path):
     result = CliRunner().invoke(cli.main, ["archive", url, str(tmp_path)])
     assert result.exit_code == 2 and len(result.output.splitlines()) == 1 and "Traceback" not in result.output
+
+
+def test_manifests_of_versions_without_a_column_are_read(tmp_path):
+    store, row = open_store(str(tmp_path)), Row("a", 1, 2, "", "b", "", DONE, 1, "", "m", "{}", 0.5, "the sound")
+    append_rows(store, [row])
+    (part,) = (tmp_path / FOLDER).iterdir()
+    pq.write_table(pq.read_table(part).drop(["left_out"]), part)
+    assert read_manifest(store) == {"a": replace(row, left_out="")}
+
+
+def test_what_outputs_lack_of_metadata_is_said_once(tmp_path, photographs):
+    gray = photographs["astronaut"][:64, :64, 1]
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        Photograph(gray, metadata=Metadata(comments=(b"Haus",))).save(tmp_path / "in" / name)
+    work = make_work(tmp_path / "in", tmp_path / "out", request=Request(output=Output("bmp", mark=False)))
+    *_, summary = run_archive(work, workers=1, address=None, retry=False)
+    said = "comments, which BMP can't hold"
+    assert summary.metadata_left_out == {said: 2}
+    assert {row.left_out for row in rows_of(tmp_path / "out").values()} == {said}
+
+
+def test_secrets_in_urls_are_in_no_message_or_record(tmp_path):
+    url = "s3://KEY:SE%2FCRET@museum/scans?region=eu"
+    work = replace(make_work(tmp_path, tmp_path), source=url)
+    row = Row("a b?.jpg", 1, 2, "", "b", "", FAILED, 1, "", "m", "{}", 0.5)
+    assert line_of(row, work).source == "s3://museum/scans/a b?.jpg"
+    assert without_secrets("scans?/x@y") == "scans?/x@y"
+    with pytest.raises(InputError) as caught:
+        open_store("nothing://KEY:SECRET@museum/scans")
+    assert "SECRET" not in str(caught.value) and "nothing://museum/scans" in str(caught.value)
+
+
+def test_what_is_not_supported_has_failed_and_crashes_nobody(tmp_path, worker):
+    (tmp_path / "x.jpg").write_bytes(b"8BPS\0\1")
+    odd = Worker(replace(worker.work, source=str(tmp_path), destination=str(tmp_path / "out")))
+    row = odd.color(job("x.jpg"))
+    assert (row.state, row.tries) == (FAILED, 1) and row.error.startswith("x.jpg is not supported: PSD")
+
+
+def test_failures_are_named_even_if_a_table_cannot_be_written(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "bad.jpg").write_bytes(b"no photograph")
+    (tmp_path / "file").write_bytes(b"")
+    words = ("--workers", "1", "--csv", str(tmp_path / "file" / "x.csv"))
+    told = subprocess.run(command(tmp_path / "in", tmp_path / "out", *words), capture_output=True, text=True)
+    assert told.returncode == 2 and "bad.jpg is not supported" in told.stderr and "cannot make" in told.stderr
 
 
 def test_the_last_row_counts_and_many_parts_are_merged(tmp_path):

@@ -19,7 +19,7 @@ from photochrom.photo.formats.jpeg import frame_of
 from photochrom.photo.photograph import Photograph
 from photochrom.training.decoding import decode
 from tests.test_decoding_tiff import alpha_of, tiff
-from tests.test_formats import animation, encoded
+from tests.test_formats import animation, encoded, hdr_profile
 
 
 @pytest.fixture(scope="module")
@@ -254,7 +254,7 @@ def test_training_and_evaluation_see_what_is_colored(rgb, name):
 
 
 REFUSED = ["damaged TIFF", "unread compression", "animation", "SVG"]
-REFUSED += ["half a JPEG", "half a PNG", "half a WebP", "half an AVIF"]
+REFUSED += ["half a JPEG", "half a PNG", "half a WebP", "half an AVIF", "JPEG with a profile of PQ"]
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -271,6 +271,7 @@ def test_training_and_evaluation_refuse_what_is_refused(rgb, gray, name):
         "half a PNG": encoded(rgb, "PNG")[:9000],
         "half a WebP": encoded(rgb, "WEBP")[:1000],
         "half an AVIF": encoded(rgb, "AVIF")[:2000],
+        "JPEG with a profile of PQ": encoded(rgb, "JPEG", icc_profile=hdr_profile(16)),
     }[name]
     for small in (lambda: decode_square(content, 60), lambda: decode(content, 60)):
         with pytest.raises(InputError):

@@ -1,7 +1,9 @@
 """TIFFs of every kind: right pixels, or a refusal by name. Never black, never a part."""
 
 import io
+import lzma
 import struct
+import tracemalloc
 import zlib
 from contextlib import suppress
 from typing import Any
@@ -368,6 +370,30 @@ def test_rotten_strips_are_refused_or_come_out_whole(photographs, compression):
             decoded += decode_photograph(rotten).pixels.shape == rgb.shape
     # What has no checksum may come out with a wrong pixel, which nobody can know.
     assert decoded == 0 if compression in ("adobe_deflate", "lzma") else decoded < 40
+
+
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("compression", ["adobe_deflate", "lzma"])
+def test_no_more_is_unpacked_than_a_picture_has(gray, compression, deep):
+    """Half a megabyte of zeros would become 400 MB."""
+    pixels = gray.astype(np.uint16) * 257 if deep else gray
+    content = pixels.tobytes() + bytes(400_000_000)
+    strip = zlib.compress(content) if compression == "adobe_deflate" else lzma.compress(content)
+    buffer = io.BytesIO()
+    options: dict[str, Any] = {"dtype": pixels.dtype, "shape": pixels.shape, "compression": compression}
+    tifffile.imwrite(buffer, iter([strip]), photometric="minisblack", **options)
+    bomb = buffer.getvalue()
+    tracemalloc.start()
+    assert np.array_equal(decode_photograph(bomb).pixels, pixels)
+    assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    tracemalloc.stop()
+
+
+def test_a_tag_of_a_type_that_has_no_numbers(gray):
+    content = tiff(np.dstack([gray, gray]), photometric="minisblack", extrasamples=["unassalpha"], byteorder="<")
+    number, text = (struct.pack("<HHI", 338, kind, 1) for kind in (3, 2))  # what the second channel is
+    assert number in content
+    assert np.array_equal(decode_photograph(content.replace(number, text)).pixels, gray)
 
 
 def test_a_wrong_checksum_at_the_end_of_a_strip(gray):

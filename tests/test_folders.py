@@ -345,6 +345,16 @@ def test_a_missing_input_does_not_stop_the_others(tmp_path):
     assert files_in(tmp_path / "new") == {"a.jpg"}
 
 
+@pytest.mark.parametrize("name", ["IMG.JPG", "Scan.TIF", "x.Jpeg"])
+def test_a_second_run_knows_the_color_version_of_a_name_in_capitals(tmp_path, name):
+    put(tmp_path, name)
+    (task,) = plan([tmp_path]).tasks
+    put(tmp_path, task.outputs[0].name)
+    planned = plan([tmp_path])
+    assert (planned.tasks, planned.failures) == ([task], [])
+    assert plan(sorted(tmp_path.iterdir())).tasks == [task]  # as with *
+
+
 def test_color_versions_never_replace_photographs(tmp_path):
     put(tmp_path, "a.jpg", "b.png")
     with pytest.raises(InputError, match=r"overwrite the photograph .*a\.jpg"):

@@ -2,6 +2,7 @@
 
 import builtins
 import io
+import pickle
 import struct
 
 import imagecodecs
@@ -10,7 +11,7 @@ import pytest
 import pyvips
 from PIL import Image, features
 
-from photochrom.errors import EncodingError, InputError, UnsupportedError
+from photochrom.errors import Busy, EncodingError, InputError, MissingExtra, UnsupportedError
 from photochrom.photo.color import luminance_of
 from photochrom.photo.decoding import decode_photograph
 from photochrom.photo.formats.faults import Unsupported
@@ -250,11 +251,14 @@ def dng(mosaic: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def test_profiles_of_high_dynamic_range_are_refused(gray):
+def hdr_profile(transfer: int) -> bytes:
     head = bytes(128) + (1).to_bytes(4, "big") + b"cicp" + (144).to_bytes(4, "big") + (12).to_bytes(4, "big")
-    profile = head + b"cicp" + bytes(4) + bytes([9, 16, 0, 1])
+    return head + b"cicp" + bytes(4) + bytes([9, transfer, 0, 1])
+
+
+def test_profiles_of_high_dynamic_range_are_refused(gray):
     with pytest.raises(UnsupportedError, match="a color profile of PQ"):
-        decode_photograph(encoded(gray, "TIFF", icc_profile=profile))
+        decode_photograph(encoded(gray, "TIFF", icc_profile=hdr_profile(16)))
 
 
 def test_every_suffix_that_folders_take_is_of_a_known_kind():
@@ -280,3 +284,12 @@ def test_boxes_that_lie_about_their_size_are_not_followed():
 
 def test_unsupported_ends_its_sentence():
     assert str(Unsupported("SVG", "draw it")) == "SVG, draw it"
+
+
+ERRORS = [UnsupportedError("x", "PSD", "save it"), Busy("no room", 7), MissingExtra("a film", "video"), InputError("x")]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_errors_go_from_process_to_process(error):
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))

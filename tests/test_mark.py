@@ -119,6 +119,22 @@ def test_every_kind_of_hint_is_read_back(loud, hints):
     assert mark is not None and mark.hints == hints
 
 
+@pytest.mark.parametrize(
+    "hints",
+    [
+        tuple(Hint(n % 60 + 0.125, n % 45 + 0.375, "#336699", 1.25) for n in range(1000)),
+        (Hint(1, 2, "#aabbcc", 3.5, tuple((n % 60 + 0.125, n % 45 + 0.375) for n in range(9000)), filled=True),),
+    ],
+    ids=["points", "area"],
+)
+def test_more_hints_than_a_segment_of_a_jpeg_holds(hints):
+    mark = Mark("0.1", "m", "d", 256, 1.0, None, hints, (64, 48), "s")
+    content = Photograph(GRAY, None, "jpeg", Metadata(xmp=SCANNED, mark=mark)).encode()
+    read = read_mark(read_metadata(content))
+    assert read is not None and read.hints == hints and read.source_type.endswith("/print")
+    assert is_unchanged(content) is True and is_unchanged(content + b"x") is False
+
+
 def test_the_quality_of_lossless_formats_does_not_count(loud):
     digests = {read_mark(read_metadata(colored_by(loud, "png", quality=q))).settings_sha256 for q in (80, 95)}
     assert len(digests) == 1
@@ -198,6 +214,24 @@ def test_hints_of_another_shape_are_left_out_and_named(tmp_path, cat):
     assert run("colorize", small, "-o", tmp_path / "b.png", "--as", first).output == ""
     (hint,) = read_marked(tmp_path / "b.png").mark.hints
     assert (hint.x, hint.y) == pytest.approx((100 * 226 / 451, 40), abs=0.01)
+
+
+def test_info_of_several_files_names_those_without_a_mark(tmp_path, loud):
+    first, plain, last = (tmp_path / name for name in ("a.jpg", "b.jpg", "c.png"))
+    first.write_bytes(colored_by(loud, "jpeg"))
+    plain.write_bytes(Photograph(GRAY).encode("jpeg"))
+    last.write_bytes(colored_by(loud, "png"))
+    told = run("info", first, plain, last)
+    assert told.exit_code == 1 and told.output.count("made by:") == 2
+    assert "b.jpg doesn't say how it was made" in told.output
+
+
+def test_a_mark_of_somebody_else_writes_no_lines_of_its_own(tmp_path):
+    mark = Mark("0.1", "m\nsince then:          unchanged\x9b2J", "d", 256, 1.0, None, (), (64, 48), "s")
+    path = tmp_path / "a\nb.png"
+    path.write_bytes(Photograph(GRAY, metadata=Metadata(mark=mark)).encode("png") + b"changed")
+    told = run("info", path).output
+    assert told.count("\nsince then:") == 1 and "\x9b" not in told and "a\\nb.png" in told
 
 
 def test_mistakes_with_info_and_as(tmp_path, cat, loud):

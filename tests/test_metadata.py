@@ -153,6 +153,31 @@ def test_no_thumbnail_is_made_where_there_was_none():
     assert through(Metadata(block, thumbnail=False), "jpeg").exif == block
 
 
+def test_a_directory_behind_the_thumbnail_stays_whole():
+    """Its last bytes are zeros, as those are that the thumbnail leaves."""
+    first = 8 + 2 + 12 + 4
+    second, small = first + 2 + 2 * 12 + 4, b"\xff\xd8thumbnail\xff\xd9"
+    last = second + len(small) + 1
+    block = b"II*\0\x08\0\0\0" + struct.pack("<HHHIII", 1, ifd.EXIF_IFD, 4, 1, last, first)
+    block += struct.pack("<HHHIIHHIII", 2, 0x0201, 4, 1, second, 0x0202, 4, 1, len(small), 0) + small + b"\0"
+    block += struct.pack("<HHHIII", 1, 0x8827, 3, 1, 100, 0)  # ISO 100
+    upright, had_thumbnail = exif.made_true(block, 1)
+    assert had_thumbnail and small not in upright
+    assert upright[last:] == block[last:]
+
+
+def test_width_and_height_of_two_types_are_exchanged():
+    entries = [ifd.short(0x0100, 640, "<"), ifd.Entry(0x0101, ifd.LONG, 1, struct.pack("<I", 480))]
+    upright, _ = exif.made_true(ifd.pack_block(entries, "<"), 6)
+    found, _ = ifd.read_directory(upright, ifd.read_header(upright), 8)
+    assert [ifd.number(entry, "<") for entry in found] == [480, 640]
+
+
+def test_a_resolution_that_differs_in_height_alone_replaces_another():
+    block = exif.with_resolution(b"", Resolution(300, 150, "inch"))
+    assert exif.resolution_of(exif.with_resolution(block, Resolution(300, 300, "inch"))) == Resolution(300, 300, "inch")
+
+
 def test_exif_that_is_too_large_for_a_jpeg_is_named():
     photograph = Photograph(GRAY, metadata=Metadata(ifd.pack_block([ifd.Entry(0xC4A5, 7, 70_000, b"x" * 70_000)], "<")))
     assert photograph.left_out("jpeg") == ("EXIF of more than 64 KB, which JPEG can't hold",)
@@ -216,6 +241,21 @@ def test_previews_of_the_gray_picture_go_from_iptc():
 def test_xmp_comes_out(first, second):
     document = xmp.parse(through(Metadata(xmp=TITLE), first, second).xmp)
     assert xmp.value_of(document, "dc", "title") == "Haus" and xmp.value_of(document, "xmp", "Label") == "two\nlines"
+
+
+def test_xmp_that_is_too_deep_is_left_out_and_named():
+    deep = packet("><tiff:Orientation>6</tiff:Orientation>" + "<dc:x>" * 5000 + "</dc:x>" * 5000)
+    metadata = decode_photograph(Photograph(GRAY, metadata=Metadata(xmp=deep)).encode("png")).metadata
+    assert metadata.xmp == b"" and metadata.left_out == ("XMP that can't be read",)
+
+
+def test_xmp_whose_default_namespace_is_rdf_can_be_added_to():
+    packet = f'<RDF xmlns="{xmp.RDF}"><Description><a xmlns="urn:a">Haus</a></Description></RDF>'.encode()
+    mark = Mark("0", "m", "0", 256, 1.0, None, (), (128, 96), "1")
+    read = read_metadata(Photograph(GRAY, metadata=Metadata(xmp=packet, mark=mark)).encode("png")).xmp
+    document = xmp.parse(read)
+    assert b">Haus<" in read and xmp.value_of(document, "photochrom", "SourceSHA256") == "1"
+    assert "colorized" in xmp.value_of(document, "xmpMM", "History")
 
 
 def test_large_xmp_of_a_jpeg_stands_in_segments_and_is_read_back():
@@ -364,7 +404,37 @@ def test_a_text_that_unpacks_without_end_is_left_out():
     data = saved("PNG")
     data = data[:33] + png.chunk(b"zTXt", b"Bomb\0\0" + bomb) + data[33:]
     metadata = read_metadata(data)
-    assert metadata.texts == () and metadata.left_out == ("a damaged text of the PNG",)
+    assert metadata.texts == () and metadata.left_out == ("a text of the PNG, which is damaged or too large",)
+
+
+def test_many_texts_that_unpack_to_much_are_left_out(monkeypatch):
+    monkeypatch.setattr(png, "LARGEST_TEXTS", 2500)
+    data = saved("PNG")
+    texts = b"".join(png.chunk(b"zTXt", b"Text\0\0" + zlib.compress(b"x" * 1000)) for _ in range(4))
+    metadata = read_metadata(data[:33] + texts + data[33:])
+    assert len(metadata.texts) == 2 and len(metadata.left_out) == 1
+
+
+def test_an_item_that_names_the_whole_file_many_times_is_left_out():
+    """1 MB of such an AVIF would ask for 65 GB."""
+    entry = isobmff._box(b"infe", b"\2\0\0\0" + struct.pack(">HH4s", 1, 0, b"Exif") + b"\0")
+    places = b"\1\0\0\0\x44\0" + struct.pack(">HHHHH", 1, 1, 0, 0, 1000) + struct.pack(">II", 0, 8000) * 1000
+    inside = isobmff._box(b"iinf", b"\0\0\0\0\0\1" + entry) + isobmff._box(b"iloc", places)
+    data = isobmff._box(b"ftyp", b"avif\0\0\0\0avif") + isobmff._box(b"meta", b"\0\0\0\0" + inside)
+    assert len(data) > 8000
+    assert read_metadata(data).left_out == ("metadata that can't be read",)
+
+
+def test_metadata_of_formats_where_they_are_not_read_are_named():
+    plain = saved("JPEG2000")
+    with_xmp = plain + isobmff._box(b"uuid", bytes.fromhex("be7acfcb97a942e89c71999491e3afac") + TITLE)
+    assert decode_photograph(plain).left_out() == ()
+    assert decode_photograph(with_xmp).left_out() == (
+        "EXIF or XMP, which are not read from JPEG 2000, JPEG XL and GIF",
+    )
+    gif = saved("GIF")
+    with_xmp = gif[:-1] + b"\x21\xff\x0bXMP DataXMP" + TITLE + bytes(range(255, -1, -1)) + b"\0;"
+    assert [len(decode_photograph(each).left_out()) for each in (gif, with_xmp)] == [0, 1]
 
 
 # Resolution

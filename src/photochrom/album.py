@@ -15,7 +15,7 @@ from pathlib import Path
 
 from photochrom.coloring import Look, Output, Predictor, Request, color, color_photograph
 from photochrom.disk import make_folder
-from photochrom.errors import InputError, OutputError, PhotochromError, reason_of
+from photochrom.errors import InputError, OutputError, PhotochromError, our_fault, reason_of
 from photochrom.inference.colorizer import DEFAULT_WORKING_SIZE, Colorizer
 from photochrom.inference.weights import BUNDLED_MODELS
 from photochrom.photo.decoding import read_bytes, read_photograph
@@ -154,8 +154,7 @@ def run_task(
     except OSError as error:  # of a name that the system refuses to look at
         outcome = replace(outcome, error=OutputError(f"cannot write {error.filename}: {_advice(error)}"))
     except Exception as error:  # of a library, at a file that is odd in a way that nobody thought of
-        reason = f"can't be colored because of a fault of this program ({reason_of(error)}): please report it"
-        outcome = replace(outcome, error=InputError(f"{task.source} {reason}"))
+        outcome = replace(outcome, error=InputError(f"{task.source} {our_fault(error)}"))
     return replace(outcome, seconds=time.monotonic() - began)
 
 

@@ -20,12 +20,17 @@ with 2.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 OUR_FAULT = "the server failed at this; its log says why"  # what clients are told about an error that isn't theirs
 
 
 class PhotochromError(Exception):
     """The root: anything that a user can correct."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Between processes an error goes as its message, not as the arguments that its class makes it of."""
+        return _restored, (type(self), str(self), self.__dict__)
 
 
 class InputError(PhotochromError):
@@ -84,6 +89,13 @@ class MissingExtra(PhotochromError):
         super().__init__(f"{what} needs an extra that is not installed: pip install 'photochrom[{extra}]'")
 
 
+def _restored(kind: type[PhotochromError], message: str, facts: dict[str, Any]) -> PhotochromError:
+    error = kind.__new__(kind)
+    error.args = (message,)
+    error.__dict__.update(facts)
+    return error
+
+
 # Characters that would break a line, act on a terminal, or can't be encoded: bytes of names that are no UTF-8.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -108,3 +120,8 @@ def reason_of(error: BaseException) -> str:
     text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
     line = text.splitlines()[0].rstrip(".")
     return line[:1].lower() + line[1:] if re.match(r"[A-Z][a-z]*[ ,:]", line + " ") else line  # not I/O, not ValueError
+
+
+def our_fault(error: Exception) -> str:
+    """What to say, behind a photograph's name, of an error that nobody thought of."""
+    return f"can't be colored because of a fault of this program ({reason_of(error)}): please report it"

@@ -133,7 +133,7 @@ def _problem_of(source: Path) -> InputError | None:
 
 def _find_in_folder(folder: Path, listing: Listing, made: Plan, sidecars: bool) -> Iterator[_Found]:
     made.failures += listing.unreadable
-    names = {entry.name for entry in listing.photographs}
+    names = {_with_small_suffix(Path(entry.name)) for entry in listing.photographs}
     carried: set[str] = set()
     for entry in listing.photographs:
         path = Path(entry.name)
@@ -153,16 +153,22 @@ def _names_in(folder: Path) -> set[str]:
 
 def _without_color_versions(found: list[_Found], out: Path | None) -> list[_Found]:
     """Leave out what an earlier run wrote beside its inputs, as where all files of a folder are named (*.jpg)."""
-    names = {str(one.source) for one in found}
+    names = {_with_small_suffix(one.source) for one in found}
     return [one for one in found if out is not None or not _is_color_version(one.source, names)]
 
 
 def _is_color_version(path: Path, names: Container[str]) -> bool:
-    """Whether NAME-color.EXT or NAME-color-2.EXT stands beside its NAME."""
+    """Whether NAME-color.EXT or NAME-color-2.EXT stands beside its NAME; names: `_with_small_suffix`."""
     match = re.fullmatch(rf"(.+){COLOR_SUFFIX}(-\d+)?", path.stem, re.DOTALL)
     if match is None:
         return False
-    return any(str(path.with_name(match[1] + suffix)) in names for suffix in ("", *READABLE_SUFFIXES))
+    originals = (path.with_name(match[1] + suffix) for suffix in ("", *READABLE_SUFFIXES))
+    return any(_with_small_suffix(original) in names for original in originals)
+
+
+def _with_small_suffix(path: Path) -> str:
+    """A name by which IMG.JPG is found as IMG.jpg."""
+    return str(path.with_suffix(path.suffix.lower()))
 
 
 def _output_names(found: list[_Found], out: Path | None, format: str | None) -> list[Path]:

@@ -10,7 +10,7 @@ from photochrom.archive.exports import write_checksums, write_csv
 from photochrom.archive.manifest import DONE, Row, read_rows
 from photochrom.archive.run import Summary
 from photochrom.archive.sidecars import carry_sidecars
-from photochrom.archive.stores import open_store
+from photochrom.archive.stores import open_store, without_secrets
 from photochrom.archive.worker import Work
 from photochrom.records import COLORED, Line, Record, now
 
@@ -38,9 +38,9 @@ def line_of(row: Row, work: Work) -> Line:
     return Line(
         time=now(),
         outcome=COLORED if done else row.state,
-        source=f"{work.source.rstrip('/')}/{row.source}",
+        source=f"{without_secrets(work.source).rstrip('/')}/{row.source}",
         source_sha256=row.checksum,
-        output=f"{work.destination.rstrip('/')}/{row.output}" if done else "",
+        output=f"{without_secrets(work.destination).rstrip('/')}/{row.output}" if done else "",
         output_sha256=row.output_checksum if done else "",
         model=PurePath(work.model).name,
         model_sha256=work.model_sha256,

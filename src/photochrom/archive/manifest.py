@@ -24,6 +24,7 @@ from photochrom.names import from_text, to_text
 
 FOLDER = f"{OWN_FOLDER}/manifest"
 MANY_PARTS = 16
+ROW_SEPARATOR = "; "
 DONE, FAILED, QUARANTINED, FOREIGN = "done", "failed", "quarantined", "foreign"
 
 
@@ -34,6 +35,7 @@ class Row:
     state: done; failed, if the file can't be used; quarantined, if it crashed or hung its worker at every try; foreign,
     if the destination has a file of the output's name that isn't ours. checksum: SHA-256 of the source.
     output_checksum: of what was last written as the output, if anything. model, settings: those that colored it.
+    left_out: what the output doesn't have of the source's metadata, with ROW_SEPARATOR between.
     """
 
     source: str
@@ -48,6 +50,7 @@ class Row:
     model: str
     settings: str
     seconds: float
+    left_out: str = ""
 
     @property
     def message(self) -> str:
@@ -64,7 +67,7 @@ class Row:
     def of_columns(cls, columns: Mapping[str, Any]) -> Row:
         """The row of `to_columns`."""
         names = {key: from_text(columns[key]) for key in ("source", "output")}
-        return cls(**{**columns, **names})
+        return cls(**{**columns, **names, "left_out": columns.get("left_out") or ""})  # older manifests have none
 
     def is_settled(self, entry: Entry, model: str, settings: str) -> bool:
         """Whether the source hasn't changed and would be colored in the same way."""
@@ -91,7 +94,8 @@ def read_rows(store: Store) -> list[Row]:
         except FileNotFoundError:
             return read_rows(store)  # another run has just merged it with the others
         except (OSError, pa.ArrowException) as error:
-            raise InputError(f"the manifest's {part} in {store.url} can't be read: remove it to color again") from error
+            place = f"the manifest's {part} in {store.shown}"
+            raise InputError(f"{place} can't be read: remove it to color again") from error
         for columns in table.to_pylist():
             row = Row.of_columns(columns)
             rows.pop((row.source, row.output), None)

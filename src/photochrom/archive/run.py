@@ -19,7 +19,7 @@ import ray
 from ray.data.exceptions import SystemException
 
 from photochrom.archive.cluster import check_address, cluster
-from photochrom.archive.manifest import DONE, FOREIGN, Row, append_rows, read_rows
+from photochrom.archive.manifest import DONE, FOREIGN, ROW_SEPARATOR, Row, append_rows, read_rows
 from photochrom.archive.stores import Folder, Store, open_store
 from photochrom.archive.worker import STOPPED, Job, Work, Worker
 from photochrom.errors import InputError, OutputError, reason_of
@@ -39,7 +39,7 @@ class Summary:
     a line for each source that failed. seconds: since the run began. before: a line for each settled source that failed
     in an earlier run. unreadable: a line for each folder that can't be listed, and for each source without a name for
     its output. left_out: how many files are no photographs, by kind. sidecars: names of the source's XMP files.
-    row: the newest one.
+    row: the newest one. metadata_left_out: what outputs don't have of their sources' metadata, and how many of them.
     """
 
     total: int = 0
@@ -52,6 +52,7 @@ class Summary:
     left_out: Counter[str] = field(default_factory=Counter)
     sidecars: set[str] = field(default_factory=set)
     row: Row | None = None
+    metadata_left_out: Counter[str] = field(default_factory=Counter)
 
     @property
     def is_whole(self) -> bool:
@@ -83,7 +84,7 @@ def plan(work: Work, source: Store, destination: Store, retry: bool) -> tuple[li
     """The sources that must be colored, because they are new or have changed. Raises InputError."""
     listing = source.listing()
     if not listing.photographs:
-        raise listing.unreadable[0] if listing.unreadable else InputError(f"no photographs in {work.source}")
+        raise listing.unreadable[0] if listing.unreadable else InputError(f"no photographs in {source.shown}")
     rows = read_rows(destination)
     manifest = {row.source: row for row in rows}
     known = {row.output: row.output_checksum for row in rows if row.output_checksum}
@@ -132,7 +133,7 @@ def _place_for(destination: Store, run: str) -> Iterator[None]:
         try:
             stack.enter_context(destination.open_for(run))
         except OSError as error:
-            raise OutputError(f"cannot write to {destination.url}: {reason_of(error)}") from error
+            raise OutputError(f"cannot write to {destination.shown}: {reason_of(error)}") from error
         yield
 
 
@@ -150,6 +151,7 @@ def _color(
             rows.append(row)
             summary.states[row.state] += 1
             summary.row = row
+            summary.metadata_left_out.update(row.left_out.split(ROW_SEPARATOR) if row.left_out else ())
             if row.error:
                 summary.errors.append(row.message)
             if time.monotonic() - flushed > FLUSH_SECONDS:
@@ -169,7 +171,7 @@ def _append(destination: Store, rows: list[Row]) -> None:
     try:
         append_rows(destination, rows)
     except OSError as error:
-        raise OutputError(f"cannot write the manifest to {destination.url}: {reason_of(error)}{GO_ON}") from error
+        raise OutputError(f"cannot write the manifest to {destination.shown}: {reason_of(error)}{GO_ON}") from error
 
 
 def _rows(work: Work, missing: list[Job], workers: int) -> Iterable[Row]:
@@ -190,6 +192,6 @@ def _check_apart(source: Store, destination: Store) -> None:
     if not isinstance(source, Folder):
         return
     if not Path(source.root).is_dir():
-        raise InputError(f"{source.url} is not a folder")
+        raise InputError(f"{source.shown} is not a folder")
     if isinstance(destination, Folder) and Path(destination.root).is_relative_to(source.root):
-        raise InputError(f"{destination.url} is {source.url} or inside it: choose another destination")
+        raise InputError(f"{destination.shown} is {source.shown} or inside it: choose another destination")

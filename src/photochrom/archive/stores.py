@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import time
 from abc import ABC, abstractmethod
@@ -34,6 +35,11 @@ class Store(ABC):
 
     url: str
     root: str
+
+    @property
+    def shown(self) -> str:
+        """The URL as messages and records have it."""
+        return without_secrets(self.url)
 
     @abstractmethod
     def entries(self, below: str = "") -> Iterator[Entry]:
@@ -128,7 +134,7 @@ class ObjectStore(Store):
         try:
             found = self.filesystem.get_file_info(selector)
         except (OSError, pa.ArrowException) as error:
-            raise InputError(f"cannot list {self.url}: {reason_of(error)}") from error
+            raise InputError(f"cannot list {self.shown}: {reason_of(error)}") from error
         start = len(self.root.rstrip("/")) + 1
         for info in sorted(found, key=lambda info: info.path):
             if info.is_file and not PurePosixPath(info.path).name.startswith(UNFINISHED):
@@ -173,7 +179,13 @@ def open_store(url: str, run: str = "") -> Store:
             return Folder(url, root, run)
         return ObjectStore(url, root, filesystem)
     except (OSError, ValueError, ImportError, pa.ArrowException) as error:
-        raise InputError(f"cannot open {url}: {reason_of(error)}") from error
+        shown = without_secrets(url)
+        raise InputError(f"cannot open {shown}: {reason_of(error).replace(url, shown)}") from error
+
+
+def without_secrets(url: str) -> str:
+    """A path or URL without user, password and options, which object stores take in it (s3://KEY:SECRET@museum)."""
+    return re.sub(r"(?<=://)[^/]*@", "", url.partition("?")[0]) if "://" in url else url
 
 
 def is_folder(url: str) -> bool:

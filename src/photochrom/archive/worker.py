@@ -21,10 +21,10 @@ from typing import Any
 
 import pebble
 
-from photochrom.archive.manifest import DONE, FAILED, FOREIGN, QUARANTINED, Row
+from photochrom.archive.manifest import DONE, FAILED, FOREIGN, QUARANTINED, ROW_SEPARATOR, Row
 from photochrom.archive.stores import open_store
-from photochrom.coloring import Request, color
-from photochrom.errors import PhotochromError, one_line, reason_of
+from photochrom.coloring import Colored, Request, color
+from photochrom.errors import PhotochromError, one_line, our_fault, reason_of
 from photochrom.folders import Entry
 from photochrom.inference.colorizer import Colorizer
 from photochrom.inference.weights import BUNDLED_MODELS, load_model
@@ -181,7 +181,7 @@ class Worker:
             try:
                 arguments = (data, one_line(name), request)
                 colored = self.child.schedule(color_in_child, arguments, timeout=self.work.seconds).result()
-                if not self._write(job, colored):
+                if not self._write(job, colored.content):
                     there = f"{job.output} is there already and is not what photochrom wrote"
                     return replace(row, state=FOREIGN, error=f"{there}: move it away, or replace it with --overwrite")
             except PhotochromError as error:
@@ -193,11 +193,14 @@ class Worker:
             except OSError as error:
                 state = STOPPED if error.errno in FULL_OR_FORBIDDEN else FAILED
                 return replace(row, state=state, error=f"cannot write {row.output}: {reason_of(error)}")
+            except MemoryError:
+                row = replace(row, state=QUARANTINED, error="needs more memory than there is")
             except Exception as error:
-                row = replace(row, state=QUARANTINED, error=reason_of(error))
+                row = replace(row, state=QUARANTINED, error=our_fault(error))
             else:
-                digest, seconds = hashlib.sha256(colored).hexdigest(), time.perf_counter() - began
-                return replace(row, state=DONE, output_checksum=digest, error="", seconds=seconds)
+                digest, seconds = hashlib.sha256(colored.content).hexdigest(), time.perf_counter() - began
+                left_out = ROW_SEPARATOR.join(colored.left_out)
+                return replace(row, state=DONE, output_checksum=digest, error="", seconds=seconds, left_out=left_out)
         return row
 
     def _write(self, job: Job, colored: bytes) -> bool:
@@ -230,8 +233,8 @@ def start_child(model: str, working_size: int) -> None:
     _colorizer = Colorizer(model, working_size=working_size, threads=1)
 
 
-def color_in_child(data: bytes, name: str, request: Request) -> bytes:
+def color_in_child(data: bytes, name: str, request: Request) -> Colored:
     """The color version of an encoded photograph, encoded. Raises PhotochromError."""
     assert _colorizer is not None
     (colored,) = color(data, name, request, _colorizer)
-    return colored.content
+    return colored

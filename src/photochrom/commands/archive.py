@@ -19,6 +19,7 @@ from photochrom.commands.options import (
     model_option,
     output_of,
     output_options,
+    report_left_out,
     working_size_option,
 )
 from photochrom.errors import InputError, one_line
@@ -127,9 +128,11 @@ def archive(
             click.echo(line, err=True, nl=False)
     if shown:
         click.echo(err=True)
-    if sidecars or csv_path or checksums_path:
-        summary.unreadable += finish(work, summary, sidecars=sidecars, csv=csv_path, checksums=checksums_path)
-    _report(summary)
+    try:
+        if sidecars or csv_path or checksums_path:
+            summary.unreadable += finish(work, summary, sidecars=sidecars, csv=csv_path, checksums=checksums_path)
+    finally:
+        _report(summary)
     if not summary.is_whole:
         sys.exit(1)
 
@@ -145,6 +148,7 @@ def _report(summary: Summary) -> None:
             click.echo(f"photochrom: {more}", err=True)
     if left_out := describe(summary.left_out):
         click.echo(f"photochrom: left out {left_out}", err=True)
+    report_left_out(summary.metadata_left_out)
     states = ", ".join(f"{count} {state}" for state, count in sorted(summary.states.items())) or "nothing to do"
     failed = f" ({len(before)} of them without a color version)" if before else ""
     click.echo(f"{summary.total} photographs: {summary.settled} settled before{failed}, {states}", err=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from photochrom.commands.options import (
     model_option,
     output_of,
     output_options,
+    report_left_out,
     whole,
     working_size_option,
 )
@@ -172,7 +172,7 @@ def colorize(
     ) as progress:
         finished = list(progress)
     _report(planned, finished, is_terminal)
-    _report_left_out([outcome.left_out for outcome in finished])
+    report_left_out(Counter(what for outcome in finished for what in outcome.left_out))
     if planned.failures or any(outcome.error for outcome in finished):
         sys.exit(2 if len(tasks) + len(planned.failures) == 1 else 1)
 
@@ -193,17 +193,11 @@ def _check_model(colorizer: Colorizer, mark: Mark | None, example: Path | None) 
         )
 
 
-def _report_left_out(left_out: Iterable[tuple[str, ...]]) -> None:
-    """Name what the outputs don't have of their sources' metadata, each once."""
-    for what, count in Counter(what for each in left_out for what in each).items():
-        click.echo(f"photochrom: left out{f' of {count} photographs' if count > 1 else ''}: {what}", err=True)
-
-
 def _colorize_stream(colorizer: Colorizer, request: Request) -> None:
     from photochrom.coloring import color
 
     (colored,) = color(sys.stdin.buffer.read(), "standard input", request, colorizer)
-    _report_left_out([colored.left_out])
+    report_left_out(Counter(colored.left_out))
     sys.stdout.buffer.write(colored.content)
     sys.stdout.buffer.flush()  # a full disk is noticed here, and not when Python ends
 

@@ -41,7 +41,7 @@ def _tell(path: Path) -> bool:
         click.echo(f"photochrom: {one_line(str(error))}", err=True)
         return False
     for name, value in facts:
-        click.echo(f"{name + ':':20} {value}")
+        click.echo(one_line(f"{name + ':':20} {value}"))  # a mark may have been written by anybody
     return True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -134,6 +135,12 @@ def report_collections(sources: Iterable[Path]) -> int:
     if left_out := describe(found.left_out):
         click.echo(f"photochrom: left out {left_out}", err=True)
     return 1 if found.problems else 0
+
+
+def report_left_out(counts: Counter[str]) -> None:
+    """Name what outputs don't have of their sources' metadata, each once, and how many of them."""
+    for what, count in counts.items():
+        click.echo(f"photochrom: left out{f' of {count} photographs' if count > 1 else ''}: {what}", err=True)
 
 
 def max_pixels_option(default: int = MAX_PIXELS) -> Callable[[Command], Command]:

@@ -182,7 +182,7 @@ def format_hint_file(hints: Sequence[Hint], width: int, height: int) -> str:
 def rasterize(hints: tuple[Hint, ...], size: tuple[int, int], small: tuple[int, int]) -> FloatArray:
     """Hints on a photograph of size (H, W) as the input of the generator, (3, h, w) at size `small`.
 
-    Of a stroke or an area it marks the points that were given. Raises InputError for a hint outside the photograph.
+    Of a stroke or an area it marks the first point alone. Raises InputError for a hint outside the photograph.
     """
     raster = np.zeros((3, *small), np.float32)
     for hint, (row, column) in zip(hints, places(hints, size, small), strict=True):

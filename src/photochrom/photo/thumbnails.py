@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from photochrom.photo.decoding import decode_photograph
 from photochrom.photo.formats.faults import Damaged, Unsupported
 from photochrom.photo.formats.opening import open_pictures
-from photochrom.photo.formats.profile import convert_to_srgb
+from photochrom.photo.formats.profile import convert_to_srgb, refuse_hdr_profile
 from photochrom.photo.formats.signature import recognize
 from photochrom.photo.photograph import Photograph
 from photochrom.photo.vips import pyvips
@@ -23,7 +23,8 @@ from photochrom.photo.vips import pyvips
 Target = Callable[[int, int], tuple[int, int]]  # from width and height to those that are wanted
 
 QUICK = {"JPEG": "[fail_on=warning]"} | dict.fromkeys(("PNG", "WebP", "AVIF"), "[fail_on=error]")  # options of loaders
-GAIN_MAP = b"hdrgm:Version"  # in a JPEG's XMP: libvips' general loader would take the brightened picture
+# In the XMP or a segment of a JPEG with a gain map: libvips' general loader would take the brightened picture.
+GAIN_MAPS = (b"hdrgm:Version", b"urn:iso:std:iso:ts:21496:-1")
 
 
 def reduce(data: bytes, target: Target, **options: Any) -> NDArray[np.uint8]:
@@ -52,7 +53,7 @@ def _quick(data: bytes, target: Target, options: dict[str, Any]) -> pyvips.Image
     """The photograph reduced while it is decoded; None if that isn't possible, or not wholly."""
     try:
         label = recognize(data)
-        if label not in QUICK or (label == "JPEG" and GAIN_MAP in data[:65536]):
+        if label not in QUICK or (label == "JPEG" and any(mark in data for mark in GAIN_MAPS)):
             return None
         (picture,) = open_pictures(data, lambda width, height: None)
         if not picture.plain:
@@ -60,6 +61,8 @@ def _quick(data: bytes, target: Target, options: dict[str, Any]) -> pyvips.Image
         header = pyvips.Image.new_from_buffer(data, "")
         if header.interpretation == "cmyk":
             return None
+        if header.get_typeof("icc-profile-data"):
+            refuse_hdr_profile(header.get("icc-profile-data"))
         width, height = target(*_size_of(header))
         # libvips would convert sRGB to sRGB, too, which takes as long as all the rest.
         small = pyvips.Image.thumbnail_buffer(data, width, height=height, option_string=QUICK[label], **options)

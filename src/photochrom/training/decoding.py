@@ -39,7 +39,7 @@ def decode(data: bytes, side: int) -> NDArray[np.uint8]:
     """An encoded photograph, upright, as sRGB (H, W, 3).
 
     Its short side is at most `side` pixels and never enlarged; its long side is at most MAX_ASPECT times the short
-    one, the middle of it. Raises OSError or pyvips.Error for a damaged one.
+    one, the middle of it. Raises InputError for what can't wholly be decoded.
     """
     plain = _decode_plain(data, side)
     rgb8 = _decode_any(data, side) if plain is None else plain

@@ -57,8 +57,9 @@ class Page:
         return int(values[0]) if values is not None and len(values) and values.dtype.kind in "iu" else default
 
     def values(self, tag: int) -> tuple[int, ...]:
-        """All numbers of a tag, none if it isn't there."""
-        return tuple(int(v) for v in self.tags.get(tag, ()))
+        """All whole numbers of a tag, none if it isn't there or has something else."""
+        values = self.tags.get(tag)
+        return tuple(map(int, values)) if values is not None and values.dtype.kind in "iu" else ()
 
     @property
     def samples(self) -> int:
@@ -106,7 +107,7 @@ class Page:
         if len(starts) < wanted or len(lengths) < wanted or not lengths.all():
             raise Damaged("a part of its picture is not there")
         if self.value(COMPRESSION, 1) == 1:
-            lengths = np.minimum(lengths, self._largest_piece())  # what some writers say is far too long
+            lengths = np.minimum(lengths, self.largest_piece)  # what some writers say is far too long
         if (starts + lengths > len(self.data)).any():
             raise Damaged("it ends before its picture does")
         return starts, lengths
@@ -115,7 +116,8 @@ class Page:
         """The content of each strip or tile. Raises Damaged."""
         return [self.data[start : start + length] for start, length in zip(*self.spans(), strict=True)]
 
-    def _largest_piece(self) -> int:
+    @property
+    def largest_piece(self) -> int:
         """Bytes of a strip or tile without compression."""
         height, width = self.piece_shape
         samples = 1 if self.value(PLANAR, 1) == 2 else self.samples
@@ -123,6 +125,8 @@ class Page:
 
     def _numbers(self, tag: int) -> NDArray[np.int64]:
         values = self.tags.get(tag, np.zeros(0, np.int64))
+        if values.dtype.kind not in "iu":
+            raise Damaged("it doesn't say where its picture is")
         return np.minimum(values.astype(np.float64), 2.0**62).astype(np.int64)
 
 

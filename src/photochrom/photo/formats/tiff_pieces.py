@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,8 @@ Decode = Callable[[bytes], "bytes | NDArray[Any]"]
 NONE, ADOBE_DEFLATE, DEFLATE, LZMA, ZSTD, LERC = 1, 8, 32946, 34925, 50000, 34887
 JPEG, JPEG_TABLES, LOSSLESS_FRAME = 7, 347, 0xC3
 FLOAT = 3  # a sample format
+UNPACKED_AT_A_TIME = 1 << 20  # bytes
+PADDING = 1 << 16  # bytes that a writer may have added to a piece
 # Compressions of whole pictures: their names in imagecodecs.
 PICTURE_CODECS = {
     33005: "jpeg2k", 34712: "jpeg2k", 22610: "jpegxr", 34934: "jpegxr", 34933: "png", 50002: "jpegxl", 52546: "jpegxl",
@@ -45,20 +48,24 @@ REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))  # each byt
 
 
 def decoder(page: Page, kind: str) -> Decode:
-    """What decompresses one piece of a page. Raises Unsupported, for a picture of this kind."""
+    """What decompresses one piece of a page. Raises Unsupported, for a picture of this kind.
+
+    No more is unpacked than a piece may hold: a megabyte may stand for a gigabyte of zeros.
+    """
     compression = page.value(COMPRESSION, NONE)
     if compression == NONE:
         return bytes
+    largest = page.largest_piece
     if compression in (ADOBE_DEFLATE, DEFLATE):
-        return zlib.decompress
+        return lambda piece: _at_most(largest, zlib.decompressobj(), piece)
     if compression == JPEG:
         return _lossless_jpeg(page, kind)
     if compression == LZMA:
         import lzma
 
-        return lzma.decompress
+        return lambda piece: _at_most(largest, lzma.LZMADecompressor(), piece)
     if compression == ZSTD:
-        return _zstd(kind)
+        return _zstd(kind, largest)
     if compression == LERC:
         return _lerc(page, kind)
     name = PICTURE_CODECS.get(compression) or BYTE_CODECS.get(compression)
@@ -86,19 +93,33 @@ def _lossless_jpeg(page: Page, kind: str) -> Decode:
     return lambda piece: decode(piece, tables=tables, **same)
 
 
-def _zstd(kind: str) -> Decode:
+def _at_most(largest: int, stream: Any, piece: bytes) -> bytes:
+    """What a stream of zlib's kind unpacks, up to this many bytes. Raises ValueError for an incomplete piece."""
+    values = stream.decompress(piece, largest + 1)
+    if len(values) <= largest and not stream.eof:
+        raise ValueError("incomplete")
+    return values[:largest]
+
+
+def _zstd(kind: str, largest: int) -> Decode:
     try:
         from compression import zstd  # type: ignore[import-not-found,unused-ignore]  # Python 3.14
     except ImportError:
-        return imagecodecs(kind).zstd_decode
-    return zstd.decompress
+        return partial(imagecodecs(kind).zstd_decode, out=largest + PADDING)
+    return lambda piece: _at_most(largest, zstd.ZstdDecompressor(), piece)
 
 
 def _lerc(page: Page, kind: str) -> Decode:
     codecs = imagecodecs(kind)
-    packed = (page.values(LERC_PARAMETERS) or (0, 0))[1]
-    unpack: Decode = {1: zlib.decompress, 2: codecs.zstd_decode}.get(packed, bytes)
-    return lambda piece: codecs.lerc_decode(unpack(piece))
+    packed = (*page.values(LERC_PARAMETERS), 0, 0)[1]
+    largest = 2 * page.largest_piece + PADDING  # LERC itself may be larger than the numbers in it
+    unpack: dict[int, Decode] = {
+        1: lambda piece: _at_most(largest, zlib.decompressobj(), piece),
+        2: partial(codecs.zstd_decode, out=largest),
+    }
+    if packed in unpack:
+        return lambda piece: codecs.lerc_decode(unpack[packed](piece))
+    return codecs.lerc_decode
 
 
 def _in_order(page: Page) -> list[bytes]:
@@ -191,7 +212,10 @@ def check_deflate(page: Page) -> None:
     """Compare the checksums of deflate strips, which libtiff never reads. Raises Damaged."""
     try:
         for piece in _in_order(page):
-            zlib.decompressobj().decompress(piece)
+            stream = zlib.decompressobj()
+            while piece and not stream.eof:
+                stream.decompress(piece, UNPACKED_AT_A_TIME)
+                piece = stream.unconsumed_tail
     except zlib.error as error:
         raise Damaged("a part of its picture can't be decoded") from error
 

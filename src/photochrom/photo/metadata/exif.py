@@ -10,6 +10,7 @@ import struct
 
 from photochrom.photo.metadata.ifd import (
     EXIF_IFD,
+    GPS_IFD,
     INTEROP_IFD,
     LONG,
     RATIONAL,
@@ -94,12 +95,14 @@ def made_true(block: bytes, orientation: int) -> tuple[bytes, bool]:
     if orientation >= 5:
         for first, second in PAIRS:
             for directory in (entries, exif):
-                _swap(changed, find(directory, first), find(directory, second))
+                _swap(changed, header, find(directory, first), find(directory, second))
     _put_short(changed, header, find(exif, COLOR_SPACE), SRGB)
     index = find(inner.get(INTEROP_IFD, ()), 1)
     if index and index.value.startswith(b"R03"):  # Adobe RGB
         changed[index.at : index.at + 3] = b"R98"
     used = max((entry.at + len(entry.value) for each in (entries, *inner.values()) for entry in each), default=0)
+    places = [find(entries, EXIF_IFD), find(entries, GPS_IFD), find(exif, INTEROP_IFD)]
+    used = max(used, *(_end_of_directory(block, header, number(place, header.order) or 0) for place in places))
     had_thumbnail = _drop_thumbnail(changed, header, following, used)
     return bytes(changed), had_thumbnail
 
@@ -117,8 +120,10 @@ def with_entries(block: bytes, new: list[Entry]) -> bytes:
 def with_resolution(block: bytes, resolution: Resolution) -> bytes:
     """The block with a resolution, which replaces another one that it may have."""
     present = resolution_of(block) if block else None
-    if present and present.unit == resolution.unit and abs(present.x / resolution.x - 1) < SAME:
-        return block
+    if present and present.unit == resolution.unit:
+        ratios = (present.x / resolution.x, present.y / resolution.y)
+        if all(abs(ratio - 1) < SAME for ratio in ratios):
+            return block
     order = read_header(block).order if block else "<"
     x, y = rational(X_RESOLUTION, resolution.x, order), rational(Y_RESOLUTION, resolution.y, order)
     return with_entries(block, [x, y, short(RESOLUTION_UNIT, UNIT_NUMBERS[resolution.unit], order)])
@@ -173,11 +178,23 @@ def _put_short(block: bytearray, header: Header, entry: Entry | None, value: int
         struct.pack_into(header.order + "I", block, entry.at, value)
 
 
-def _swap(block: bytearray, first: Entry | None, second: Entry | None) -> None:
-    """Exchange the values of two entries of one type."""
+def _swap(block: bytearray, header: Header, first: Entry | None, second: Entry | None) -> None:
+    """Exchange the values of two entries of one type, or of two whole numbers."""
     if first and second and (first.type, first.amount) == (second.type, second.amount):
         block[first.at : first.at + len(first.value)] = second.value
         block[second.at : second.at + len(second.value)] = first.value
+    elif first and second and {first.type, second.type} == {SHORT, LONG}:
+        values = (number(second, header.order) or 0, number(first, header.order) or 0)
+        if max(values) < 2**16:
+            _put_short(block, header, first, values[0])
+            _put_short(block, header, second, values[1])
+
+
+def _end_of_directory(block: bytes, header: Header, offset: int) -> int:
+    """Where the table of a directory ends; 0 for none."""
+    if not 0 < offset <= len(block) - 2:
+        return 0
+    return offset + 2 + 12 * struct.unpack_from(header.order + "H", block, offset)[0] + 4
 
 
 def _drop_thumbnail(block: bytearray, header: Header, following: int, used: int) -> bool:

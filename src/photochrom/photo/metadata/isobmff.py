@@ -69,8 +69,10 @@ def read(data: bytes) -> Metadata:
     """The metadata of an AVIF or HEIC. Raises ValueError or struct.error for a damaged list of items."""
     exif = xmp = b""
     for item in _items(data):
-        if item.method != IN_FILE:
+        if item.method != IN_FILE or item.kind not in (b"Exif", b"mime"):
             continue
+        if sum(length for _, length in item.extents) > len(data):
+            raise ValueError("an item larger than its file")
         content = b"".join(data[offset : offset + length] for offset, length in item.extents)
         if item.kind == b"Exif" and not exif and len(content) > 4:
             (skipped,) = struct.unpack_from(">I", content)

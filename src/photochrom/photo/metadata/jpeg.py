@@ -156,7 +156,7 @@ def _xmp_segments(packet: bytes) -> list[bytes]:
     """One segment, or for a large packet one with our own mark and an extension with the rest."""
     if len(packet) <= LARGEST_XMP:
         return [_segment(APP1, XMP + packet)]
-    main, extension = split_mark(packet)
+    main, extension = split_mark(packet, LARGEST_XMP)
     guid = hashlib.md5(extension, usedforsecurity=False).hexdigest().upper().encode()
     main = main.replace(b"0" * 32, guid, 1)
     result = [_segment(APP1, XMP + main)]

@@ -10,6 +10,8 @@ from typing import Any
 from photochrom.errors import InputError
 from photochrom.photo.hints import MAX_HINTS, Hint, parse_hint, parse_hint_file
 
+LONGEST_IN_WORDS = 1000  # characters of hints in a sentence; the mark has them all elsewhere
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -53,7 +55,7 @@ class Mark:
     def parameters(self) -> str:
         """Model, strength, seed and hints in one line, for people."""
         seed = "likeliest coloring" if self.seed is None else f"seed {self.seed}"
-        hints = "no hints" if not self.hints else f"hints {hints_text(self.hints)}"
+        hints = "no hints" if not self.hints else f"hints {hints_in_words(self.hints)}"
         model = f"model {self.model}, SHA-256 {self.model_sha256 or 'unknown'}"
         return f"{model}; strength {self.strength:g}; {seed}; {hints}; source SHA-256 {self.source_sha256 or 'unknown'}"
 
@@ -64,6 +66,12 @@ def hints_text(hints: tuple[Hint, ...]) -> str:
         return json.dumps([_values(hint) for hint in hints])
     radii = ["" if hint.radius is None else f",{hint.radius:.10g}" for hint in hints]
     return " ".join(f"{h.x:.10g},{h.y:.10g},{h.color}{radius}" for h, radius in zip(hints, radii, strict=True))
+
+
+def hints_in_words(hints: tuple[Hint, ...]) -> str:
+    """Hints for people: as `hints_text`, or only how many if that is long."""
+    text = hints_text(hints)
+    return text if len(text) <= LONGEST_IN_WORDS else f"at {len(hints)} places"
 
 
 def parse_hints(text: str) -> tuple[Hint, ...]:

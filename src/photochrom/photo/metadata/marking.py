@@ -14,7 +14,7 @@ import zlib
 from photochrom.errors import InputError
 from photochrom.photo.metadata import png
 from photochrom.photo.metadata.ifd import Buffer
-from photochrom.photo.metadata.mark import Mark, hints_text, parse_hints
+from photochrom.photo.metadata.mark import Mark, hints_in_words, hints_text, parse_hints
 from photochrom.photo.metadata.record import Metadata
 from photochrom.photo.metadata.xmp import Node, Property, add, find, parse, remove, value_of
 
@@ -69,7 +69,7 @@ def _properties(mark: Mark, former_type: str, identifiers: list[tuple[str, str]]
     )
     prompt = f"No text prompt. Colors follow from the luminance; strength {mark.strength:g}"
     prompt += f", seed {mark.seed}" if mark.seed is not None else ""
-    prompt += f", color hints {hints_text(mark.hints)}" if mark.hints else ""
+    prompt += f", color hints {hints_in_words(mark.hints)}" if mark.hints else ""
     given = [
         Property("Iptc4xmpExt", "DigitalSourceType", COLORED),
         Property("Iptc4xmpExt", "AISystemUsed", "photochrom"),

@@ -20,7 +20,7 @@ PROFILE = re.compile(r"\s*\S[^\n]*\n\s*\d+\s+([0-9a-fA-F\s]+)")  # ExifTool's na
 PROFILES = ("exif", "app1", "iptc", "8bim", "xmp")
 XMP_IN_JPEG = b"http://ns.adobe.com/xap/1.0/\0"
 COMPRESSED_FROM = 2000  # bytes of a text
-LARGEST_TEXT = 64_000_000  # bytes, unpacked: a larger one is left out
+LARGEST_TEXTS = 64_000_000  # characters of all texts, unpacked: what comes behind is left out
 METERS = 100  # cm
 
 
@@ -52,6 +52,7 @@ def read(data: bytes) -> Metadata:
     profiles: dict[str, bytes] = {}
     left_out: list[str] = []
     resolution = None
+    room = LARGEST_TEXTS
     for kind, content, _, _ in chunks(data):
         if kind == b"eXIf":
             exif = unprefixed(bytes(content))
@@ -60,9 +61,10 @@ def read(data: bytes) -> Metadata:
         elif kind == b"caBX":
             left_out.append(CREDENTIALS)
         elif kind in (b"tEXt", b"zTXt", b"iTXt"):
-            text = _read_text(kind, bytes(content))
+            text = _read_text(kind, bytes(content), room)
+            room -= len(text.text) if text else 0
             if text is None:
-                left_out.append("a damaged text of the PNG")
+                left_out.append("a text of the PNG, which is damaged or too large")
             elif text.keyword == XMP_KEYWORD:
                 xmp = text.text.encode("utf-8")
             elif text.keyword.lower().removeprefix(RAW_PROFILE.lower()) in PROFILES:
@@ -99,28 +101,28 @@ def _resolution(content: bytes) -> Resolution | None:
     return Resolution(x / METERS, y / METERS, "cm").in_inches_if_whole() if unit == 1 else Resolution(x, y, "")
 
 
-def _read_text(kind: bytes, content: bytes) -> Text | None:
-    """The text of a chunk; None for a damaged one."""
+def _read_text(kind: bytes, content: bytes, room: int) -> Text | None:
+    """The text of a chunk; None for a damaged one, or one that is larger than the room when it is unpacked."""
     keyword, separator, rest = content.partition(b"\0")
     name = keyword.decode("latin-1")
     if kind == b"tEXt" and separator:
         return Text(name, rest.decode("latin-1"))
     try:
         if kind == b"zTXt" and rest[:1] == b"\0":
-            return Text(name, _inflated(rest[1:]).decode("latin-1"))
+            return Text(name, _inflated(rest[1:], room).decode("latin-1"))
         if kind == b"iTXt" and len(rest) >= 2:
             language, _, rest_ = rest[2:].partition(b"\0")
             translated, _, text = rest_.partition(b"\0")
-            text = _inflated(text) if rest[0] else text
+            text = _inflated(text, room) if rest[0] else text
             return Text(name, decoded(text), decoded(language), decoded(translated))
     except (zlib.error, ValueError):
         pass
     return None
 
 
-def _inflated(data: bytes) -> bytes:
+def _inflated(data: bytes, room: int) -> bytes:
     stream = zlib.decompressobj()
-    text = stream.decompress(data, LARGEST_TEXT)
+    text = stream.decompress(data, max(1, room))  # 0 would be no limit
     if stream.unconsumed_tail or not stream.eof:
         raise ValueError("too large or incomplete")
     return text

@@ -10,6 +10,8 @@ from photochrom.photo.metadata.exif import orientation_of
 from photochrom.photo.metadata.record import Metadata, Resolution
 
 UNREADABLE = "metadata that can't be read"
+NOT_READ = "EXIF or XMP, which are not read from JPEG 2000, JPEG XL and GIF"
+GIF_XMP = b"XMP DataXMP"  # the name of a GIF's block
 
 
 def read_metadata(data: bytes) -> Metadata:
@@ -25,9 +27,16 @@ def read_metadata(data: bytes) -> Metadata:
     }
     format = format_by_content(data)
     try:
-        return readers[format](data) if format in readers else Metadata()
+        return readers[format](data) if format in readers else Metadata(left_out=_unread(data))
     except (ValueError, struct.error, IndexError):
         return Metadata(left_out=(UNREADABLE,))
+
+
+def _unread(data: bytes) -> tuple[str, ...]:
+    """What formats that are read, but whose metadata are not, have of them."""
+    kinds = {box.kind for box in isobmff.boxes(data)} if data[4:8] in (b"jP  ", b"JXL ") else set()
+    has_some = bool(kinds & {b"Exif", b"xml ", b"uuid", b"brob"}) or (data[:4] == b"GIF8" and GIF_XMP in data)
+    return (NOT_READ,) if has_some else ()
 
 
 def format_by_content(data: bytes) -> str:

@@ -23,6 +23,7 @@ BEGIN = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
 END = '<?xpacket end="w"?>'
 MAX_PACKET = 64_000_000  # bytes: a larger one is not read
 LONG = 1000  # characters: longer properties of ours stand in the extension of a JPEG, if there is one
+MAX_DEPTH = 100  # elements in one another: a deeper packet is not read, because what looks through it is recursive
 UNWRITABLE = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # characters that XML can't hold
 
 NAMESPACES = {
@@ -68,9 +69,20 @@ def parse(packet: bytes) -> Node | None:
         return None
     try:
         document = minidom.parseString(content)
+        if _depth(document.documentElement) > MAX_DEPTH:
+            return None
     except (ExpatError, ValueError, LookupError, RecursionError):
         return None
     return document if document.getElementsByTagNameNS(RDF, "RDF") else None
+
+
+def _depth(element: Node) -> int:
+    """How many elements stand in one another, without recursion."""
+    deepest, level = 0, [element]
+    while level:
+        deepest += 1
+        level = [child for node in level for child in node.childNodes if child.nodeType == child.ELEMENT_NODE]
+    return deepest
 
 
 def pack(document: Node) -> bytes:
@@ -158,7 +170,9 @@ def add(document: Node, new: Iterable[Property]) -> None:
     first = descriptions(document)
     about = first[0].getAttributeNS(RDF, "about") if first else ""
     root = document.getElementsByTagNameNS(RDF, "RDF")[0]
-    rdf = root.prefix
+    rdf = root.prefix or "rdf"
+    if not root.prefix:  # RDF is the default namespace, which attributes can't have
+        root.setAttributeNS(XMLNS, "xmlns:rdf", RDF)
     description = document.createElementNS(RDF, f"{rdf}:Description")
     description.setAttributeNS(RDF, f"{rdf}:about", about)
     for one in new:
@@ -211,11 +225,11 @@ def _clean(text: str) -> str:
     return UNWRITABLE.sub("\ufffd", text)
 
 
-def split_mark(packet: bytes) -> tuple[bytes, bytes]:
-    """A packet too large for one segment of a JPEG, as a small one and an extension.
+def split_mark(packet: bytes, limit: int) -> tuple[bytes, bytes]:
+    """A packet too large for one segment of a JPEG, as a small one of at most `limit` bytes and an extension.
 
-    The small one has our mark, which is in the last description, except for what is long in it, and 32 zeros in place
-    of the extension's GUID.
+    The small one has our mark, which is in the last description, and 32 zeros in place of the extension's GUID. If the
+    mark is too large itself, what is long in it is in the extension.
     """
     document = parse(packet)
     assert document is not None  # we wrote it
@@ -227,9 +241,9 @@ def split_mark(packet: bytes) -> tuple[bytes, bytes]:
         last = descriptions(document)[-1]
         root = small.getElementsByTagNameNS(RDF, "RDF")[0]
         ours = root.appendChild(small.importNode(last, True))
+        is_large = len(pack(small)) > limit  # hints may be tens of thousands of points
         for here, there in zip(list(ours.childNodes), list(last.childNodes), strict=True):
-            # Hints may be tens of thousands of points.
-            remove(here if len(here.toxml()) > LONG else there)
+            remove(here if is_large and len(here.toxml()) > LONG else there)
         if not last.childNodes:
             remove(last)
     parts: list[str] = []
