@@ -1,6 +1,6 @@
 # make demo         colors real photographs and says where they are
-# make test         checks style and types, then runs the tests in three processes and measures what they cover (under 8 minutes)
-# make quick        the quick tests alone, which reach every module (about a minute and a half)
+# make test         checks style and types, then runs the tests in three processes and measures what they cover (10 to 20 minutes)
+# make quick        the quick tests alone, which reach every module (a few minutes)
 # make nightly      what takes hours: writes benchmarks/NIGHTLY.md
 # make matrix       the quick tests on the oldest and newest Python, and with the lowest versions of what we depend on
 # make constraints  writes constraints.txt from a fresh resolution

@@ -391,7 +391,7 @@ def test_a_folder_as_it_is_found(tmp_path, photographs, ray_address):
     assert all(len(line["model_sha256"]) == 64 for line in lines)
     again = subprocess.run(run, capture_output=True, text=True)
     assert again.returncode == 1 and "11 settled before (3 of them without a color version), nothing" in again.stderr
-    assert "bad.jpg is not a photograph" in again.stderr and "--retry" in again.stderr
+    assert "bad.jpg is not supported: unknown format" in again.stderr and "--retry" in again.stderr
     assert len((tmp_path / "r.jsonl").read_text().splitlines()) == 11
     (source / "bad.jpg").unlink()
     (source / "dead.jpg").unlink()
