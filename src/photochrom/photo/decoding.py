@@ -26,7 +26,7 @@ from photochrom.photo.metadata.reading import page_metadata, read_true_metadata
 from photochrom.photo.metadata.record import Metadata
 from photochrom.photo.metadata.webp import is_lossless
 from photochrom.photo.photograph import Photograph
-from photochrom.photo.vips import company, pyvips
+from photochrom.photo.vips import alone, company, pyvips
 from photochrom.settings import MAX_PIXELS
 
 MIN_SIDE = 8  # pixels: in a smaller picture there is nothing to recognize
@@ -60,9 +60,10 @@ def decode_photograph(data: bytes, name: str = "the photograph", max_pixels: int
     page, budget = name, _Budget(name, max_pixels)
     try:
         pictures: list[Picture] = []
-        for picture in open_pictures(data, budget.check):
-            pictures.append(picture)
-            page = budget.name = _page_name(name, len(pictures))  # of the next one
+        with company():
+            for picture in open_pictures(data, budget.check):
+                pictures.append(picture)
+                page = budget.name = _page_name(name, len(pictures))  # of the next one
         for number, picture in enumerate(pictures):
             page = _page_name(name, number)
             pages.append(_decode(picture, page, partial(_check_size, page, max_pixels)))
@@ -90,7 +91,8 @@ def _decode(picture: Picture, name: str, check_size: CheckSize) -> Photograph:
             with company():
                 photograph = _to_photograph(picture, picture.load(), name, check_size)
         except pyvips.Error:
-            photograph = _to_photograph(picture, picture.again(), name, check_size)
+            with alone():
+                photograph = _to_photograph(picture, picture.again(), name, check_size)
         if verified:
             verified.result()
     return photograph

@@ -15,7 +15,7 @@ from photochrom.errors import EncodingError, InputError
 from photochrom.photo.color import PixelArray
 from photochrom.photo.formats.faults import Unsupported
 from photochrom.photo.formats.heic import encode_heic
-from photochrom.photo.vips import first_line, pyvips
+from photochrom.photo.vips import company, first_line, pyvips
 from photochrom.settings import FORMATS, QUALITY
 
 # What libvips is told for each format; lossy formats also get the quality, as "Q".
@@ -70,8 +70,9 @@ def encode(
     options |= ({"profile": "srgb"} if color else {}) | ({"Q": quality} if FORMATS[format].lossy else {})
     options |= ({"bitdepth": bits} if between else {}) | ({"lossless": True} if lossless and format == "webp" else {})
     try:
-        image = pyvips.Image.new_from_array(np.ascontiguousarray(pixels), interpretation=interpretation)
-        return memoryview(image.write_to_buffer(FORMATS[format].suffixes[0], **options))
+        with company():
+            image = pyvips.Image.new_from_array(np.ascontiguousarray(pixels), interpretation=interpretation)
+            return memoryview(image.write_to_buffer(FORMATS[format].suffixes[0], **options))
     except pyvips.Error as error:
         raise EncodingError(f"can't be written as {FORMATS[format].label}: {first_line(error)}") from error
 

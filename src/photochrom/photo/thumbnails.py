@@ -18,7 +18,7 @@ from photochrom.photo.formats.opening import open_pictures
 from photochrom.photo.formats.profile import convert_to_srgb, refuse_hdr_profile
 from photochrom.photo.formats.signature import recognize
 from photochrom.photo.photograph import Photograph
-from photochrom.photo.vips import pyvips
+from photochrom.photo.vips import company, pyvips
 
 Target = Callable[[int, int], tuple[int, int]]  # from width and height to those that are wanted
 
@@ -52,23 +52,27 @@ def _size_of(header: pyvips.Image) -> tuple[int, int]:
 def _quick(data: bytes, target: Target, options: dict[str, Any]) -> pyvips.Image | None:
     """The photograph reduced while it is decoded; None if that isn't possible, or not wholly."""
     try:
-        label = recognize(data)
-        if label not in QUICK or (label == "JPEG" and any(mark in data for mark in GAIN_MAPS)):
-            return None
-        (picture,) = open_pictures(data, lambda width, height: None)
-        if not picture.plain:
-            return None
-        header = pyvips.Image.new_from_buffer(data, "")
-        if header.interpretation == "cmyk":
-            return None
-        if header.get_typeof("icc-profile-data"):
-            refuse_hdr_profile(header.get("icc-profile-data"))
-        width, height = target(*_size_of(header))
-        # libvips would convert sRGB to sRGB, too, which takes as long as all the rest.
-        small = pyvips.Image.thumbnail_buffer(data, width, height=height, option_string=QUICK[label], **options)
-        return convert_to_srgb(small.copy_memory())
+        with company():
+            return _reduced(data, recognize(data), target, options)
     except (Unsupported, Damaged, pyvips.Error):
         return None  # decode_photograph says why, or knows that a warning is harmless
+
+
+def _reduced(data: bytes, label: str, target: Target, options: dict[str, Any]) -> pyvips.Image | None:
+    if label not in QUICK or (label == "JPEG" and any(mark in data for mark in GAIN_MAPS)):
+        return None
+    (picture,) = open_pictures(data, lambda width, height: None)
+    if not picture.plain:
+        return None
+    header = pyvips.Image.new_from_buffer(data, "")
+    if header.interpretation == "cmyk":
+        return None
+    if header.get_typeof("icc-profile-data"):
+        refuse_hdr_profile(header.get("icc-profile-data"))
+    width, height = target(*_size_of(header))
+    # libvips would convert sRGB to sRGB, too, which takes as long as all the rest.
+    small = pyvips.Image.thumbnail_buffer(data, width, height=height, option_string=QUICK[label], **options)
+    return convert_to_srgb(small.copy_memory())
 
 
 def _full(photograph: Photograph) -> pyvips.Image:

@@ -11,7 +11,7 @@ from functools import partial
 
 from photochrom.photo.formats.faults import CONVERT, Damaged, Unsupported
 from photochrom.photo.formats.picture import CheckSize, Picture
-from photochrom.photo.vips import alone, pyvips
+from photochrom.photo.vips import pyvips
 
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers: the rest are tables
 READ_FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC9, 0xCA}  # sequential, progressive and lossless; arithmetic coding
@@ -67,15 +67,14 @@ def _load(data: bytes, fail_on: str) -> pyvips.Image:
 
 def _look_again(data: bytes) -> pyvips.Image:
     """Whether what the decoder warned of is damage. Raises Damaged."""
-    with alone():
-        try:
-            return _load(data, "warning").copy_memory()
-        except pyvips.Error as error:
-            text = str(error)
-        try:
-            picture = _load(data, "truncated").copy_memory()
-        except pyvips.Error as error:
-            raise Damaged(_reason(data, str(error))) from error
+    try:
+        return _load(data, "warning").copy_memory()
+    except pyvips.Error as error:
+        text = str(error)
+    try:
+        picture = _load(data, "truncated").copy_memory()
+    except pyvips.Error as error:
+        raise Damaged(_reason(data, str(error))) from error
     if DAMAGE.search(text):
         raise Damaged(_reason(data, text))
     return picture
