@@ -21,9 +21,9 @@ class Picture:
 
     load: opens it; its pixels may be decoded later, when they are needed, and raise pyvips.Error then. again: what
     is tried if that fails, while no other thread works with libvips; it raises Damaged with the true reason, or returns
-    a picture that can be trusted. verify: is
-    run beside the decoding and raises Damaged. format: the output's, a name from settings.FORMATS. notes: what of the
-    file isn't taken along, each in words. plain: libvips' general loader would read the same.
+    a picture that can be trusted. verify: is run beside the decoding and raises Damaged. format: the output's, a name
+    from settings.FORMATS. notes: what of the file isn't taken along, each in words. plain: libvips' general loader
+    would read the same.
     """
 
     load: Callable[[], pyvips.Image]
