@@ -64,6 +64,18 @@ def photographs() -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="session")
+def rgb(photographs) -> np.ndarray:
+    """A small piece of a color photograph, uint8 (120, 160, 3)."""
+    return np.ascontiguousarray(photographs["chelsea"][:120, :160])
+
+
+@pytest.fixture(scope="session")
+def gray(rgb) -> np.ndarray:
+    """The same without color, uint8 (120, 160)."""
+    return np.ascontiguousarray(rgb[..., 1])
+
+
+@pytest.fixture(scope="session")
 def cat(photographs) -> bytes:
     """A black-and-white JPEG of 451 x 300 pixels."""
     return Photograph(photographs["chelsea"][..., 1]).encode("jpeg")

@@ -22,16 +22,6 @@ from tests.test_decoding_tiff import alpha_of, tiff
 from tests.test_formats import animation, encoded, hdr_profile
 
 
-@pytest.fixture(scope="module")
-def rgb(photographs) -> np.ndarray:
-    return np.ascontiguousarray(photographs["chelsea"][:120, :160])
-
-
-@pytest.fixture(scope="module")
-def gray(rgb) -> np.ndarray:
-    return np.ascontiguousarray(rgb[..., 1])
-
-
 def chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 

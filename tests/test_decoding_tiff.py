@@ -32,16 +32,6 @@ def tiff(pixels: np.ndarray, **options) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.fixture(scope="module")
-def rgb(photographs) -> np.ndarray:
-    return np.ascontiguousarray(photographs["chelsea"][:120, :160])
-
-
-@pytest.fixture(scope="module")
-def gray(rgb) -> np.ndarray:
-    return np.ascontiguousarray(rgb[..., 1])
-
-
 def alpha_of(photograph: Photograph) -> np.ndarray:
     assert photograph.alpha is not None
     return photograph.alpha

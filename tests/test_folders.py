@@ -1,6 +1,5 @@
-"""Folders as they are found on disks: what is a photograph, odd names, names of outputs, records, stops."""
+"""Folders as they are found on disks: what is a photograph, odd names, names of outputs, stops."""
 
-import csv
 import json
 import os
 import re
@@ -11,8 +10,6 @@ import subprocess
 import sys
 import zipfile
 from collections import Counter
-from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +21,12 @@ from photochrom import Photograph, cli
 from photochrom.album import run, run_task
 from photochrom.coloring import Request
 from photochrom.disk import UNFINISHED
-from photochrom.errors import InputError, OutputError, one_line
+from photochrom.errors import InputError, one_line
 from photochrom.evaluation.protocols import PROTOCOLS, read_truths
 from photochrom.folders import FOREIGN, LINKED, NO_SUFFIX, SPECIAL, describe, list_folder
 from photochrom.names import from_text, to_text
 from photochrom.photo.collections import look_through
 from photochrom.planning import plan
-from photochrom.records import COLUMNS, FAILED, Line, Record, now
 from photochrom.stopping import SIGNALS, stoppable
 
 GRAY = np.tile(np.arange(0, 240, 5, dtype=np.uint8), (40, 1))
@@ -442,114 +438,6 @@ def test_the_sources_date_can_be_kept(tmp_path):
     assert (tmp_path / "kept" / "a.xmp").stat().st_mtime == 10**8
     assert colorize(tmp_path / "a.jpg", "-o", tmp_path / "new").exit_code == 0
     assert (tmp_path / "new" / "a.jpg").stat().st_mtime > 1.5 * 10**9
-
-
-# Records
-
-
-@pytest.mark.parametrize("kind", ["jsonl", "csv"])
-def test_a_record_has_a_line_for_each_picture(tmp_path, kind):
-    put(tmp_path / "album", "a.jpg", "b.jpg")
-    put(tmp_path / "album", "bad.jpg", content=b"nothing")
-    record, out = tmp_path / "records" / f"run.{kind}", tmp_path / "new"
-    result = colorize(tmp_path / "album", "-o", out, "--record", record, "--seed", "3", "--variants", "2")
-    assert result.exit_code == 1, result.output
-    lines = read_record(record)
-    assert [line["outcome"] for line in lines] == ["colored"] * 4 + ["failed"]
-    first = lines[0]
-    assert list(first) == COLUMNS and len(record.read_text().splitlines()) == 5 + (kind == "csv")
-    assert first["source"] == str(tmp_path / "album" / "a.jpg") and first["output"] == str(out / "a-1.jpg")
-    assert first["source_sha256"] == sha256(JPEG).hexdigest()
-    for line in lines[:4]:
-        assert line["output_sha256"] == sha256(Path(line["output"]).read_bytes()).hexdigest()
-    assert [line["settings"]["seed"] for line in lines] == [3, 4, 3, 4, 3]
-    assert first["settings"]["strength"] == 1.0 and first["settings"]["format"] == "jpeg"
-    assert first["model"] == "default" and len(first["model_sha256"]) == 64 and first["time"].endswith("Z")
-    assert lines[4]["output"] == "" and "bad.jpg is not" in lines[4]["error"]
-    assert lines[4]["source_sha256"] == sha256(b"nothing").hexdigest()
-    colorize(tmp_path / "album", "-o", out, "--record", record, "--seed", "3", "--variants", "2")
-    assert [line["outcome"] for line in read_record(record)[5:]] == ["failed"]  # what is skipped has its line already
-
-
-def read_record(path: Path) -> list[dict]:
-    if path.suffix == ".jsonl":
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    with path.open(encoding="utf-8", newline="") as file:
-        return [row | {"settings": json.loads(row["settings"])} for row in csv.DictReader(file)]
-
-
-LINE = Line(now(), FAILED, "a\n.jpg", "", "", "", "default", "0" * 64, {"seed": 1}, 0.5, 'why, "so"\nand so')
-
-
-@pytest.mark.parametrize("kind", ["jsonl", "csv"])
-def test_a_line_that_was_cut_off_is_taken_away(tmp_path, kind):
-    path = tmp_path / f"r.{kind}"
-    record = Record(path)
-    record.add(LINE)
-    record.add(replace(LINE, source="b.jpg"))
-    record.close()
-    whole = path.read_bytes()
-    path.write_bytes(whole[:-7])
-    again = Record(path)
-    again.add(replace(LINE, source="c.jpg"))
-    again.close()
-    assert [line["source"] for line in read_record(path)] == ["a\\n.jpg", "c.jpg"]
-    assert read_record(path)[0]["error"] == 'why, "so"\\nand so'
-
-
-@pytest.mark.parametrize("name, content, words", [
-    ("r.txt", None, "ends in .jsonl or .csv"),
-    ("r.csv", b"a,b\n1,2\n", "no record"),
-    ("r.jsonl", b"[1]\n", "no record"),
-])  # fmt: skip
-def test_what_is_no_record_stays_as_it_is(tmp_path, name, content, words):
-    put(tmp_path, "a.jpg")
-    if content:
-        (tmp_path / name).write_bytes(content)
-    result = colorize(tmp_path / "a.jpg", "--record", tmp_path / name)
-    assert result.exit_code == 2 and words in result.output and result.output.count("\n") == 1
-    assert files_in(tmp_path) == {"a.jpg"} | ({name} if content else set())
-    assert content is None or (tmp_path / name).read_bytes() == content
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
-def test_a_line_that_finds_no_room_is_not_there_in_part(tmp_path, monkeypatch):
-    record = Record(tmp_path / "r.jsonl")
-    record.add(LINE)
-    before = (tmp_path / "r.jsonl").read_bytes()
-    write = os.write
-    calls = iter(range(2))
-
-    def half(descriptor, content):
-        if next(calls):
-            raise OSError(28, "No space left on device")
-        return write(descriptor, content[:20])
-
-    monkeypatch.setattr(os, "write", half)
-    with pytest.raises(OutputError, match=r"cannot write the record .*no space left"):
-        record.add(LINE)
-    assert (tmp_path / "r.jsonl").read_bytes() == before
-
-
-def test_runs_add_to_one_record_at_once(tmp_path):
-    code = (
-        "import sys, pathlib; from photochrom.records import *\n"
-        "record = Record(pathlib.Path(sys.argv[1]))\n"
-        "for n in range(200):\n"
-        "    record.add(Line(now(), FAILED, f'{sys.argv[2]}-{n}', '', '', '', '', '', {'x': 'y' * 500}, 0))"
-    )
-    path = tmp_path / "r.csv"
-    processes = [subprocess.Popen([sys.executable, "-c", code, path, str(number)]) for number in range(3)]
-    assert [process.wait(120) for process in processes] == [0, 0, 0]
-    assert {line["source"] for line in read_record(path)} == {f"{p}-{n}" for p in range(3) for n in range(200)}
-
-
-def test_a_looks_hints_stand_in_the_record(tmp_path):
-    put(tmp_path, "a.jpg")
-    colorize(tmp_path / "a.jpg", "--hint", "10,12,#336699", "--record", tmp_path / "r.jsonl")
-    (line,) = read_record(tmp_path / "r.jsonl")
-    (hint,) = line["settings"]["hints"]
-    assert (hint["x"], hint["y"], hint["color"]) == (10, 12, "#336699")
 
 
 # Stops

@@ -20,11 +20,6 @@ from photochrom.photo.photograph import Photograph
 from photochrom.settings import READABLE_SUFFIXES
 
 
-@pytest.fixture(scope="module")
-def gray(photographs) -> np.ndarray:
-    return np.ascontiguousarray(photographs["chelsea"][:120, :160, 1])
-
-
 def encoded(pixels: np.ndarray, format_name: str, **options) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format_name, **options)

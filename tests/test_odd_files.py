@@ -22,17 +22,6 @@ from tests.test_decoding_meaning import chunk
 from tests.test_decoding_tiff import tiff
 from tests.test_formats import encoded
 
-
-@pytest.fixture(scope="module")
-def rgb(photographs) -> np.ndarray:
-    return np.ascontiguousarray(photographs["chelsea"][:120, :160])
-
-
-@pytest.fixture(scope="module")
-def gray(rgb) -> np.ndarray:
-    return np.ascontiguousarray(rgb[..., 1])
-
-
 # Color profiles
 
 
