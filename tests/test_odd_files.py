@@ -228,3 +228,14 @@ def test_raw_files_leave_standard_error_alone():
     script += "warnings.warn_explicit('x', RuntimeWarning, 'rawpy/__init__.py', 1, module='rawpy')"
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert ran.returncode == 0 and ran.stderr == ""
+
+
+def test_a_bmp_with_odd_bits_is_not_called_damaged():
+    """16 bits with masks for 2, 3 and 1 of them, as a bitfield header may say."""
+    height, width = 24, 32
+    header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 16, 3, 2 * width * height, 0, 0, 0, 0)
+    masks = struct.pack("<III", 0x30, 0x0E, 0x01)
+    start = 14 + len(header) + len(masks)
+    file = struct.pack("<2sIHHI", b"BM", start + 2 * width * height, 0, 0, start) + header + masks
+    with pytest.raises(UnsupportedError, match="BMP / an unusual arrangement of bits, convert it"):
+        decode_photograph(file + bytes(2 * width * height))

@@ -50,6 +50,8 @@ def _load(label: str, data: bytes, check_size: CheckSize) -> pyvips.Image:
     except (InputError, Unsupported, Damaged):
         raise
     except Exception as error:  # Pillow raises many kinds of errors for a damaged file
+        if str(error).startswith("Unsupported"):
+            raise Unsupported(f"{label} / an unusual arrangement of bits") from error
         raise Damaged("it ends before its picture does, or a part of it can't be decoded") from error
 
 
