@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import resource
 import tempfile
@@ -30,7 +31,8 @@ class Child:
         self.pool = self.start()
 
     def start(self) -> pebble.ProcessPool:
-        return pebble.ProcessPool(1, max_tasks=FILES_PER_CHILD, initializer=start_child)
+        context = multiprocessing.get_context("spawn")  # a fork would inherit locks that other threads hold
+        return pebble.ProcessPool(1, max_tasks=FILES_PER_CHILD, initializer=start_child, context=context)
 
     def do(self, function: Callable[..., Any], *arguments: object, seconds: float) -> Any:
         """The function's result. Raises TimeoutError, and any error of a process that dies."""
