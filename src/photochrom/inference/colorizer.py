@@ -12,7 +12,7 @@ import numpy as np
 from photochrom.errors import InputError
 from photochrom.inference.model import Backend, ModelInfo
 from photochrom.inference.weights import load_model
-from photochrom.photo.color import FloatArray, PixelArray, join, luminance_of
+from photochrom.photo.color import FloatArray, PixelArray, join_linear, luminance_of, write_rgb
 from photochrom.photo.freshening import freshen
 from photochrom.photo.hint_bounds import bound_hints
 from photochrom.photo.hints import Hint, correct_chroma, rasterize
@@ -22,7 +22,7 @@ from photochrom.settings import DEFAULT_MODEL, STRENGTH, WORKING_SIZE
 
 DEFAULT_WORKING_SIZE = int(WORKING_SIZE.default)
 MAX_WORKING_ASPECT = 4.0  # the network gets longer pictures smaller, so that its cost is limited
-STRIP_PIXELS = 1 << 18  # pixels joined at a time: small enough for the processor's cache, large enough for NumPy
+STRIP_PIXELS = 1 << 17  # pixels joined at a time: small enough for the processor's cache, large enough for NumPy
 
 
 @dataclass(frozen=True)
@@ -129,12 +129,11 @@ class Colorizer:
         height, width = pixels.shape[:2]
         small_height, small_width = working_shape(height, width, self.working_size)
         vertical = resize_matrix(height, small_height)
-        horizontal = resize_matrix(width, small_width).T
-        small = np.zeros((small_height, small_width), np.float32)
+        low = np.zeros((small_height, width), np.float32)  # as wide as the photograph, as low as the small picture
         for rows in _strips(pixels):
-            narrow = luminance_of(pixels[rows]) @ horizontal
-            reached = vertical[:, rows].any(axis=1)
-            small[reached] += vertical[reached][:, rows] @ narrow
+            reached = np.flatnonzero(vertical[:, rows].any(axis=1))
+            low[reached] += vertical[reached, rows] @ luminance_of(pixels[rows])
+        small = low @ resize_matrix(width, small_width).T
         return np.clip(small, 0, 100)
 
     def _run_all(self, luminances: list[FloatArray], rasters: list[FloatArray], noise: FloatArray) -> list[FloatArray]:
@@ -200,8 +199,4 @@ def _strips(pixels: PixelArray) -> Iterator[slice]:
 
 def _join_rows(pixels: PixelArray, guided: GuidedChroma, rows: slice, result: PixelArray) -> None:
     luminance = luminance_of(pixels[rows])
-    rgb = join(luminance, guided.rows(luminance, rows.start, pixels.shape[0]))
-    if result.dtype == np.float32:
-        result[rows] = rgb
-    else:
-        result[rows] = np.rint(rgb * np.float32(np.iinfo(result.dtype).max))
+    write_rgb(join_linear(luminance, guided.rows(luminance, rows.start, pixels.shape[0])), result[rows])

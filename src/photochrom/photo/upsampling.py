@@ -64,10 +64,11 @@ class GuidedChroma:
 
         luminance (n, W): L of those rows.
         """
-        count, width = luminance.shape
-        slope = _enlarge(self.slope, first, count, height, width)
-        offset = _enlarge(self.offset, first, count, height, width)
-        return slope * luminance + offset
+        planes = _enlarge(np.concatenate([self.slope, self.offset]), first, luminance.shape, height)
+        chroma = planes[:2]
+        chroma *= luminance
+        chroma += planes[2:]
+        return chroma
 
 
 def guide_chroma(chroma: FloatArray, luminance: FloatArray) -> GuidedChroma:
@@ -95,16 +96,22 @@ def _window_matrix(length: int) -> FloatArray:
     return inside / inside.sum(axis=1, keepdims=True)
 
 
-def _enlarge(planes: FloatArray, first: int, count: int, height: int, width: int) -> FloatArray:
-    """Rows first .. first + count of planes (C, h, w) enlarged bilinearly to (C, height, width)."""
-    low, high, share = _neighbors(planes.shape[1], height)
-    rows = slice(first, first + count)
-    share_y = share[rows, None]
-    narrow = planes[:, low[rows]] * (1 - share_y) + planes[:, high[rows]] * share_y  # (C, count, w)
-    low, high, share = _neighbors(planes.shape[2], width)
-    left = np.take(narrow, low, axis=2)
-    right = np.take(narrow, high, axis=2)
-    return left + (right - left) * share
+def _enlarge(planes: FloatArray, first: int, shape: tuple[int, ...], height: int) -> FloatArray:
+    """Part of planes (C, h, w) enlarged bilinearly to (C, height, W): rows from `first` on, shape (n, W)."""
+    count, width = shape
+    top, bottom, share_y = (each[first : first + count] for each in _neighbors(planes.shape[1], height))
+    left, right, share_x = _neighbors(planes.shape[2], width)
+    few = planes[:, top[0] : bottom[-1] + 1]  # the rows that are needed
+    wide = _between(few.take(left, 2), few.take(right, 2), share_x)
+    return _between(wide.take(top - top[0], 1), wide.take(bottom - top[0], 1), share_y[:, None])
+
+
+def _between(start: FloatArray, end: FloatArray, share: FloatArray) -> FloatArray:
+    """start, moved toward end by a share of the way, in place: both are copies."""
+    end -= start
+    end *= share
+    start += end
+    return start
 
 
 def _neighbors(inputs: int, outputs: int) -> tuple[np.ndarray, np.ndarray, FloatArray]:
