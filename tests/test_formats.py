@@ -12,6 +12,7 @@ import pyvips
 from PIL import Image, features
 
 from photochrom.errors import Busy, EncodingError, InputError, MissingExtra, UnsupportedError
+from photochrom.photo import encoding
 from photochrom.photo.color import luminance_of
 from photochrom.photo.decoding import decode_photograph
 from photochrom.photo.formats.faults import Unsupported
@@ -269,6 +270,14 @@ def test_too_long_for_its_format():
     wide = Photograph(np.zeros((170, 16_400), np.uint8))
     with pytest.raises(EncodingError, match="WebP: it is 16400 x 170, and WebP holds at most 16383"):
         wide.encode("webp")
+
+
+def test_large_jpegs_do_without_optimized_coding(rgb, monkeypatch):
+    small = encoding.encode(rgb, None, "jpeg", 95)
+    monkeypatch.setattr(encoding, "OPTIMIZED_PIXELS", rgb.shape[0] * rgb.shape[1] - 1)
+    large = encoding.encode(rgb, None, "jpeg", 95)
+    assert len(large) > len(small)
+    assert np.array_equal(*(decode_photograph(bytes(content)).pixels for content in (small, large)))
 
 
 def test_boxes_that_lie_about_their_size_are_not_followed():

@@ -12,7 +12,7 @@ from photochrom.inference.onnx_backend import OnnxBackend
 from photochrom.settings import DEFAULT_MODEL
 
 BUNDLED_MODELS = {
-    "default": "U-Net with an EfficientNet-Lite2 encoder, trained on 18,000 photographs (see MODEL_CARD.md)",
+    "default": "U-Net with an EfficientNet-Lite2 encoder, trained on 147,000 photographs (see MODEL_CARD.md)",
 }
 
 
