@@ -26,9 +26,10 @@ from speed import machine
 
 from photochrom.evaluation.metrics import delta_e
 from photochrom.inference.colorizer import Colorizer
+from photochrom.inference.model import Backend
 from photochrom.photo.color import linear_to_rgb, rgb_to_lab, rgb_to_linear
 from photochrom.video.coherence import Coherence
-from photochrom.video.colorize import FilmOptions, colorize_film
+from photochrom.video.colorize import FilmOptions, color_next, colorize_film
 from photochrom.video.encoding import Encoding
 from photochrom.video.film import read_film, read_frames
 
@@ -116,16 +117,15 @@ def speed(frames: list[np.ndarray], colorizer: Colorizer) -> str:
         began = time.perf_counter()
         read = list(read_frames(film))
         decoding = time.perf_counter() - began
-    coherence, taken = Coherence(), {"reading": decoding}
+    coherence, backend, taken = Coherence(), Timed(colorizer.backend), {"reading": decoding}
+    colorizer = Colorizer(backend)
     for frame in read:
-        began = time.perf_counter()
-        (coloring,) = colorizer.predict([frame.pixels])
-        predicted = time.perf_counter()
-        coloring = coherence.follow(coloring)
-        followed = time.perf_counter()
+        before, network = time.perf_counter(), backend.seconds
+        coloring = color_next(coherence, colorizer, frame.pixels, None, ())
+        predicted, network = time.perf_counter(), backend.seconds - network
         colorizer.apply(frame.pixels, coloring)
         joined = time.perf_counter()
-        spans = {"network": predicted - began, "holding together": followed - predicted, "joining": joined - followed}
+        spans = {"network": network, "around it": predicted - before - network, "joining": joined - predicted}
         for part, seconds in spans.items():
             taken[part] = taken.get(part, 0.0) + seconds
     parts = ", ".join(f"{part} {1000 * seconds / len(read):.0f} ms" for part, seconds in taken.items())
@@ -133,6 +133,19 @@ def speed(frames: list[np.ndarray], colorizer: Colorizer) -> str:
         f"## Speed\n\n{len(frames)} frames of {SIZE[0]} × {SIZE[1]}, H.264 to H.264, whole process with finding shots: "
         f"**{whole:.1f} frames/s**. A frame: {parts}; the rest is finding shots, encoding and starting."
     )
+
+
+class Timed:
+    """A backend that counts its seconds."""
+
+    def __init__(self, backend: Backend):
+        self.info, self.seconds, self._backend = backend.info, 0.0, backend
+
+    def predict(self, *inputs: np.ndarray) -> np.ndarray:
+        began = time.perf_counter()
+        chroma = self._backend.predict(*inputs)
+        self.seconds += time.perf_counter() - began
+        return chroma
 
 
 def first_frames(path: Path, count: int) -> list[np.ndarray]:

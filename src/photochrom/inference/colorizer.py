@@ -99,16 +99,31 @@ class Colorizer:
         hints: Sequence[Sequence[Hint]] | None = None,
     ) -> list[Coloring]:
         """Run only the network: one Coloring per photograph. `apply` does the rest at full size."""
-        hints = hints or [()] * len(photographs)
-        noise = noise_vector(seed, self.backend.info.noise_channels)
         for pixels in photographs:
             _check_pixels(pixels)
         smalls = [self.small_luminance(pixels) for pixels in photographs]
         sizes = [(p.shape[0], p.shape[1]) for p in photographs]
+        return self.predict_small(smalls, sizes, seed=seed, hints=hints or [()] * len(photographs))
+
+    def predict_small(
+        self,
+        smalls: Sequence[FloatArray],
+        sizes: Sequence[tuple[int, int]],
+        *,
+        seed: int | None = None,
+        hints: Sequence[Sequence[Hint]],
+        mirrored: bool | None = None,
+    ) -> list[Coloring]:
+        """The same from what `small_luminance` made of photographs of these sizes (height, width).
+
+        mirrored: whether the network sees the pictures as they are or their mirror images; None for the mean of both,
+        which is the better guess and takes twice the time.
+        """
+        noise = noise_vector(seed, self.backend.info.noise_channels)
         rasters = [rasterize(tuple(h), size, s.shape) for h, size, s in zip(hints, sizes, smalls, strict=True)]
-        predicted = self._run_all(smalls, [np.zeros_like(raster) for raster in rasters], noise)
+        predicted = self._run_all(smalls, [np.zeros_like(raster) for raster in rasters], noise, mirrored)
         told = [i for i, h in enumerate(hints) if h]
-        answers = self._run_all([smalls[i] for i in told], [rasters[i] for i in told], noise)
+        answers = self._run_all([smalls[i] for i in told], [rasters[i] for i in told], noise, mirrored)
         for i, answer in zip(told, answers, strict=True):
             own = tuple(hints[i])
             corrected = correct_chroma(answer, smalls[i], own, sizes[i])
@@ -136,17 +151,22 @@ class Colorizer:
         small = low @ resize_matrix(width, small_width).T
         return np.clip(small, 0, 100)
 
-    def _run_all(self, luminances: list[FloatArray], rasters: list[FloatArray], noise: FloatArray) -> list[FloatArray]:
+    def _run_all(
+        self, luminances: Sequence[FloatArray], rasters: list[FloatArray], noise: FloatArray, mirrored: bool | None
+    ) -> list[FloatArray]:
         """Chroma (2, h, w) for each luminance (h, w); those of one shape go through the network together."""
         predicted = list(luminances)
         for shape in {luminance.shape for luminance in luminances}:
             members = [i for i, luminance in enumerate(luminances) if luminance.shape == shape]
             fresh = [freshen(luminances[i]) for i in members]
-            for i, chroma in zip(members, self._run(fresh, [rasters[i] for i in members], noise), strict=True):
+            chromas = self._run(fresh, [rasters[i] for i in members], noise, mirrored)
+            for i, chroma in zip(members, chromas, strict=True):
                 predicted[i] = chroma
         return predicted
 
-    def _run(self, luminances: list[FloatArray], rasters: list[FloatArray], noise: FloatArray) -> list[FloatArray]:
+    def _run(
+        self, luminances: list[FloatArray], rasters: list[FloatArray], noise: FloatArray, mirrored: bool | None
+    ) -> list[FloatArray]:
         """Predict chroma (2, h, w) for luminances (h, w) of one shape, padded by reflection as needed."""
         height, width = luminances[0].shape
         multiple = self.backend.info.size_multiple
@@ -155,9 +175,12 @@ class Colorizer:
         hints = np.pad(np.stack(rasters), ((0, 0), (0, 0), (0, pad_y), (0, pad_x)))
         noise = np.repeat(noise[None], len(luminances), axis=0)
         # A picture and its mirror image have the same colors: the mean of both predictions is the better guess.
-        chroma = self.backend.predict(padded, hints, noise)
-        mirrored = self.backend.predict(_mirror(padded), _mirror(hints), noise)
-        chroma = (chroma + mirrored[..., ::-1]) / 2
+        sides = []
+        if mirrored is not True:
+            sides.append(self.backend.predict(padded, hints, noise))
+        if mirrored is not False:
+            sides.append(self.backend.predict(_mirror(padded), _mirror(hints), noise)[..., ::-1])
+        chroma = sum(sides[1:], sides[0]) / len(sides)
         enlarged = (enlarge_along_edges(c, p[0]) for c, p in zip(chroma, padded, strict=True))
         return [c[:, :height, :width] for c in enlarged]
 

@@ -8,62 +8,95 @@ happens at the size that the network sees. The join at full size then follows th
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from photochrom.inference.colorizer import Coloring
 from photochrom.photo.color import FloatArray
 
 MEMORY = 24.0  # frames that the average is made of, at most
+KNOWN = 2.0  # frames: a place whose average is made of fewer isn't known yet
+UNKNOWN = 0.01  # share of such places from which on the network has to see a frame
 LIKENESS = 6.0  # L units: carried luminance this far off halves what is remembered, about
 
 
+@dataclass(frozen=True)
+class Memory:
+    """What is remembered of a shot after a frame.
+
+    chroma: (h, w, 2), the average. luminance: (h, w) of the frame. frames: (h, w), how many frames the average is made
+    of. mirrored: whether the network last saw a frame mirrored. rested: whether it was spared the last frame. hints:
+    how many that had.
+    """
+
+    chroma: FloatArray
+    luminance: FloatArray
+    frames: FloatArray
+    mirrored: bool = False
+    rested: bool = False
+    hints: int = 0
+
+
 class Coherence:
-    """The running average of a shot."""
+    """The running average of a shot.
+
+    Because it is made of many frames, one frame need not add much. The network sees every frame of a shot but its first
+    only as it is or only mirrored, in turn, and where the average explains a frame, it sees only every second one.
+    """
 
     def __init__(self) -> None:
-        self._chroma: FloatArray | None = None  # (h, w, 2)
-        self._luminance: FloatArray | None = None  # (h, w)
-        self._frames: FloatArray | None = None  # (h, w): how many frames the average is made of
+        self._memory: Memory | None = None
 
     def begin_shot(self) -> None:
         """Forget what was before."""
-        self._chroma = self._luminance = self._frames = None
+        self._memory = None
 
-    def follow(self, coloring: Coloring) -> Coloring:
-        """The coloring of the next frame, as the shot would have it."""
-        fresh = np.ascontiguousarray(np.moveaxis(coloring.chroma, 0, -1))
-        luminance = coloring.luminance
-        if self._chroma is None or self._luminance is None or self._frames is None:
-            average, frames = fresh, np.ones_like(luminance)
+    def follow(self, luminance: FloatArray, predict: Callable[[bool | None], FloatArray], hints: int = 0) -> Coloring:
+        """The coloring of the next frame, as the shot would have it.
+
+        luminance: (h, w). predict: the network's chroma (2, h, w) for the frame as it is (False), mirrored (True), or
+        the mean of both (None). hints: how many there are; the network sees every frame where that changes.
+        """
+        before = self._memory
+        if before is None:
+            self._memory = Memory(np.moveaxis(predict(None), 0, -1), luminance, np.ones_like(luminance), hints=hints)
         else:
-            places = self._where_from(luminance)
-            carried = _carry(np.dstack([self._chroma, self._luminance, self._frames]), places)
+            places = _where_from(luminance, before.luminance)
+            carried = _carry(np.dstack([before.chroma, before.luminance, before.frames]), places)
             unlike = ((carried[..., 2] - luminance) / LIKENESS) ** 2
-            remembered = (carried[..., 3] * np.exp(-unlike / 2))[..., None]
-            average = (carried[..., :2] * remembered + fresh) / (remembered + 1)
-            frames = np.minimum(remembered[..., 0] + 1, MEMORY)
-        self._chroma, self._luminance, self._frames = average, luminance, frames
-        return Coloring(np.ascontiguousarray(np.moveaxis(average, -1, 0)), luminance)
+            average, frames = carried[..., :2], carried[..., 3] * np.exp(-unlike / 2)
+            is_known = hints == before.hints and (frames < KNOWN).mean() <= UNKNOWN
+            if is_known and not before.rested:
+                self._memory = Memory(average, luminance, frames, before.mirrored, rested=True, hints=hints)
+            else:
+                fresh = np.moveaxis(predict(not before.mirrored), 0, -1)
+                average = (average * frames[..., None] + fresh) / (frames[..., None] + 1)
+                frames = np.minimum(frames + 1, MEMORY)
+                self._memory = Memory(average, luminance, frames, not before.mirrored, hints=hints)
+        return Coloring(np.ascontiguousarray(np.moveaxis(self._memory.chroma, -1, 0)), luminance)
 
-    def _where_from(self, luminance: FloatArray) -> FloatArray:
-        """Where each pixel was in the frame before, (h, w, 2) as x, y."""
-        assert self._luminance is not None
-        # A new one per frame: its buffers keep something of earlier frames, and a resumed run would end differently.
-        method = cv2.DISOpticalFlow.create(cv2.DISOpticalFlow_PRESET_FAST)
-        flow = method.calc(_to_8_bits(luminance), _to_8_bits(self._luminance), None)
-        rows, columns = np.mgrid[: luminance.shape[0], : luminance.shape[1]].astype(np.float32)
-        return np.dstack([columns + flow[..., 0], rows + flow[..., 1]])
-
-    def state(self) -> dict[str, FloatArray]:
+    def state(self) -> dict[str, NDArray[Any]]:
         """What is remembered, to go on from elsewhere."""
-        if self._chroma is None or self._luminance is None or self._frames is None:
-            return {}
-        return {"chroma": self._chroma, "luminance": self._luminance, "frames": self._frames}
+        return {} if self._memory is None else {name: np.array(value) for name, value in vars(self._memory).items()}
 
-    def restore(self, state: dict[str, FloatArray]) -> None:
+    def restore(self, state: dict[str, NDArray[Any]]) -> None:
         """Go on from a state."""
-        self._chroma, self._luminance, self._frames = (state.get(k) for k in ("chroma", "luminance", "frames"))
+        values: dict[str, Any] = {name: value if value.ndim else value.item() for name, value in state.items()}
+        self._memory = Memory(**values) if values else None
+
+
+def _where_from(luminance: FloatArray, earlier: FloatArray) -> FloatArray:
+    """Where each pixel was in the frame before, (h, w, 2) as x, y."""
+    # A new one per frame: its buffers keep something of earlier frames, and a resumed run would end differently.
+    method = cv2.DISOpticalFlow.create(cv2.DISOpticalFlow_PRESET_FAST)
+    flow = method.calc(_to_8_bits(luminance), _to_8_bits(earlier), None)
+    rows, columns = np.mgrid[: luminance.shape[0], : luminance.shape[1]].astype(np.float32)
+    return np.dstack([columns + flow[..., 0], rows + flow[..., 1]])
 
 
 def _carry(planes: FloatArray, places: FloatArray) -> FloatArray:

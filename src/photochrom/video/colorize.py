@@ -17,7 +17,8 @@ import photochrom
 from photochrom.coloring import Look
 from photochrom.disk import claimed, write_whole
 from photochrom.errors import InputError, MissingExtra, OutputError, reason_of
-from photochrom.inference.colorizer import Colorizer
+from photochrom.inference.colorizer import Coloring, Colorizer
+from photochrom.photo.color import FloatArray, PixelArray
 from photochrom.photo.hints import Hint
 from photochrom.photo.metadata.mark import hints_text
 from photochrom.video.encoding import Encoding
@@ -108,10 +109,25 @@ def color_frames(
             coherence.begin_shot()
             shot = present
         all_hints = options.look.hints_for(frame.pixels) + hints
-        coloring = colorizer.predict_one(frame.pixels, options.look.seed, all_hints)
         if options.steady:
-            coloring = coherence.follow(coloring)
+            coloring = color_next(coherence, colorizer, frame.pixels, options.look.seed, all_hints)
+        else:
+            coloring = colorizer.predict_one(frame.pixels, options.look.seed, all_hints)
         yield frame, colorizer.apply(frame.pixels, coloring, options.look.strength), shot
+
+
+def color_next(
+    coherence: Coherence, colorizer: Colorizer, pixels: PixelArray, seed: int | None, hints: tuple[Hint, ...]
+) -> Coloring:
+    """The coloring of a shot's next frame, pixels (H, W) or (H, W, 3), held together with the last ones."""
+    luminance = colorizer.small_luminance(pixels)
+
+    def predict(mirrored: bool | None) -> FloatArray:
+        sizes = [(pixels.shape[0], pixels.shape[1])]
+        (coloring,) = colorizer.predict_small([luminance], sizes, seed=seed, hints=[hints], mirrored=mirrored)
+        return coloring.chroma
+
+    return coherence.follow(luminance, predict, len(hints))
 
 
 @dataclass(frozen=True)
