@@ -15,6 +15,7 @@ from av.container import InputContainer, OutputContainer
 
 from photochrom.disk import unfinished
 from photochrom.errors import InputError, OutputError, reason_of
+from photochrom.video.colors import set_tags
 from photochrom.video.encoding import Encoding
 from photochrom.video.film import Film, opened
 from photochrom.video.mark import add_mark
@@ -111,12 +112,11 @@ def _keep_picture_facts(film: Film, source: InputContainer, video: Any) -> None:
     stream = source.streams.video[0]
     video.metadata.update(stream.metadata)
     video.disposition = stream.disposition
-    tags, context = stream.codec_context, video.codec_context
+    context = video.codec_context
     if film.aspect:
         video.sample_aspect_ratio = film.aspect
     context.framerate = film.rate
-    context.colorspace, context.color_range = tags.colorspace, tags.color_range
-    context.color_primaries, context.color_trc = tags.color_primaries, tags.color_trc
+    set_tags(context, film.target_tags)
     if film.turns:
         video.set_display_rotation(90 * film.turns)
 

@@ -15,6 +15,7 @@ from av.container import InputContainer
 
 from photochrom.errors import InputError, reason_of
 from photochrom.photo.color import PixelArray
+from photochrom.video.colors import ColorTags, source_tags, target_tags, to_srgb
 
 av.logging.set_libav_level(av.logging.ERROR)
 BREAK_SECONDS = 1.0  # a film that ends this much before its stated end is broken
@@ -33,7 +34,8 @@ class Film:
     time_base: seconds of a tick of `pts`. start: the first pts. duration: seconds, 0 if it does not say. frames:
     about how many. aspect: of a pixel, width to height, None if it does not say. origin: the tick at which the file
     begins, sound included, 0 at least. decoding_lead: None if frames have usable times; else their decoding times are
-    used, which are later than the true ones by as many ticks.
+    used, which are later than the true ones by as many ticks. source_tags, target_tags: by which colors its pictures
+    are read, and by which they are written.
     """
 
     path: Path
@@ -45,6 +47,8 @@ class Film:
     duration: float
     frames: int
     deep: bool
+    source_tags: ColorTags
+    target_tags: ColorTags
     origin: int = 0
     aspect: Fraction | None = None
     decoding_lead: int | None = None
@@ -60,7 +64,7 @@ class Film:
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame: sRGB pixels (H, W, 3) uint8 or uint16, when it is shown, and what it came as."""
+    """A frame: sRGB pixels (H, W) or (H, W, 3), uint8 or uint16, when it is shown, and what it came as."""
 
     pixels: PixelArray
     pts: int
@@ -113,6 +117,8 @@ def read_film(path: Path) -> Film:
             duration,
             stream.frames or round(duration * rate),
             depth > DEEP_BITS,
+            source_tags(probed[0], str(path)),
+            target_tags(probed[0]),
             max(0, round(Fraction(container.start_time or 0, av.time_base) / time_base)),
             Fraction(stream.sample_aspect_ratio) if stream.sample_aspect_ratio else None,
             None if _are_times_usable(probed) else (probed[0].dts or 0) - start,
@@ -127,7 +133,7 @@ def _are_times_usable(frames: list[av.VideoFrame]) -> bool:
 def read_frames(film: Film, first: int | None = None, last: int | None = None) -> Iterator[Frame]:
     """The frames with first <= pts < last. Raises InputError where the film is damaged."""
     for tick, raw in read_pictures(film, first, last):
-        pixels = raw.to_ndarray(format="rgb48le" if film.deep else "rgb24")
+        pixels = to_srgb(raw, film.source_tags, film.deep)
         yield Frame(np.ascontiguousarray(np.rot90(pixels, film.turns)), tick, raw)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from av.container import OutputContainer
 
 from photochrom.photo.color import PixelArray
+from photochrom.video.colors import from_srgb, set_tags
 from photochrom.video.encoding import Encoding
 from photochrom.video.film import Film, Frame
 
@@ -52,12 +53,8 @@ class SegmentWriter:
             self.first = source.pts
             self._begin(raw)
         stored = np.ascontiguousarray(np.rot90(pixels, -self.film.turns))
-        rgb = av.VideoFrame.from_ndarray(stored, format="rgb48le" if self.film.deep else "rgb24")
-        frame = rgb.reformat(
-            format=self.encoding.pixel_format(self.film.size, self.film.deep),
-            dst_colorspace=raw.colorspace,
-            dst_color_range=raw.color_range,
-        )
+        tags = self.film.target_tags
+        frame = from_srgb(stored, tags, self.encoding.pixel_format(self.film.size, self.film.deep))
         frame.pts, frame.time_base = source.pts - self.first, self.film.time_base
         self.container.mux(self.stream.encode(frame))
 
@@ -71,7 +68,6 @@ class SegmentWriter:
         context.width, context.height = raw.width, raw.height
         context.pix_fmt = self.encoding.pixel_format(self.film.size, self.film.deep)
         context.time_base = self.film.time_base
-        context.colorspace, context.color_range = raw.colorspace, raw.color_range
-        context.color_primaries, context.color_trc = raw.color_primaries, raw.color_trc
+        set_tags(context, self.film.target_tags)
         if self.film.aspect:
             context.sample_aspect_ratio = self.film.aspect  # Matroska has it from the encoder alone
