@@ -121,7 +121,7 @@ def speed(frames: list[np.ndarray], colorizer: Colorizer) -> str:
     colorizer = Colorizer(backend)
     for frame in read:
         before, network = time.perf_counter(), backend.seconds
-        coloring = color_next(coherence, colorizer, frame.pixels, None, ())
+        coloring = color_next(coherence, colorizer, frame.pixels, FilmOptions(), ())
         predicted, network = time.perf_counter(), backend.seconds - network
         colorizer.apply(frame.pixels, coloring)
         joined = time.perf_counter()

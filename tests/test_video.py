@@ -49,6 +49,7 @@ def write_film(path, pictures, *, times=None, sound=True, rotation=0, codec="lib
         video.codec_context.time_base = Fraction(1, 600)
         video.pix_fmt = pixel_format
         video.codec_context.color_range, video.codec_context.colorspace = 1, 1  # limited, BT.709
+        video.codec_context.color_primaries, video.codec_context.color_trc = 1, 1
         tone = container.add_stream("aac", rate=8000, layout="mono") if sound else None
         container.metadata["title"] = "A cup and a cat"
         for number, picture in enumerate(pictures):

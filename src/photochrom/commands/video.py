@@ -37,6 +37,9 @@ CRF_DEFAULTS = ", ".join(f"{codec.crf} for {name}" for name, codec in CODECS.ite
     type=ANY_PATH,
     help="JSON file of color hints, which follow their objects within a shot.",
 )
+@click.option(
+    "--deinterlace", is_flag=True, help="Make pictures of an interlaced film whole; without it they stay interlaced."
+)
 @click.option("--flicker", is_flag=True, help="Color every frame by itself; colors may flicker.")
 @click.option(
     "--no-mark", is_flag=True, help="Leave out the comment that says that the colors were made by AI, and how."
@@ -54,6 +57,7 @@ def video(
     strength: float,
     seed: int | None,
     hints: Path | None,
+    deinterlace: bool,
     flicker: bool,
     no_mark: bool,
     overwrite: bool,
@@ -79,7 +83,7 @@ def video(
 
     if target.exists() and not overwrite:
         raise InputError(f"{target} exists (--overwrite makes it again)")
-    film = read_film(source)
+    film = read_film(source, deinterlace)
     film_hints = read_film_hints(hints, film) if hints else ()
     options = FilmOptions(Encoding(codec, crf), Look(strength, seed), begin, end, film_hints, not flicker, not no_mark)
     colorizer = Colorizer(model, working_size=working_size)

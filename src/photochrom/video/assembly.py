@@ -17,6 +17,7 @@ from photochrom.disk import unfinished
 from photochrom.errors import InputError, OutputError, reason_of
 from photochrom.video.colors import set_tags
 from photochrom.video.encoding import Encoding
+from photochrom.video.fields import ORDERS
 from photochrom.video.film import Film, opened
 from photochrom.video.mark import add_mark
 from photochrom.video.segments import Segment
@@ -117,6 +118,8 @@ def _keep_picture_facts(film: Film, source: InputContainer, video: Any) -> None:
         video.sample_aspect_ratio = film.aspect
     context.framerate = film.rate
     set_tags(context, film.target_tags)
+    if film.fields:
+        context.field_order = next(number for number, name in ORDERS.items() if name == film.fields)
     if film.turns:
         video.set_display_rotation(90 * film.turns)
 

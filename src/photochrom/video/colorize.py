@@ -21,13 +21,14 @@ from photochrom.inference.colorizer import Coloring, Colorizer
 from photochrom.photo.color import FloatArray, PixelArray
 from photochrom.photo.hints import Hint
 from photochrom.photo.metadata.mark import hints_text
-from photochrom.video.encoding import Encoding
+from photochrom.video.encoding import INTERLACED, Encoding
 
 try:
     import av
 
     from photochrom.video.assembly import assemble, find_tracks
     from photochrom.video.coherence import Coherence
+    from photochrom.video.fields import first_row
     from photochrom.video.film import Film, Frame, read_frames
     from photochrom.video.mark import film_mark
     from photochrom.video.segments import Segment, segment_writer
@@ -96,8 +97,8 @@ def colorize_film(film: Film, target: Path, colorizer: Colorizer, options: FilmO
 
 
 def color_frames(
-    frames: Iterator[tuple[Frame, tuple[Hint, ...]]], shots: list[int], colorizer: Colorizer, coherence: Coherence,
-    options: FilmOptions, shot: int,
+    film: Film, frames: Iterator[tuple[Frame, tuple[Hint, ...]]], shots: list[int], colorizer: Colorizer,
+    coherence: Coherence, options: FilmOptions, shot: int,
 ) -> Iterator[tuple[Frame, np.ndarray, int]]:  # fmt: skip
     """Frames with their colored pixels (H, W, 3) and the number of their shot.
 
@@ -109,17 +110,26 @@ def color_frames(
             coherence.begin_shot()
             shot = present
         all_hints = options.look.hints_for(frame.pixels) + hints
-        if options.steady:
-            coloring = color_next(coherence, colorizer, frame.pixels, options.look.seed, all_hints)
+        if film.fields:
+            pixels = np.empty((*frame.pixels.shape[:2], 3), frame.pixels.dtype)
+            for row in (first_row(film.fields), 1 - first_row(film.fields)):
+                field = frame.pixels[row::2]
+                whole = np.repeat(field, 2, axis=0)
+                coloring = color_next(coherence, colorizer, whole, options, all_hints)
+                pixels[row::2] = colorizer.apply(field, coloring, options.look.strength)
         else:
-            coloring = colorizer.predict_one(frame.pixels, options.look.seed, all_hints)
-        yield frame, colorizer.apply(frame.pixels, coloring, options.look.strength), shot
+            coloring = color_next(coherence, colorizer, frame.pixels, options, all_hints)
+            pixels = colorizer.apply(frame.pixels, coloring, options.look.strength)
+        yield frame, pixels, shot
 
 
 def color_next(
-    coherence: Coherence, colorizer: Colorizer, pixels: PixelArray, seed: int | None, hints: tuple[Hint, ...]
+    coherence: Coherence, colorizer: Colorizer, pixels: PixelArray, options: FilmOptions, hints: tuple[Hint, ...]
 ) -> Coloring:
-    """The coloring of a shot's next frame, pixels (H, W) or (H, W, 3), held together with the last ones."""
+    """The coloring of a shot's next picture, pixels (H, W) or (H, W, 3)."""
+    seed = options.look.seed
+    if not options.steady:
+        return colorizer.predict_one(pixels, seed, hints)
     luminance = colorizer.small_luminance(pixels)
 
     def predict(mirrored: bool | None) -> FloatArray:
@@ -155,7 +165,7 @@ def _color_segments(
     total, began, count = max(1, round((min(ends, default=0.0) - options.begin) * film.rate)), time.monotonic(), 0
     done_before = before.frames if before else 0
     frames = with_hints(film, read_frames(film, first, last), shots, options.hints)
-    colored = color_frames(frames, shots, colorizer, coherence, options, before.shot if before else -1)
+    colored = color_frames(film, frames, shots, colorizer, coherence, options, before.shot if before else -1)
     item = next(colored, None)
     while item is not None:
         path, in_segment = _segment_path(parts, len(finished)), 0
@@ -229,6 +239,7 @@ def _record_of(film: Film, colorizer: Colorizer, options: FilmOptions) -> dict[s
         "model": colorizer.backend.info.digest,
         "working size": colorizer.working_size,
         "options": asdict(options),
+        "deinterlaced": film.deinterlaced,
         "versions": [photochrom.__version__, av.__version__],  # segments of two encoders don't fit together
     }
     return json.loads(json.dumps(record))
@@ -259,6 +270,11 @@ def _check(film: Film, target: Path, options: FilmOptions) -> None:
     except ValueError:
         if target.suffix.lower() not in (".mkv", ".m4v"):
             raise InputError(f"no film format is called {target.suffix or 'nothing'}: try .mp4, .mkv or .mov") from None
+    if film.fields and options.encoding.codec not in INTERLACED:
+        raise InputError(
+            f"{film.path} is interlaced, which {options.encoding.codec} can't be written as: "
+            "choose another --codec, or --deinterlace"
+        )
     if options.end is not None and options.end <= options.begin:
         raise InputError(f"--to {options.end:g} is not after --from {options.begin:g}")
     if film.duration and options.begin >= film.duration:

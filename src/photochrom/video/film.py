@@ -16,6 +16,7 @@ from av.container import InputContainer
 from photochrom.errors import InputError, reason_of
 from photochrom.photo.color import PixelArray
 from photochrom.video.colors import ColorTags, source_tags, target_tags, to_srgb
+from photochrom.video.fields import deinterlaced, field_order, fields_to_srgb
 
 av.logging.set_libav_level(av.logging.ERROR)
 BREAK_SECONDS = 1.0  # a film that ends this much before its stated end is broken
@@ -35,7 +36,8 @@ class Film:
     about how many. aspect: of a pixel, width to height, None if it does not say. origin: the tick at which the file
     begins, sound included, 0 at least. decoding_lead: None if frames have usable times; else their decoding times are
     used, which are later than the true ones by as many ticks. source_tags, target_tags: by which colors its pictures
-    are read, and by which they are written.
+    are read, and by which they are written. fields: the order of the two in each picture, of fields.ORDERS; none if
+    pictures are whole. deinterlaced: the order of the two that pictures are made whole from while they are read.
     """
 
     path: Path
@@ -52,6 +54,8 @@ class Film:
     origin: int = 0
     aspect: Fraction | None = None
     decoding_lead: int | None = None
+    fields: str = ""
+    deinterlaced: str = ""
 
     def pts_at(self, seconds: float) -> int:
         """The tick at a time from the film's start."""
@@ -85,8 +89,8 @@ def opened(path: Path) -> Iterator[InputContainer]:
         raise InputError(f"{path} is damaged or not a film ({reason_of(error)})") from error
 
 
-def read_film(path: Path) -> Film:
-    """Look at a film. Raises InputError."""
+def read_film(path: Path, deinterlace: bool = False) -> Film:
+    """Look at a film. deinterlace: whether interlaced pictures are made whole. Raises InputError."""
     with opened(path) as container:
         if not container.streams.video:
             raise InputError(f"{path} has no pictures in it")
@@ -106,6 +110,8 @@ def read_film(path: Path) -> Film:
             raise InputError(f"{path} has no pictures in it")
         turns = round(probed[0].rotation / 90) % 4
         size = (stream.height, stream.width) if turns % 2 else (stream.width, stream.height)
+        # Rows of a film that is turned aren't rows of its upright pictures.
+        fields = "" if turns else field_order(probed, stream.codec_context)
         depth = max((component.bits for component in stream.format.components), default=8)
         return Film(
             path,
@@ -122,6 +128,8 @@ def read_film(path: Path) -> Film:
             max(0, round(Fraction(container.start_time or 0, av.time_base) / time_base)),
             Fraction(stream.sample_aspect_ratio) if stream.sample_aspect_ratio else None,
             None if _are_times_usable(probed) else (probed[0].dts or 0) - start,
+            "" if deinterlace else fields,
+            fields if deinterlace else "",
         )
 
 
@@ -133,7 +141,7 @@ def _are_times_usable(frames: list[av.VideoFrame]) -> bool:
 def read_frames(film: Film, first: int | None = None, last: int | None = None) -> Iterator[Frame]:
     """The frames with first <= pts < last. Raises InputError where the film is damaged."""
     for tick, raw in read_pictures(film, first, last):
-        pixels = to_srgb(raw, film.source_tags, film.deep)
+        pixels = (fields_to_srgb if film.fields else to_srgb)(raw, film.source_tags, film.deep)
         yield Frame(np.ascontiguousarray(np.rot90(pixels, film.turns)), tick, raw)
 
 
@@ -178,7 +186,12 @@ def _pictures_from(film: Film, first: int) -> Iterator[tuple[int, av.VideoFrame]
 
 
 def _timed(film: Film, frames: Iterator[av.VideoFrame]) -> Iterator[tuple[int, av.VideoFrame]]:
-    """Frames with their ticks."""
+    """Frames with their ticks, deinterlaced if they should be."""
+    pictures = _with_ticks(film, frames)
+    return deinterlaced(pictures, film.deinterlaced) if film.deinterlaced else pictures
+
+
+def _with_ticks(film: Film, frames: Iterator[av.VideoFrame]) -> Iterator[tuple[int, av.VideoFrame]]:
     if film.decoding_lead is None:
         yield from ((raw.pts, raw) for raw in frames if raw.pts is not None)
         return

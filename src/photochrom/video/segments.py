@@ -16,6 +16,7 @@ from av.container import OutputContainer
 from photochrom.photo.color import PixelArray
 from photochrom.video.colors import from_srgb, set_tags
 from photochrom.video.encoding import Encoding
+from photochrom.video.fields import FieldMarker, encoder_options, fields_from_srgb
 from photochrom.video.film import Film, Frame
 
 
@@ -43,7 +44,10 @@ class SegmentWriter:
 
     def __init__(self, film: Film, container: OutputContainer, encoding: Encoding):
         self.film, self.container, self.encoding = film, container, encoding
-        self.stream: Any = container.add_stream(encoding.encoder, rate=film.rate, options=encoding.options)
+        options = encoding.options | (encoder_options(encoding.encoder, film.fields) if film.fields else {})
+        self.stream: Any = container.add_stream(encoding.encoder, rate=film.rate, options=options)
+        format = encoding.pixel_format(film.size, film.deep)
+        self.marker = FieldMarker(film.size, format, film.fields) if film.fields else None
         self.first: int | None = None  # tick of the film
 
     def write(self, pixels: PixelArray, source: Frame) -> None:
@@ -54,9 +58,10 @@ class SegmentWriter:
             self._begin(raw)
         stored = np.ascontiguousarray(np.rot90(pixels, -self.film.turns))
         tags = self.film.target_tags
-        frame = from_srgb(stored, tags, self.encoding.pixel_format(self.film.size, self.film.deep))
+        format = self.encoding.pixel_format(self.film.size, self.film.deep)
+        frame = (fields_from_srgb if self.film.fields else from_srgb)(stored, tags, format)
         frame.pts, frame.time_base = source.pts - self.first, self.film.time_base
-        self.container.mux(self.stream.encode(frame))
+        self.container.mux(self.stream.encode(self.marker.mark(frame) if self.marker else frame))
 
     def finish(self) -> None:
         """Write what the encoder still holds."""

@@ -1,0 +1,130 @@
+"""Interlaced films: fields are colored as fields and stay fields, or pictures are made whole when that is asked for."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+av = pytest.importorskip("av")
+pytest.importorskip("scenedetect")
+
+from photochrom import cli
+from photochrom.errors import InputError
+from photochrom.video.colorize import FilmOptions, colorize_film
+from photochrom.video.encoding import Encoding
+from photochrom.video.film import read_film, read_frames
+
+pytestmark = pytest.mark.slow
+WIDTH, HEIGHT, COUNT, STEP = 160, 128, 10, 6  # a field is STEP pixels to the right of the one before it
+ORDERS = {"tff": ("tt", 2), "bff": ("bb", 3)}
+
+
+def view(photographs, number):
+    """What a panning camera sees when it takes a field."""
+    return photographs["chelsea"][100 : 100 + HEIGHT, 40 + STEP * number : 40 + STEP * number + WIDTH, 1]
+
+
+def write_interlaced(path, photographs, order, codec="mpeg2video"):
+    """Pictures of two fields each, marked as such."""
+    options = {"flags": "+ildct+ilme", "field_order": ORDERS[order][0]} | ({"crf": "4"} if codec == "libx264" else {})
+    graph = av.filter.Graph()
+    source = graph.add_buffer(width=WIDTH, height=HEIGHT, format="yuv420p", time_base=Fraction(1, 25))
+    marker, sink = graph.add("setfield", f"mode={order}"), graph.add("buffersink")
+    source.link_to(marker)
+    marker.link_to(sink)
+    graph.configure()
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = WIDTH, HEIGHT, "yuv420p", 8_000_000
+        for number in range(COUNT):
+            woven = np.empty((HEIGHT, WIDTH), np.uint8)
+            first = 0 if order == "tff" else 1
+            woven[first::2] = view(photographs, 2 * number)[first::2]
+            woven[1 - first :: 2] = view(photographs, 2 * number + 1)[1 - first :: 2]
+            frame = av.VideoFrame.from_ndarray(woven, format="gray").reformat(format="yuv420p", dst_color_range=1)
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            source.push(frame)
+            container.mux(stream.encode(sink.pull()))
+        container.mux(stream.encode(None))
+    return path
+
+
+def color(source, target, colorizer, *, deinterlace=False, codec="h264", steady=False):
+    options = FilmOptions(encoding=Encoding(codec, 1 if codec == "h264" else None), steady=steady)
+    list(colorize_film(read_film(source, deinterlace), target, colorizer, options))
+    return target
+
+
+@pytest.mark.parametrize("order", ["tff", "bff"])
+@pytest.mark.parametrize("codec, suffix", [("h264", ".mp4"), ("h264", ".mkv"), ("prores", ".mov"), ("ffv1", ".mkv")])
+def test_fields_stay_fields(photographs, loud, tmp_path, order, codec, suffix):
+    source = write_interlaced(tmp_path / "old.mpg", photographs, order)
+    target = color(source, tmp_path / f"new{suffix}", loud, codec=codec)
+    with av.open(str(target)) as container:
+        frames = list(container.decode(video=0))
+        assert container.streams.video[0].codec_context.field_order == ORDERS[order][1]
+    assert len(frames) == COUNT and all(frame.interlaced_frame for frame in frames)
+
+
+def test_each_field_has_the_colors_of_its_own_time(photographs, loud, tmp_path):
+    """As if each had been a picture: no comb of color where something moves."""
+    source = write_interlaced(tmp_path / "old.mpg", photographs, "tff")
+    target = color(source, tmp_path / "new.mp4", loud)
+    pairs = zip(read_frames(read_film(source)), read_frames(read_film(target)), strict=True)
+    for old, new in list(pairs)[2:6]:
+        for row in (0, 1):
+            right = loud.colorize(np.repeat(old.pixels[row::2], 2, axis=0))[::2]
+            away = np.abs(new.pixels[row::2].astype(int) - right).mean()
+            other = np.abs(new.pixels[1 - row :: 2].astype(int) - right).mean()
+            assert away < 8 and away < other / 2
+
+
+def test_fields_are_held_together_in_the_order_they_were_taken(photographs, loud, tmp_path, monkeypatch):
+    seen = []
+    small = loud.small_luminance
+    monkeypatch.setattr(loud, "small_luminance", lambda pixels: seen.append(pixels) or small(pixels))
+    source = write_interlaced(tmp_path / "old.mpg", photographs, "bff")
+    color(source, tmp_path / "new.mp4", loud, steady=True)
+    assert len(seen) == 2 * COUNT
+    for number, pixels in enumerate(seen[:8]):
+        truth = view(photographs, number).astype(int)
+        others = [np.abs(pixels[..., 1] - view(photographs, other).astype(int)).mean() for other in range(8)]
+        assert np.argmin(others) == number and np.abs(pixels[..., 1] - truth).mean() < 16
+
+
+def test_deinterlace_makes_whole_pictures(photographs, loud, tmp_path):
+    source = write_interlaced(tmp_path / "old.mpg", photographs, "tff")
+    target = color(source, tmp_path / "new.mp4", loud, deinterlace=True, steady=True)
+    with av.open(str(target)) as container:
+        frames = list(container.decode(video=0))
+    assert len(frames) == COUNT and not any(frame.interlaced_frame for frame in frames)
+    for number in range(2, 8):
+        luma = frames[number].to_ndarray(format="gray").astype(int)
+        away = [np.abs(luma - view(photographs, at)).mean() for at in (2 * number, 2 * number + 1)]
+        assert away[0] < 12 and away[0] < away[1] / 2  # the first field, whole
+
+
+def test_a_codec_without_fields_is_refused(photographs, loud, tmp_path):
+    source = write_interlaced(tmp_path / "old.mpg", photographs, "tff")
+    with pytest.raises(
+        InputError, match="interlaced, which h265 can't be written as: choose another --codec"
+    ):
+        color(source, tmp_path / "new.mkv", loud, codec="h265")
+    result = CliRunner().invoke(
+        cli.main,
+        ["video", str(source), str(tmp_path / "new.mkv"), "--codec", "h265", "--deinterlace", "--working-size", "64"],
+    )
+    assert result.exit_code == 0, result.output
+
+
+def test_whole_pictures_are_never_split(photographs, tmp_path):
+    """Progressive films, with and without --deinterlace."""
+    path = tmp_path / "old.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        frame = av.VideoFrame.from_ndarray(view(photographs, 0), format="gray").reformat(format="yuv420p")
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    assert (read_film(path).fields, read_film(path, deinterlace=True).deinterlaced) == ("", "")
