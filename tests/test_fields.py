@@ -81,9 +81,13 @@ def test_each_field_has_the_colors_of_its_own_time(photographs, loud, tmp_path):
 
 
 def test_fields_are_held_together_in_the_order_they_were_taken(photographs, loud, tmp_path, monkeypatch):
-    seen = []
-    small = loud.small_luminance
-    monkeypatch.setattr(loud, "small_luminance", lambda pixels: seen.append(pixels) or small(pixels))
+    seen, small = [], loud.small_luminance
+
+    def watched(pixels):
+        seen.append(pixels)
+        return small(pixels)
+
+    monkeypatch.setattr(loud, "small_luminance", watched)
     source = write_interlaced(tmp_path / "old.mpg", photographs, "bff")
     color(source, tmp_path / "new.mp4", loud, steady=True)
     assert len(seen) == 2 * COUNT

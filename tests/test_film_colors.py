@@ -29,7 +29,7 @@ def write(path, luma, format, *, codec="ffv1", tags=UNTAGGED, range=UNSPECIFIED)
     """Three equal pictures of this luma without colors, with (matrix, primaries, transfer) and range."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=10, options={"crf": "0"} if codec == "libx264" else {})
-        stream.height, stream.width, stream.pix_fmt = *luma.shape, format
+        (stream.height, stream.width), stream.pix_fmt = luma.shape, format
         context = stream.codec_context
         context.colorspace, context.color_primaries, context.color_trc = tags
         context.color_range = range

@@ -129,7 +129,8 @@ def _pulled(sink: Any, ticks: deque[int]) -> Iterator[tuple[int, av.VideoFrame]]
 def _graph(size: tuple[int, int], format: str, name: str, options: str) -> tuple[Any, Any, Any]:
     """A filter graph, what puts pictures into it, and what takes them out."""
     graph = av.filter.Graph()
-    source = graph.add_buffer(width=size[0], height=size[1], format=format, time_base=Fraction(1, 25))
+    layout = av.VideoFormat(format)
+    source = graph.add_buffer(width=size[0], height=size[1], format=layout, time_base=Fraction(1, 25))
     effect, sink = graph.add(name, options), graph.add("buffersink")
     source.link_to(effect)
     effect.link_to(sink)
