@@ -6,6 +6,7 @@ import heapq
 import os
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,36 +19,41 @@ from photochrom.errors import InputError, OutputError, reason_of
 from photochrom.video.colors import set_tags
 from photochrom.video.encoding import Encoding
 from photochrom.video.fields import ORDERS
-from photochrom.video.film import Film, opened
+from photochrom.video.film import Film, opened, picture_stream
 from photochrom.video.mark import add_mark
 from photochrom.video.segments import Segment
 
 COPIED = ("audio", "subtitle", "data", "attachment")  # kinds of tracks that are taken over as they are
+PLAIN_TEXT = ("srt", "subrip", "text", "webvtt")  # subtitles that QuickTime's containers get as their own kind
+QUICKTIME = (".mp4", ".m4v", ".mov")
+LAYOUTS = {1: "mono", 2: "stereo", 4: "quad", 6: "5.1", 8: "7.1"}  # by the number of channels, of sound that has none
 REFUSALS = (av.FFmpegError, ValueError, NotImplementedError)  # what PyAV says of a track that a container can't hold
+PROBED_PACKETS = 2000  # of a source, among which a track's first one is looked for
 
 
 def find_tracks(film: Film, target: Path, encoding: Encoding) -> tuple[list[int], list[str]]:
     """The numbers of the source's tracks that the target can hold beside the pictures, and the names of the others.
 
-    A real header is written to a scratch file for each of them. Raises InputError if the target can't even hold the
-    pictures.
+    A scratch file is written for each of them, with a real header and the track's first packet, because some containers
+    refuse a track only at the end. Raises InputError if the target can't even hold the pictures.
     """
     kept, left_out = [], []
     with opened(film.path) as source, TemporaryDirectory() as folder:
         scratch = Path(folder) / f"scratch{target.suffix}"
         try:
-            _write_header(film, source, scratch, encoding, [])
+            _try_track(film, scratch, encoding, None)
         except REFUSALS:
             raise InputError(
                 f"{target.suffix} films can't hold {encoding.codec}: try .mkv, or another --codec"
             ) from None
+        pictures = picture_stream(source)
         for stream in source.streams:
-            if stream.type == "video":
+            if stream.index == pictures.index or _is_made_anew(stream, target):
                 continue
             try:
-                if stream.type not in COPIED or (stream.type == "data" and not getattr(stream, "name", None)):
-                    raise ValueError(stream.type)  # unknown data: timecode, say, which MOV and MP4 make anew
-                _write_header(film, source, scratch, encoding, [stream])
+                if stream.type not in COPIED or _is_unknown(stream):
+                    raise ValueError(stream.type)
+                _try_track(film, scratch, encoding, stream.index)
                 kept.append(stream.index)
             except REFUSALS:
                 name = getattr(stream, "name", None)
@@ -55,16 +61,35 @@ def find_tracks(film: Film, target: Path, encoding: Encoding) -> tuple[list[int]
     return kept, left_out
 
 
-def _write_header(film: Film, source: InputContainer, path: Path, encoding: Encoding, streams: list[Any]) -> None:
-    with av.open(str(path), "w") as container:
+def _is_unknown(stream: Any) -> bool:
+    return stream.type == "data" and not getattr(stream, "name", None)
+
+
+def _is_made_anew(stream: Any, target: Path) -> bool:
+    """Whether it is the timecode, which QuickTime's containers make a track of from the film's metadata."""
+    return stream.type == "data" and "timecode" in stream.metadata and target.suffix.lower() in QUICKTIME
+
+
+def _try_track(film: Film, path: Path, encoding: Encoding, number: int | None) -> None:
+    """Write a film of a header and one packet of a track. Raises one of REFUSALS."""
+    with av.open(str(film.path)) as source, av.open(str(path), "w") as container:
         video: Any = container.add_stream(encoding.encoder, rate=film.rate, options=encoding.options)
         video.width, video.height = film.size
         video.pix_fmt = encoding.pixel_format(film.size, film.deep)
-        video.metadata.update(source.streams.video[0].metadata)
+        video.metadata.update(picture_stream(source).metadata)
         container.metadata.update(source.metadata)
-        for stream in streams:
-            container.add_stream_from_template(stream).metadata.update(stream.metadata)
+        copies = _copy_streams(source, container, [] if number is None else [number])
         container.start_encoding()
+        if number is None:
+            return
+        stream = source.streams[number]
+        for packet in islice(source.demux(), PROBED_PACKETS):
+            if packet.stream.index == number and packet.pts is not None:
+                earlier = packet.pts if packet.dts is None else packet.dts
+                for copied in _for_target(packet, stream, copies[number]):
+                    copied.pts, copied.dts = copied.pts - earlier, 0
+                    container.mux(copied)
+                return
 
 
 def assemble(
@@ -110,7 +135,7 @@ def assemble(
 
 
 def _keep_picture_facts(film: Film, source: InputContainer, video: Any) -> None:
-    stream = source.streams.video[0]
+    stream = picture_stream(source)
     video.metadata.update(stream.metadata)
     video.disposition = stream.disposition
     context = video.codec_context
@@ -125,14 +150,39 @@ def _keep_picture_facts(film: Film, source: InputContainer, video: Any) -> None:
 
 
 def _copy_streams(source: InputContainer, container: OutputContainer, kept: list[int]) -> dict[int, Any]:
-    copies = {}
+    copies: dict[int, Any] = {}
     for number in kept:
-        stream = source.streams[number]
-        copy = container.add_stream_from_template(stream)
+        stream: Any = source.streams[number]
+        if _becomes_timed_text(stream, container):
+            copy: Any = container.add_stream("mov_text")
+            stream.codec_context.open(strict=False)
+            copy.codec_context.subtitle_header = stream.codec_context.subtitle_header
+            copy.codec_context.time_base = copy.time_base = stream.time_base
+        else:
+            copy = container.add_stream_from_template(stream)
+            if stream.type == "audio" and stream.layout.name.endswith("channels"):  # MP4 wants to know their order
+                copy.codec_context.layout = LAYOUTS.get(stream.channels, stream.layout.name)
         copy.metadata.update(stream.metadata)
         copy.disposition = stream.disposition
         copies[number] = copy
     return copies
+
+
+def _becomes_timed_text(stream: Any, container: OutputContainer) -> bool:
+    return (
+        stream.type == "subtitle" and stream.codec_context.name in PLAIN_TEXT
+        and Path(container.name).suffix.lower() in QUICKTIME
+    )  # fmt: skip
+
+
+def _for_target(packet: Any, stream: Any, copy: Any) -> Iterator[Any]:
+    """A source's packet as the target's track takes it."""
+    if copy.type == "subtitle" and copy.codec_context.name == "mov_text" != stream.codec_context.name:
+        text = copy.codec_context.encode_subtitle(stream.codec_context.decode2(packet))
+        text.pts, text.dts, text.duration, text.time_base = packet.pts, packet.pts, packet.duration, packet.time_base
+        packet = text
+    packet.stream = copy
+    yield packet
 
 
 def _keep_film_facts(source: InputContainer, container: OutputContainer, begin: Fraction, end: Fraction | None) -> None:
@@ -192,5 +242,6 @@ def _other_packets(
         packet.pts = pts - earlier
         if packet.dts is not None:
             packet.dts -= earlier
-        packet.stream = copies[packet.stream.index]
-        yield float(at - shift), packet
+        number = packet.stream.index
+        for copied in _for_target(packet, source.streams[number], copies[number]):
+            yield float(at - shift), copied

@@ -21,7 +21,7 @@ from photochrom.inference.colorizer import Coloring, Colorizer
 from photochrom.photo.color import FloatArray, PixelArray
 from photochrom.photo.hints import Hint
 from photochrom.photo.metadata.mark import hints_text
-from photochrom.video.encoding import INTERLACED, Encoding
+from photochrom.video.encoding import CONTAINERS, INTERLACED, Encoding
 
 try:
     import av
@@ -265,11 +265,9 @@ def _check(film: Film, target: Path, options: FilmOptions) -> None:
         raise InputError(f"{target} is the film itself: choose another output")
     if not target.parent.is_dir():
         raise OutputError(f"cannot write {target}: there is no folder {target.parent}")
-    try:
-        av.format.ContainerFormat(target.suffix[1:] or "?", "w")
-    except ValueError:
-        if target.suffix.lower() not in (".mkv", ".m4v"):
-            raise InputError(f"no film format is called {target.suffix or 'nothing'}: try .mp4, .mkv or .mov") from None
+    if target.suffix.lower() not in CONTAINERS:
+        kinds = f"{', '.join(CONTAINERS[:-1])} or {CONTAINERS[-1]}"
+        raise InputError(f"films are written as {kinds}, not as {target.suffix or 'a file without a suffix'}")
     if film.fields and options.encoding.codec not in INTERLACED:
         raise InputError(
             f"{film.path} is interlaced, which {options.encoding.codec} can't be written as: "

@@ -25,6 +25,7 @@ CODECS = {
     "prores": Codec("prores_ks"),
     "ffv1": Codec("ffv1", segment_format="nut"),  # mov does not hold FFV1
 }
+CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv")  # the others lose frame times, sound or subtitles
 INTERLACED = ("h264", "prores", "ffv1")  # codecs that films of two fields in each picture can be written with
 DEFAULT_CODEC = "h264"
 MIN_CRF, MAX_CRF = 0, 51

@@ -12,6 +12,8 @@ from pathlib import Path
 import av
 import numpy as np
 from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
 
 from photochrom.errors import InputError, reason_of
 from photochrom.photo.color import PixelArray
@@ -24,6 +26,7 @@ DEEP_BITS = 8  # above it, frames are read as 16-bit RGB
 PROBED_FRAMES = 32  # whose times show whether a film's times can be used
 SEEK_LEAD = 2.0  # seconds: how far before the first frame that is wanted decoding begins
 SAFE_LEAD = 1.0  # seconds: and how far at least, after a seek that was not exact
+HIGHEST_RATE = 1000  # frames per second: raw DV says the ticks of its clock
 LONGEST = 1e8  # seconds, three years: later times are taken as this one
 
 
@@ -89,15 +92,22 @@ def opened(path: Path) -> Iterator[InputContainer]:
         raise InputError(f"{path} is damaged or not a film ({reason_of(error)})") from error
 
 
+def picture_stream(container: InputContainer) -> VideoStream:
+    """The track with the film's pictures, which need not be the first: a cover is one, too. Raises InputError."""
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            return stream
+    raise InputError(f"{container.name} has no pictures in it")
+
+
 def read_film(path: Path, deinterlace: bool = False) -> Film:
     """Look at a film. deinterlace: whether interlaced pictures are made whole. Raises InputError."""
     with opened(path) as container:
-        if not container.streams.video:
-            raise InputError(f"{path} has no pictures in it")
-        stream = container.streams.video[0]
+        stream = picture_stream(container)
         if stream.time_base is None or stream.width < 8 or stream.height < 8:
             raise InputError(f"{path} has no usable pictures in it")
-        rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+        rates = (rate for rate in (stream.average_rate, stream.guessed_rate) if rate and rate <= HIGHEST_RATE)
+        rate = next(rates, Fraction(25))
         time_base = Fraction(stream.time_base)
         start = stream.start_time or 0
         duration = 0.0
@@ -168,7 +178,7 @@ def _pictures_from(film: Film, first: int) -> Iterator[tuple[int, av.VideoFrame]
     lead = SEEK_LEAD
     while (wanted := first - round(lead / film.time_base)) > film.start:
         with opened(film.path) as container:
-            stream = container.streams.video[0]
+            stream = picture_stream(container)
             stream.thread_type = "AUTO"
             with suppress(av.FFmpegError):  # a file without an index is read from its beginning
                 container.seek(wanted, stream=stream)
@@ -180,7 +190,7 @@ def _pictures_from(film: Film, first: int) -> Iterator[tuple[int, av.VideoFrame]
                 return
         lead *= 4
     with opened(film.path) as container:
-        stream = container.streams.video[0]
+        stream = picture_stream(container)
         stream.thread_type = "AUTO"
         yield from _timed(film, container.decode(stream))
 
@@ -221,7 +231,7 @@ def _end_of_packets(film: Film) -> float:
     end = film.start * film.time_base
     with opened(film.path) as container:
         kinds = container.streams
-        for packet in container.demux(*kinds.video, *kinds.audio, *kinds.subtitles):
+        for packet in container.demux(picture_stream(container), *kinds.audio, *kinds.subtitles):
             if packet.pts is not None and packet.time_base:
                 end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
     return float(end - film.start * film.time_base)
