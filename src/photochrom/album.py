@@ -24,7 +24,7 @@ from photochrom.photo.metadata.sidecar import true_sidecar
 from photochrom.photo.photograph import Photograph, write_bytes
 from photochrom.planning import Task
 from photochrom.records import COLORED, FAILED, Line, Record, now
-from photochrom.settings import DEFAULT_MODEL, STRENGTH, format_of
+from photochrom.settings import DEFAULT_MODEL, STRENGTH, WARMTH, format_of
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # nothing more can be written where this happens
 
@@ -61,6 +61,7 @@ def colorize(
     photograph: str | Path | Photograph,
     *,
     strength: float = STRENGTH.default,
+    warmth: float = WARMTH.default,
     seed: int | None = None,
     hints: Sequence[Hint] = (),
     model: str = DEFAULT_MODEL,
@@ -69,11 +70,12 @@ def colorize(
 ) -> Photograph:
     """Color a photograph, or the file at a path; its metadata, size and bit depth are kept.
 
-    strength multiplies the chroma; seed chooses another plausible coloring; hints put colors at places; mark: whether
-    the metadata say that the colors were made by AI, and how.
+    strength multiplies the chroma; warmth, -1 (blue) to 1 (yellow), is a white balance of the colors; seed chooses
+    another plausible coloring; hints put colors at places; mark: whether the metadata say that the colors were made by
+    AI, and how.
     Save the result with its `save` method. Raises InputError or WeightsError.
     """
-    look = Look(strength, seed, tuple(hints))
+    look = Look(strength, seed, tuple(hints), warmth=warmth)
     if not isinstance(photograph, Photograph):
         photograph = read_photograph(photograph)
     return color_photograph(photograph, look, _colorizer(model, working_size), Output(mark=mark))

@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 
 from photochrom import __version__
 from photochrom.errors import EncodingError, InputError
-from photochrom.inference.colorizer import Coloring
+from photochrom.inference.colorizer import Coloring, check_balance
 from photochrom.inference.model import ModelInfo
 from photochrom.photo.color import PixelArray
 from photochrom.photo.credentials import SIGNABLE, Credentials, sign
@@ -27,7 +27,7 @@ from photochrom.photo.label import draw_label
 from photochrom.photo.metadata.mark import Mark
 from photochrom.photo.metadata.reading import format_by_content
 from photochrom.photo.photograph import DEFAULT_QUALITY, Photograph
-from photochrom.settings import FORMATS, MAX_PIXELS, STRENGTH
+from photochrom.settings import FORMATS, MAX_PIXELS, STRENGTH, WARMTH
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,18 @@ class Look:
     """Which of the plausible colorings a photograph gets, and how strong its colors are.
 
     strength multiplies the chroma. seed: None for the likeliest coloring, else the number of another one. hints: in
-    the photograph's own pixels; hint_file: hints that may have been made on a picture of another size.
+    the photograph's own pixels; hint_file: hints that may have been made on a picture of another size. warmth: white
+    balance of the colors, -1 to 1.
     """
 
     strength: float = STRENGTH.default
     seed: int | None = None
     hints: tuple[Hint, ...] = ()
     hint_file: HintFile | None = None
+    warmth: float = WARMTH.default
 
     def __post_init__(self) -> None:
-        STRENGTH.check(self.strength, "strength")
+        check_balance(self.strength, self.warmth)
 
     def hints_for(self, pixels: PixelArray) -> tuple[Hint, ...]:
         """All hints, in the pixels of a picture (H, W) or (H, W, 3)."""
@@ -105,7 +107,13 @@ class Predictor(Protocol):
         """The network's prediction for a photograph."""
         ...
 
-    def apply(self, pixels: PixelArray, coloring: Coloring, strength: float = STRENGTH.default) -> PixelArray:
+    def apply(
+        self,
+        pixels: PixelArray,
+        coloring: Coloring,
+        strength: float = STRENGTH.default,
+        warmth: float = WARMTH.default,
+    ) -> PixelArray:
         """The photograph joined with its coloring, at full size."""
         ...
 
@@ -146,7 +154,7 @@ def color_photograph(photograph: Photograph, look: Look, predictor: Predictor, o
         raise InputError("a photograph's pixels are an array (H, W) or (H, W, 3)")
     hints = look.hints_for(pixels)
     coloring = predictor.predict_one(pixels, look.seed, hints)
-    colored = predictor.apply(pixels, coloring, look.strength)
+    colored = predictor.apply(pixels, coloring, look.strength, look.warmth)
     if output.label:
         draw_label(colored, output.label)
     metadata = photograph.metadata
@@ -154,7 +162,7 @@ def color_photograph(photograph: Photograph, look: Look, predictor: Predictor, o
         model, size = predictor.model_info, (pixels.shape[1], pixels.shape[0])
         mark = Mark(
             __version__, model.preset, model.digest, predictor.working_size, look.strength, look.seed, hints, size,
-            metadata.source, label=output.label,
+            metadata.source, label=output.label, warmth=look.warmth,
         )  # fmt: skip
         metadata = replace(metadata, mark=mark)
     plain = replace(look, hints=(), hint_file=None)  # hints are for the first page
@@ -166,4 +174,4 @@ def color_photograph(photograph: Photograph, look: Look, predictor: Predictor, o
 def look_of(mark: Mark) -> Look:
     """The look of a color version, for another photograph: its hints count if that has the same shape."""
     hints = HintFile(mark.hints, mark.size, only_same_shape=True) if mark.hints else None
-    return Look(mark.strength, mark.seed, hint_file=hints)
+    return Look(mark.strength, mark.seed, hint_file=hints, warmth=mark.warmth)

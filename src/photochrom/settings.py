@@ -66,6 +66,7 @@ class Range:
 
 # How a photograph is colored
 STRENGTH = Range(0, 10, 1.0)  # multiplies the chroma
+WARMTH = Range(-1, 1, 0.0)  # white balance of the colors: from blue to yellow
 VARIANTS = Range(1, 99, 1)  # colorings of one photograph
 WORKING_SIZE = Range(32, 1024, 256)  # pixels: the short side of the picture that the network sees
 DEFAULT_MODEL = "default"

@@ -75,6 +75,7 @@ def archive(
     workers: int | None,
     address: str | None,
     strength: float,
+    warmth: float,
     seed: int | None,
     format_name: str | None,
     quality: int,
@@ -112,7 +113,7 @@ def archive(
     from photochrom.coloring import Look, Request
 
     output = output_of(format_name, quality, no_mark, label)
-    request = Request(Look(strength, seed), output, round(max_pixels * 1e6))
+    request = Request(Look(strength, seed, warmth=warmth), output, round(max_pixels * 1e6))
     if keep_date and not is_folder(destination):
         raise InputError("--keep-date needs a folder as destination: object stores can't keep a file's date")
     work = Work.of_model(model, working_size, source, destination, request, tries, timeout)

@@ -66,8 +66,8 @@ if TYPE_CHECKING:
     "example",
     type=ANY_PATH,
     metavar="FILE",
-    help="Color as FILE was colored, a color version: its strength, seed, hints and working size. Options given beside "
-    "it count more.",
+    help="Color as FILE was colored, a color version: its strength, warmth, seed, hints and working size. Options "
+    "given beside it count more.",
 )
 @click.option(
     "--certificate", type=ANY_PATH, metavar="FILE", help="Sign outputs (C2PA) with this certificate chain, a PEM file."
@@ -89,6 +89,7 @@ def colorize(
     inputs: tuple[Path, ...],
     out: Path | None,
     strength: float,
+    warmth: float,
     seed: int | None,
     variants: int,
     hint_texts: tuple[str, ...],
@@ -134,10 +135,10 @@ def colorize(
     from photochrom.planning import plan
 
     hints = tuple(parse_hint(text) for text in hint_texts)
-    look = Look(strength, seed, hints, read_hints(hints_path) if hints_path else None)
+    look = Look(strength, seed, hints, read_hints(hints_path) if hints_path else None, warmth)
     mark = read_marked(example).mark if example else None
     if mark:
-        look = replace(look_of(mark), **_given(strength=strength, seed=seed), hints=hints)
+        look = replace(look_of(mark), **_given(strength=strength, warmth=warmth, seed=seed), hints=hints)
         look = replace(look, hint_file=read_hints(hints_path)) if hints_path else look
         working_size = _given(working_size=working_size).get("working_size", mark.working_size)
     output = output_of(format_name, quality, no_mark, label)

@@ -62,6 +62,7 @@ def _facts(path: Path) -> list[tuple[str, str]]:
         ("model", f"{mark.model} (SHA-256 {mark.model_sha256})"),
         ("working size", str(mark.working_size)),
         ("strength", f"{mark.strength:g}"),
+        ("warmth", f"{mark.warmth:g}" if mark.warmth else ""),
         ("seed", "none: the likeliest coloring" if mark.seed is None else str(mark.seed)),
         ("hints", hints_text(mark.hints) or "none"),
         ("size", f"{mark.size[0]} x {mark.size[1]}"),

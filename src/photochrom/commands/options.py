@@ -20,6 +20,7 @@ from photochrom.settings import (
     MEGAPIXEL_MEMORY,
     QUALITY,
     STRENGTH,
+    WARMTH,
     WORKING_SIZE,
     Range,
 )
@@ -62,7 +63,7 @@ def whole(range: Range) -> click.IntRange:
 
 
 def look_options(command: Command) -> Command:
-    """--strength and --seed."""
+    """--strength, --warmth and --seed."""
     seed = click.option(
         "--seed", type=click.IntRange(0), help="Seed of another plausible coloring.  [default: the likeliest coloring]"
     )
@@ -73,7 +74,14 @@ def look_options(command: Command) -> Command:
         show_default=True,
         help="Multiplies the colors: 0 is gray.",
     )
-    return strength(seed(command))
+    warmth = click.option(
+        "--warmth",
+        type=FiniteRange(WARMTH.low, WARMTH.high),
+        default=WARMTH.default,
+        show_default=True,
+        help="White balance of the colors, from -1 (cold, blue) to 1 (warm, yellow).",
+    )
+    return strength(warmth(seed(command)))
 
 
 def output_options(command: Command) -> Command:

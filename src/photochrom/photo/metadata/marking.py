@@ -28,6 +28,7 @@ NAMES: tuple[str, ...] = (
     "ModelSHA256",
     "WorkingSize",
     "Strength",
+    "Warmth",
     "Seed",
     "Hints",
     "Width",
@@ -68,6 +69,7 @@ def _properties(mark: Mark, former_type: str, identifiers: list[tuple[str, str]]
         ("parameters", f"colorized: {mark.parameters}"),
     )
     prompt = f"No text prompt. Colors follow from the luminance; strength {mark.strength:g}"
+    prompt += f", warmth {mark.warmth:g}" if mark.warmth else ""
     prompt += f", seed {mark.seed}" if mark.seed is not None else ""
     prompt += f", color hints {hints_in_words(mark.hints)}" if mark.hints else ""
     given = [
@@ -86,6 +88,7 @@ def _properties(mark: Mark, former_type: str, identifiers: list[tuple[str, str]]
         "ModelSHA256": mark.model_sha256,
         "WorkingSize": str(mark.working_size),
         "Strength": repr(float(mark.strength)),
+        "Warmth": repr(float(mark.warmth)) if mark.warmth else "",
         "Seed": "" if mark.seed is None else str(mark.seed),
         "Hints": hints_text(mark.hints),
         "Width": str(mark.size[0]),
@@ -122,6 +125,7 @@ def read_mark(metadata: Metadata) -> Mark | None:
             int(values["Quality"] or 0),
             values["Label"],
             values["SourceType"],
+            float(values["Warmth"] or 0),
         )
     except (ValueError, InputError):
         raise InputError("has a mark of photochrom that can't be read: another program changed it") from None
