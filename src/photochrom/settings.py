@@ -74,6 +74,7 @@ DEFAULT_MODEL = "default"
 # How it is written
 QUALITY = Range(1, 100, 95)  # of lossy formats
 COLOR_SUFFIX = "-color"  # of the file name, where an output stands beside its input
+COMPARED_SUFFIX = "-before-after"  # the same, of an output that shows both
 
 # What is accepted
 MAX_PIXELS = 250_000_000  # a photograph that declares more is probably an attack or a mistake

@@ -45,6 +45,13 @@ def _tell(path: Path) -> bool:
     return True
 
 
+def _crop_in_words(crop: str) -> str:
+    if crop in ("", "none"):
+        return crop and "nothing: no print was found"
+    left, top, width, height = crop.split(",")
+    return f"{width} x {height} from {left}, {top} of the source"
+
+
 def _facts(path: Path) -> list[tuple[str, str]]:
     """What is known about a file, as pairs of a name and a text. Raises InputError."""
     from photochrom.photo.marked import read_marked
@@ -68,6 +75,8 @@ def _facts(path: Path) -> list[tuple[str, str]]:
         ("size", f"{mark.size[0]} x {mark.size[1]}"),
         ("written as", f"{written}, quality {mark.quality}" if mark.quality else written),
         ("label", mark.label),
+        ("cropped to", _crop_in_words(mark.crop)),
+        ("side by side", "yes" if mark.side_by_side else ""),
         ("source", f"SHA-256 {mark.source_sha256}" if mark.source_sha256 else "not a file"),
         ("source type", mark.source_type),
         ("settings", f"SHA-256 {mark.settings_sha256}"),

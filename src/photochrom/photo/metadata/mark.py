@@ -10,6 +10,7 @@ from typing import Any
 from photochrom.errors import InputError
 from photochrom.photo.hints import MAX_HINTS, Hint, parse_hint, parse_hint_file
 
+NOT_FOUND = "none"  # the crop, where a print was looked for in vain
 LONGEST_IN_WORDS = 1000  # characters of hints in a sentence; the mark has them all elsewhere
 
 
@@ -19,7 +20,9 @@ class Mark:
 
     version: of photochrom. model: its name; model_sha256: of its file. size: width and height of the photograph, on
     which the hints are. source_sha256: of the file that was colored. format, quality, label: of the output.
-    source_type: IPTC's digital source type of the source, if it gave one. warmth: see photo/white_balance.py.
+    source_type: IPTC's digital source type of the source, if it gave one. warmth: see photo/white_balance.py. crop: ""
+    if no print was looked for, NOT_FOUND, or its left, top, width and height in the source, with commas between them.
+    side_by_side: the photograph is at the left, its color version at the right.
     """
 
     version: str
@@ -36,6 +39,8 @@ class Mark:
     label: str = ""
     source_type: str = ""
     warmth: float = 0.0
+    crop: str = ""
+    side_by_side: bool = False
 
     @property
     def settings_sha256(self) -> str:
@@ -50,7 +55,10 @@ class Mark:
             "strength": float(self.strength),
             "working_size": self.working_size,
         }
-        settings |= {"warmth": float(self.warmth)} if self.warmth else {}  # earlier marks don't have it
+        # Earlier marks don't have these.
+        settings |= {"warmth": float(self.warmth)} if self.warmth else {}
+        settings |= {"crop": self.crop} if self.crop else {}
+        settings |= {"side_by_side": True} if self.side_by_side else {}
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
     @property

@@ -36,7 +36,7 @@ NAMES: tuple[str, ...] = (
     "Format",
     "Quality",
 )
-NAMES += ("Label", "Version", "SourceSHA256", "SourceType", "SettingsSHA256", "FileSHA256")
+NAMES += ("Crop", "SideBySide", "Label", "Version", "SourceSHA256", "SourceType", "SettingsSHA256", "FileSHA256")
 
 
 def put_mark(document: Node, mark: Mark) -> None:
@@ -95,6 +95,8 @@ def _properties(mark: Mark, former_type: str, identifiers: list[tuple[str, str]]
         "Height": str(mark.size[1]),
         "Format": mark.format,
         "Quality": str(mark.quality) if mark.quality else "",
+        "Crop": mark.crop,
+        "SideBySide": "yes" if mark.side_by_side else "",
         "Label": mark.label,
         "SourceSHA256": mark.source_sha256 or "unknown",
         "SourceType": mark.source_type or former_type,
@@ -126,6 +128,8 @@ def read_mark(metadata: Metadata) -> Mark | None:
             values["Label"],
             values["SourceType"],
             float(values["Warmth"] or 0),
+            values["Crop"],
+            bool(values["SideBySide"]),
         )
     except (ValueError, InputError):
         raise InputError("has a mark of photochrom that can't be read: another program changed it") from None
