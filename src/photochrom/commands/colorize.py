@@ -76,8 +76,8 @@ STREAM = Path("-")  # standard input or output
     "example",
     type=ANY_PATH,
     metavar="FILE",
-    help="Color as FILE was colored, a color version: its strength, warmth, seed, hints and working size. Options "
-    "given beside it count more.",
+    help="Use the settings of FILE, a color version: its strength, warmth, seed, hints and working size. Other options "
+    "of the command win.",
 )
 @click.option(
     "--certificate", type=ANY_PATH, metavar="FILE", help="Sign outputs (C2PA) with this certificate chain, a PEM file."
@@ -240,7 +240,9 @@ def _report(plan: Plan, outcomes: list[Outcome], is_terminal: bool) -> None:
     if left_out:
         click.echo(f"photochrom: left out {left_out}", err=True)
     if untried:
-        click.echo(f"photochrom: {untried} were not tried: run the same command again when there is room", err=True)
+        click.echo(
+            f"photochrom: {untried} photographs were not tried: run the same command again when there is room", err=True
+        )
     if is_terminal or (errors and len(outcomes) + len(plan.failures) > 1):
         colored = sum(not outcome.skipped and not outcome.error for outcome in outcomes)
         click.echo(f"{colored} colored, {skipped} skipped because their outputs exist, {len(errors)} failed", err=True)

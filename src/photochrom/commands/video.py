@@ -67,8 +67,8 @@ def video(
 ) -> None:
     """Color a film.
 
-    Sound, subtitles, chapters, frame times, rotation and color tags stay as they are. A stopped run goes on when the
-    same command is started again; what is unfinished waits in a folder beside OUT. Needs the extra "video".
+    Sound, subtitles, chapters, frame times, rotation and color tags stay as they are. Start the same command again to
+    go on after a stop; unfinished work waits in a folder beside OUT. Needs the extra "video".
 
     \b
       photochrom video old.mp4 new.mp4
