@@ -296,6 +296,7 @@ def test_a_second_run_does_what_is_missing_or_has_changed(reference, scans, tmp_
     for change in (
         {"request": Request(Look(strength=1.5))},
         {"request": Request(Look(warmth=0.5))},
+        {"request": Request(crop_border=True)},
         {"model_digest": "another"},
         {"working_size": 64},
     ):

@@ -35,7 +35,7 @@ FAILURES = ("astronaut", "motorcycle", "grace hopper", "moon")
 SUIT = tuple(Hint(x, y, "#d0603a") for x, y in ((150, 330), (310, 330), (110, 440), (200, 480)))
 CUP = tuple(Hint(x, y, "#a02a10") for x, y in ((120, 270), (320, 365), (440, 290)))
 TABLE = tuple(Hint(x, y, "#a8703c") for x, y in ((560, 180), (40, 340)))
-REPAIRS = {"astronaut": (SUIT[:1], SUIT), "coffee": (CUP[:1], (*CUP, *TABLE, Hint(300, 60, "#e8e4dc")))}
+REPAIRS = {"astronaut": (SUIT[:1], SUIT), "coffee": (CUP[:1], (*CUP, *TABLE))}
 
 
 def figure(draw: Callable[[Colorizer], Figure]) -> Callable[[Colorizer], Figure]:
@@ -123,7 +123,18 @@ def row(pictures: list[tuple[str, np.ndarray]], height: float = 2.4, columns: in
 
 @figure
 def gallery(colorizer: Colorizer) -> Figure:
-    return row(compared(tuple(photographs()), colorizer), columns=6)
+    """The photographs whose true colors are known."""
+    return row(compared(tuple(n for n, p in photographs().items() if p.ndim == 3), colorizer), columns=6)
+
+
+@figure
+def gallery_gray(colorizer: Colorizer) -> Figure:
+    """The photographs that never had colors."""
+    pictures = []
+    for name, picture in photographs().items():
+        if picture.ndim == 2:
+            pictures += [(name, picture), ("photochrom", colorizer.colorize(picture))]
+    return row(pictures, columns=4)
 
 
 @figure
