@@ -155,7 +155,7 @@ def test_a_warm_film_says_so_and_its_hinted_places_stay(photographs, small_color
         pictures[warmth] = read_all(tmp_path / f"{warmth}.mkv")[-1].astype(int)
     change = np.abs(pictures[1.0] - pictures[0.0]).max(axis=2)
     at = np.s_[height // 2 - 3 : height // 2 + 3, width // 4 - 3 : width // 4 + 3]
-    assert change[at].mean() < 3 and 5 < np.median(change[:, -width // 4 :])
+    assert change[at].mean() < 3 and np.median(change[:, -width // 4 :]) > 5
     told = CliRunner().invoke(cli.main, ["info", str(tmp_path / "1.0.mkv")]).output
     assert "warmth:              1.0" in told
 

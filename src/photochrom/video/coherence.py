@@ -29,9 +29,9 @@ LIKENESS = 6.0  # L units: carried luminance this far off halves what is remembe
 class Memory:
     """What is remembered of a shot after a frame.
 
-    chroma: (h, w, 2 or 3), the average of what was predicted. luminance: (h, w) of the frame. frames: (h, w), how many frames the average is made
-    of. mirrored: whether the network last saw a frame mirrored. rested: whether it was spared the last frame. hints:
-    how many that had.
+    chroma: (h, w, 2 or 3), the average of what was predicted. luminance: (h, w) of the frame. frames: (h, w), how many
+    frames the average is made of. mirrored: whether the network last saw a frame mirrored. rested: whether it was
+    spared the last frame. hints: how many that had.
     """
 
     chroma: FloatArray
@@ -60,7 +60,8 @@ class Coherence:
         """The coloring of the next frame, as the shot would have it.
 
         luminance: (h, w). predict: the network's chroma (2, h, w) for the frame as it is (False), mirrored (True), or
-        the mean of both (None); a third plane says how much of it hints ask for. hints: how many there are; the network sees every frame where that changes.
+        the mean of both (None); a third plane says how much of it hints ask for. hints: how many there are; the network
+        sees every frame where that changes.
         """
         before = self._memory
         if before is None:
