@@ -4,6 +4,7 @@
 # make nightly      what takes hours: writes benchmarks/NIGHTLY.md
 # make matrix       the quick tests on the oldest and newest Python, and with the lowest versions of what we depend on
 # make constraints  writes constraints.txt from a fresh resolution
+# make pictures    draws README's picture anew, with the present weights; `make site` draws all the others
 # make site         builds the documentation into site/
 # make audit        asks a database whether what CI runs with has known holes (needs more network than package registries)
 # make bench        measures speed, memory and size, and rewrites benchmarks/RESULTS.md (run it on a quiet machine)
@@ -15,7 +16,7 @@ PIP = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 # Tests that share a Ray cluster, a server or a browser stay in one process. Three for two cores, because many wait.
 PYTEST = $(BIN)/python -m pytest --numprocesses 3 --dist loadgroup
 
-.PHONY: demo check test quick nightly matrix constraints site audit bench clean
+.PHONY: demo check test quick nightly matrix constraints pictures site audit bench clean
 
 demo: $(VENV)/demo-installed
 	$(BIN)/python examples/demo.py demo
@@ -40,6 +41,9 @@ matrix:
 
 constraints:
 	$(PYTHON) tools/constraints.py
+
+pictures: $(VENV)/dev-installed
+	$(BIN)/python docs/site/figures.py --readme
 
 site: $(VENV)/dev-installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

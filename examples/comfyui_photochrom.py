@@ -35,15 +35,16 @@ class PhotochromColorize:
                 "seed": ("INT", {"default": 0, "min": 0, "max": 2**53 - 1, "tooltip": "0 is the likeliest coloring"}),
                 "working_size": ("INT", {"default": 256, "min": 128, "max": 512, "step": 32}),
                 "model": ("STRING", {"default": "default", "tooltip": "default, or the path of an .onnx file"}),
+                "warmth": ("FLOAT", {"default": 0.0, "min": -1.0, "max": 1.0, "step": 0.05}),
             }
         }
 
     def colorize(
-        self, image: torch.Tensor, strength: float, seed: int, working_size: int, model: str
+        self, image: torch.Tensor, strength: float, seed: int, working_size: int, model: str, warmth: float = 0.0
     ) -> tuple[torch.Tensor]:
         pictures = list(image.detach().cpu().float().clamp(0, 1).numpy())
         colorizer = load(model, working_size)
-        colored = colorizer.colorize_batch(pictures, strength=strength, seed=seed or None)
+        colored = colorizer.colorize_batch(pictures, strength=strength, warmth=warmth, seed=seed or None)
         return (torch.from_numpy(np.stack(colored)),)
 
 

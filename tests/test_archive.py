@@ -293,7 +293,13 @@ def test_a_second_run_does_what_is_missing_or_has_changed(reference, scans, tmp_
     work = make_work(source, destination, tries=3, seconds=300.0)
     missing, _ = plan(work, open_store(str(source)), open_store(str(destination)), retry=False)
     assert missing == []
-    for change in ({"request": Request(Look(strength=1.5))}, {"model_digest": "another"}, {"working_size": 64}):
+    for change in (
+        {"request": Request(Look(strength=1.5))},
+        {"request": Request(Look(warmth=0.5))},
+        {"request": Request(crop_border=True)},
+        {"model_digest": "another"},
+        {"working_size": 64},
+    ):
         missing, _ = plan(replace(work, **change), open_store(str(source)), open_store(str(destination)), retry=False)
         assert len(missing) == COUNT + 1
     retried, _ = plan(work, open_store(str(source)), open_store(str(destination)), retry=True)

@@ -391,3 +391,41 @@ def test_closed_standard_streams_are_one_line(closed, cat, tmp_path):
     line = f"{sys.executable} -m photochrom colorize - {'<cat.jpg' if closed == '>&-' else ''} {closed}"
     result = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 2 and result.stderr.strip() == "photochrom: standard input or standard output is closed"
+
+
+def test_a_file_to_standard_output(album, tmp_path):
+    result = run("colorize", album / "cat.jpg", "--format", "png", "-o", "-")
+    assert result.exit_code == 0 and not (album / "cat-color.jpg").exists()
+    assert run("colorize", album / "cat.jpg", "-o", tmp_path / "cat.png").exit_code == 0
+    assert result.stdout_bytes == (tmp_path / "cat.png").read_bytes()
+    content = (album / "cat.jpg").read_bytes()
+    assert run("colorize", "-", "--format", "png", "-o", "-", stdin=content).stdout_bytes == result.stdout_bytes
+    assert files_in(tmp_path) == {f"album/{name}" for name in files_in(album)} | {"cat.png"}  # none is called -
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["cat.jpg", "cup.png", "-o", "-"], "hold one photograph"),
+        (["-", "cup.png"], "hold one photograph"),
+        (["sub", "-o", "-"], "sub is a folder, not a photograph"),
+        (["-", "-o", "new.jpg"], "leave out -o, or write - > new.jpg"),
+        (["cat.jpg", "-o", "-", "--variants", "2"], "standard output holds one picture"),
+        (["cat.jpg", "cup.png", "-o", "both.jpg"], "both.jpg is the name of one photograph, but there are 2 inputs"),
+        (["sub", "-o", "both.JPG"], "both.JPG is the name of one photograph, but sub is a folder"),
+        (["cat.jpg", "-o", "new.jpg", "--format", "png"], "new.jpg is not the name of a PNG file: leave out --format"),
+        (["cat.jpg", "cup.png", "-o", "new.jpg", "--format", "png"], "new.jpg is the name of one photograph"),
+    ],
+)
+def test_outputs_that_can_not_be_meant(album, monkeypatch, arguments, said):
+    monkeypatch.chdir(album)
+    before = files_in(album)
+    result = run("colorize", *arguments, stdin=b"")
+    assert result.exit_code == 2 and said in result.output and result.output.count("\n") == 1
+    assert files_in(album) == before
+
+
+def test_a_folder_may_be_called_like_a_photograph(album, tmp_path):
+    (tmp_path / "both.jpg").mkdir()
+    result = run("colorize", album / "cat.jpg", album / "cup.png", "-o", tmp_path / "both.jpg")
+    assert result.exit_code == 0 and files_in(tmp_path / "both.jpg") == {"cat.jpg", "cup.png"}

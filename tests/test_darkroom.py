@@ -13,6 +13,7 @@ from click.testing import CliRunner
 pytest.importorskip("gradio")
 
 from photochrom import cli
+from photochrom.coloring import Look
 from photochrom.darkroom import store as store_module
 from photochrom.darkroom.album import color_album, unused_name
 from photochrom.darkroom.drawing import with_marks
@@ -104,6 +105,15 @@ def test_strength_needs_no_network(session, service, monkeypatch):
     assert np.ptp(session.with_strength(0).picture(service), axis=2).max() <= 1
 
 
+def test_warmth_needs_no_network_and_is_a_decision_of_its_own(session, service, monkeypatch):
+    monkeypatch.setattr(service.batcher, "predict_one", lambda *_: pytest.fail("ran the network"))
+    warmer = session.with_strength(1.2).with_warmth(0.2).with_warmth(0.5)
+    assert warmer.position == 2 and warmer.look == Look(1.2, warmth=0.5)
+    reds, blues = (warmer.picture(service)[..., i].mean() for i in (0, 2))
+    plain = session.with_strength(1.2).picture(service)
+    assert reds > plain[..., 0].mean() + 2 and blues < plain[..., 2].mean() - 5
+
+
 def test_suggestions_differ_and_begin_with_what_is_there(session, service):
     place = (900.0, 600.0)
     colors = session.colors_at(place)
@@ -124,16 +134,22 @@ def test_marks_show_where_the_hints_are(session, service):
 @pytest.mark.slow
 def test_the_recipe_makes_the_same_picture(session, service, colorizer, tmp_path, monkeypatch):
     """Run as it stands, beside the photograph and the hints' file, it makes the picture that was decided."""
-    decided = session.with_seed(2, service).with_strength(1.25).point_at((900.0, 600.0)).with_color("#2040c0", service)
+    decided = (
+        session.with_seed(2, service)
+        .with_strength(1.25)
+        .with_warmth(-0.3)
+        .point_at((900.0, 600.0))
+        .with_color("#2040c0", service)
+    )
     line = recipe(decided)
-    assert line == "photochrom colorize cat.png --seed 2 --strength 1.25 --hints cat-hints.json"
+    assert line == "photochrom colorize cat.png --seed 2 --strength 1.25 --warmth -0.3 --hints cat-hints.json"
     shutil.copy(session.source, tmp_path / "cat.png")
     (tmp_path / "cat-hints.json").write_text(format_hint_file(decided.look.hints, *session.size), "utf-8")
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(cli.main, shlex.split(line)[1:])
     assert result.exit_code == 0, result.output
     gray, hints = read_photograph(session.source).pixels, decided.look.hints
-    expected = colorizer.colorize(gray, seed=2, strength=1.25, hints=hints)
+    expected = colorizer.colorize(gray, seed=2, strength=1.25, warmth=-0.3, hints=hints)
     assert np.array_equal(read_photograph(tmp_path / "cat-color.png").pixels, expected)
 
 
@@ -178,7 +194,7 @@ def test_an_album_names_what_failed(service, tmp_path, photographs):
     sources[2].write_bytes(sources[0].read_bytes()[:3000])
     folder = tmp_path / "out"
     folder.mkdir()
-    *steps, end = color_album(service, sources, folder, strength=1)
+    *steps, end = color_album(service, sources, folder, Look())
     assert [step.done for step in steps] == [1, 2, 3] and all(step.archive is None for step in steps)
     ((name, why),) = end.failures
     assert name == "broken.jpg" and "damaged" in why
@@ -189,7 +205,7 @@ def test_an_album_names_what_failed(service, tmp_path, photographs):
 
 def test_an_album_of_failures_has_no_archive(service, tmp_path):
     (tmp_path / "x.jpg").write_bytes(b"x")
-    *_, end = color_album(service, [tmp_path / "x.jpg"], tmp_path, strength=1)
+    *_, end = color_album(service, [tmp_path / "x.jpg"], tmp_path, Look())
     assert end.archive is None and len(end.failures) == 1
 
 

@@ -46,7 +46,7 @@ def run(*arguments, stdin=None):
     return CliRunner().invoke(cli.main, [str(a) for a in arguments], input=stdin)
 
 
-LOOK, NOTHING = Look(1.5, 7, HINTS), Metadata()
+LOOK, NOTHING = Look(1.5, 7, HINTS, warmth=-0.4), Metadata()
 
 
 def colored_by(loud, format: str, look: Look = LOOK, metadata: Metadata = NOTHING, **output) -> bytes:
@@ -62,7 +62,8 @@ def test_the_mark_says_how_it_was_made(loud, format):
     source = Photograph(GRAY, metadata=Metadata(xmp=SCANNED)).encode("png")
     mark = read_mark(metadata)
     assert mark is not None
-    assert (mark.strength, mark.seed, mark.hints, mark.size) == (1.5, 7, HINTS, (64, 48))
+    assert (mark.strength, mark.warmth, mark.seed) == (1.5, -0.4, 7)
+    assert (mark.hints, mark.size) == (HINTS, (64, 48))
     assert (mark.version, mark.model, mark.working_size) == (photochrom.__version__, "fake", 256)
     assert mark.source_sha256 == hashlib.sha256(source).hexdigest() and mark.format == format
     assert mark.source_type.endswith("/print")
@@ -73,7 +74,7 @@ def test_the_mark_says_how_it_was_made(loud, format):
     assert xmp.value_of(document, "xmpMM", "DerivedFrom") == "xmp.did:7xmp.iid:8"
     history = xmp.find(document, "xmpMM", "History")
     assert len(history.getElementsByTagNameNS(xmp.RDF, "li")) == 2 and "created" in history.toxml()
-    assert mark.source_sha256 in xmp.text_of(history) and "strength 1.5" in xmp.text_of(history)
+    assert mark.source_sha256 in xmp.text_of(history) and "strength 1.5; warmth -0.4" in xmp.text_of(history)
 
 
 @pytest.mark.parametrize("format", MARKED)
@@ -94,13 +95,14 @@ def test_every_setting_changes_the_digest_of_settings():
         replace(mark, model_sha256="e"),
         replace(mark, working_size=128),
         replace(mark, strength=1.1),
+        replace(mark, warmth=0.1),
         replace(mark, seed=0),
         replace(mark, hints=HINTS),
         replace(mark, format="png"),
         replace(mark, quality=90),
         replace(mark, label="AI"),
     ]
-    assert len({each.settings_sha256 for each in (mark, *others)}) == 9
+    assert len({each.settings_sha256 for each in (mark, *others)}) == 10
     assert replace(mark, source_sha256="t", version="2").settings_sha256 == mark.settings_sha256
 
 

@@ -119,8 +119,8 @@ def change(page, selector, act) -> tuple[np.ndarray, np.ndarray]:
     return before, picture_of(page, selector)
 
 
-def set_strength(page, value):
-    field = page.locator("#strength input[type=number]")
+def set_slider(page, name, value):
+    field = page.locator(f"#{name} input[type=number]")
     field.fill(str(value))
     field.press("Tab")
 
@@ -195,10 +195,18 @@ def test_two_hints_and_their_file(page, scan, tmp_path):
 
 def test_strength_acts_at_once_and_needs_no_mouse(page, scan):
     open_photograph(page, scan)
-    _, gray = change(page, "#slider", lambda: set_strength(page, 0))
+    _, gray = change(page, "#slider", lambda: set_slider(page, "strength", 0))
     assert np.ptp(gray, axis=2).max() < 12
     before, after = change(page, "#slider", lambda: page.click("#undo"))
     assert np.ptp(after, axis=2).mean() > np.ptp(before, axis=2).mean() + 3
+
+
+def test_warmth_acts_at_once_and_stands_in_the_recipe(page, scan):
+    open_photograph(page, scan)
+    before, after = change(page, "#slider", lambda: set_slider(page, "warmth", 0.8))
+    yellow = [picture[..., :2].mean() - picture[..., 2].mean() for picture in (before, after)]
+    assert yellow[1] > yellow[0] + 3
+    assert "--warmth 0.8" in page.locator("#recipe textarea").input_value()
 
 
 def test_a_place_by_the_keyboard(page, scan):
@@ -228,7 +236,7 @@ def test_everything_is_reached_by_tab(page, scan):
                 "e = e.parentElement) if (e.id) ids.push(e.id); return ids }"
             )
         )
-    assert {"photograph", "examples", "strength", "colorings", "format", "save", "recipe"} <= reached
+    assert {"photograph", "examples", "strength", "warmth", "colorings", "format", "save", "recipe"} <= reached
 
 
 def test_what_can_not_be_done_is_said_on_the_page(page, tmp_path):

@@ -67,9 +67,9 @@ def test_a_line_that_was_cut_off_is_taken_away(tmp_path, kind):
 
 
 @pytest.mark.parametrize("name, content, words", [
-    ("r.txt", None, "ends in .jsonl or .csv"),
-    ("r.csv", b"a,b\n1,2\n", "no record"),
-    ("r.jsonl", b"[1]\n", "no record"),
+    ("r.txt", None, "must end in .jsonl or .csv"),
+    ("r.csv", b"a,b\n1,2\n", "not a record"),
+    ("r.jsonl", b"[1]\n", "not a record"),
 ])  # fmt: skip
 def test_what_is_no_record_stays_as_it_is(tmp_path, name, content, words):
     put(tmp_path, "a.jpg")

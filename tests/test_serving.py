@@ -66,8 +66,8 @@ def read(response) -> np.ndarray:
 
 def test_the_picture_is_the_command_lines(client, cat, tmp_path):
     (tmp_path / "cat.jpg").write_bytes(cat)
-    photochrom.colorize(tmp_path / "cat.jpg", strength=1.2, seed=4).save(tmp_path / "color.jpg")
-    response = send(client, cat, strength=1.2, seed=4)
+    photochrom.colorize(tmp_path / "cat.jpg", strength=1.2, warmth=-0.5, seed=4).save(tmp_path / "color.jpg")
+    response = send(client, cat, strength=1.2, warmth=-0.5, seed=4)
     assert response.status_code == 200 and response.headers["content-type"] == "image/jpeg"
     assert 'filename="cat-color.jpg"' in response.headers["content-disposition"]
     assert response.content == (tmp_path / "color.jpg").read_bytes()
@@ -163,6 +163,7 @@ def test_format_names_are_the_formats(client):
         ({"strength": "eleven"}, 422, ["strength"]),
         ({"strength": "nan"}, 422, ["strength"]),
         ({"strength": 11}, 422, ["strength"]),
+        ({"warmth": -1.5}, 422, ["warmth"]),
         ({"seed": -1}, 422, ["seed"]),
         ({"variants": 0}, 422, ["variants"]),
         ({"variants": 9}, 422, ["variants", "8"]),

@@ -144,6 +144,22 @@ def test_pictures_sound_times_and_facts_stay(film, colored):
     assert [path.name for path in colored.parent.iterdir()] == ["new.mp4"]
 
 
+def test_a_warm_film_says_so_and_its_hinted_places_stay(photographs, small_colorizer, tmp_path):
+    """Also after colors were averaged over frames."""
+    source = write_film(tmp_path / "old.mp4", small_frames(photographs, 4), sound=False)
+    height, width = read_all(source)[0].shape[:2]
+    hint = Hint(width / 4, height / 2, "#3050a0", radius=12)
+    pictures = {}
+    for warmth in (0.0, 1.0):
+        color(source, tmp_path / f"{warmth}.mkv", small_colorizer, look=Look(warmth=warmth, hints=(hint,)))
+        pictures[warmth] = read_all(tmp_path / f"{warmth}.mkv")[-1].astype(int)
+    change = np.abs(pictures[1.0] - pictures[0.0]).max(axis=2)
+    at = np.s_[height // 2 - 3 : height // 2 + 3, width // 4 - 3 : width // 4 + 3]
+    assert change[at].mean() < 3 and np.median(change[:, -width // 4 :]) > 5
+    told = CliRunner().invoke(cli.main, ["info", str(tmp_path / "1.0.mkv")]).output
+    assert "warmth:              1.0" in told
+
+
 def test_uneven_frame_times_stay(photographs, loud, tmp_path):
     times = {number: 50 * number + 7 * (number % 3) for number in range(30)}
     source = write_film(tmp_path / "uneven.mkv", frames_of(photographs), times=times, sound=False)

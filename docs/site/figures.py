@@ -1,6 +1,7 @@
-"""The figures of the documentation, drawn by the live code from scikit-image's photographs.
+"""The figures of the documentation, drawn by the live code from the photographs of scikit-image and Matplotlib.
 
 Usage: python docs/site/figures.py FOLDER       (MkDocs draws them by itself)
+       python docs/site/figures.py --readme     (writes README's picture, docs/contact-sheet.jpg: `make pictures`)
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import matplotlib
@@ -17,6 +19,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
 from skimage import data
 
 from photochrom import Colorizer, Hint
@@ -24,6 +27,15 @@ from photochrom.photo.color import join, lab_to_rgb, luminance_of, rgb_to_lab
 
 FIGURES: dict[str, Callable[[Colorizer], Figure]] = {}
 CAPTION = {"fontsize": 9}
+README = Path(__file__).parents[1] / "contact-sheet.jpg"
+PROUD = ("camera", "chelsea", "rocket", "coffee")  # of README's picture
+SUCCESSES = ("camera", "chelsea", "rocket", "grass")
+FAILURES = ("astronaut", "motorcycle", "grace hopper", "moon")
+# Hints for pictures that come out wrong, in pixels: colors that somebody who was there would remember.
+SUIT = tuple(Hint(x, y, "#d0603a") for x, y in ((150, 330), (310, 330), (110, 440), (200, 480)))
+CUP = tuple(Hint(x, y, "#a02a10") for x, y in ((120, 270), (320, 365), (440, 290)))
+TABLE = tuple(Hint(x, y, "#a8703c") for x, y in ((560, 180), (40, 340)))
+REPAIRS = {"astronaut": (SUIT[:1], SUIT), "coffee": (CUP[:1], (*CUP, *TABLE))}
 
 
 def figure(draw: Callable[[Colorizer], Figure]) -> Callable[[Colorizer], Figure]:
@@ -44,10 +56,48 @@ def draw_all() -> dict[str, bytes]:
     return drawn
 
 
+@cache
+def photographs() -> dict[str, np.ndarray]:
+    """All photographs of scenes that come with packages which we depend on, uint8: (H, W), or (H, W, 3) in color."""
+    names = ("camera", "chelsea", "rocket", "coffee", "astronaut", "grass", "gravel", "brick", "coins", "moon")
+    hopper = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+    with Image.open(hopper) as picture:
+        others = {"grace hopper": np.asarray(picture.convert("RGB")), "motorcycle": data.stereo_motorcycle()[0]}
+    return {name: getattr(data, name)() for name in names} | others
+
+
 def grays() -> dict[str, np.ndarray]:
-    """The photographs that we may show, without their colors, uint8 (H, W)."""
-    colored = {name: getattr(data, name)() for name in ("astronaut", "chelsea", "coffee")}
-    return {"camera": data.camera()} | {name: gray_of(rgb8) for name, rgb8 in colored.items()}
+    """The same without their colors, uint8 (H, W)."""
+    return {name: gray_of(p) if p.ndim == 3 else p for name, p in photographs().items()}
+
+
+def compared(names: tuple[str, ...], colorizer: Colorizer) -> list[tuple[str, np.ndarray]]:
+    """Gray, colored and true pictures one after the other, with captions."""
+    pictures = []
+    for name in names:
+        gray, truth = grays()[name], photographs()[name]
+        pictures += [(name, gray), ("photochrom", colorizer.colorize(gray))]
+        pictures.append(
+            ("truth", truth) if truth.ndim == 3 else ("truth: not known", np.full((*gray.shape, 3), 255, np.uint8))
+        )
+    return pictures
+
+
+def readme_picture(colorizer: Colorizer) -> bytes:
+    """Two rows of two photographs, each gray and colored, as a JPEG."""
+    tiles = []
+    for name in PROUD:
+        gray = grays()[name]
+        for picture in (gray, colorizer.colorize(gray)):
+            image = Image.fromarray(picture).convert("RGB")
+            side = min(image.width, image.height * 4 // 3), min(image.height, image.width * 3 // 4)
+            left, top = (image.width - side[0]) // 2, (image.height - side[1]) // 3
+            part = image.crop((left, top, left + side[0], top + side[1])).resize((480, 360), Image.Resampling.LANCZOS)
+            tiles.append(np.pad(np.asarray(part), ((4, 4), (4, 4), (0, 0)), constant_values=255))
+    rows = [np.concatenate(tiles[i : i + 4], axis=1) for i in (0, 4)]
+    buffer = io.BytesIO()
+    Image.fromarray(np.concatenate(rows)).save(buffer, "JPEG", quality=88)
+    return buffer.getvalue()
 
 
 def gray_of(rgb8: np.ndarray) -> np.ndarray:
@@ -73,10 +123,43 @@ def row(pictures: list[tuple[str, np.ndarray]], height: float = 2.4, columns: in
 
 @figure
 def gallery(colorizer: Colorizer) -> Figure:
+    """The photographs whose true colors are known."""
+    return row(compared(tuple(n for n, p in photographs().items() if p.ndim == 3), colorizer), columns=6)
+
+
+@figure
+def gallery_gray(colorizer: Colorizer) -> Figure:
+    """The photographs that never had colors."""
     pictures = []
-    for name, gray in grays().items():
-        pictures += [(name, gray), ("photochrom", colorizer.colorize(gray))]
+    for name, picture in photographs().items():
+        if picture.ndim == 2:
+            pictures += [(name, picture), ("photochrom", colorizer.colorize(picture))]
     return row(pictures, columns=4)
+
+
+@figure
+def successes(colorizer: Colorizer) -> Figure:
+    return row(compared(SUCCESSES, colorizer), columns=6)
+
+
+@figure
+def failures(colorizer: Colorizer) -> Figure:
+    return row(compared(FAILURES, colorizer), columns=6)
+
+
+@figure
+def repairs(colorizer: Colorizer) -> Figure:
+    """Failures, and what one hint and several hints make of them."""
+    pictures, marks = [], []
+    for name, (one, several) in REPAIRS.items():
+        gray = grays()[name]
+        pictures += [("no hint", colorizer.colorize(gray)), ("one hint", colorizer.colorize(gray, hints=one))]
+        pictures += [(f"{len(several)} hints", colorizer.colorize(gray, hints=several)), ("truth", photographs()[name])]
+        marks += [(), one, several, ()]
+    made = row(pictures, columns=4)
+    for axis, hints in zip(made.axes, marks, strict=True):
+        axis.scatter([h.x for h in hints], [h.y for h in hints], s=14, c="white", edgecolors="black")
+    return made
 
 
 @figure
@@ -109,10 +192,12 @@ def coarse_chroma(colorizer: Colorizer) -> Figure:
 
 @figure
 def noise(colorizer: Colorizer) -> Figure:
-    gray = grays()["astronaut"]
-    pictures = [("the likeliest", colorizer.colorize(gray))]
-    pictures += [(f"seed {seed}", colorizer.colorize(gray, seed=seed)) for seed in (1, 2, 3, 4)]
-    return row(pictures)
+    pictures = []
+    for name in ("coffee", "astronaut"):
+        gray = grays()[name]
+        pictures.append(("the likeliest", colorizer.colorize(gray)))
+        pictures += [(f"seed {seed}", colorizer.colorize(gray, seed=seed)) for seed in (1, 4, 6, 7)]
+    return row(pictures, columns=5)
 
 
 @figure
@@ -135,6 +220,13 @@ def strength(colorizer: Colorizer) -> Figure:
     gray = grays()["chelsea"]
     (coloring,) = colorizer.predict([gray])
     return row([(f"--strength {s}", colorizer.apply(gray, coloring, s)) for s in (0.0, 0.5, 1.0, 1.5, 2.0)])
+
+
+@figure
+def warmth(colorizer: Colorizer) -> Figure:
+    gray = grays()["camera"]
+    (coloring,) = colorizer.predict([gray])
+    return row([(f"--warmth {w:g}", colorizer.apply(gray, coloring, warmth=w)) for w in (-1, -0.5, 0, 0.5, 1)])
 
 
 @figure
@@ -179,6 +271,9 @@ def patch_scores(colorizer: Colorizer) -> Figure:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--readme"]:
+        README.write_bytes(readme_picture(Colorizer()))
+        sys.exit()
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in draw_all().items():

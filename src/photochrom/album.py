@@ -24,7 +24,7 @@ from photochrom.photo.metadata.sidecar import true_sidecar
 from photochrom.photo.photograph import Photograph, write_bytes
 from photochrom.planning import Task
 from photochrom.records import COLORED, FAILED, Line, Record, now
-from photochrom.settings import DEFAULT_MODEL, STRENGTH, format_of
+from photochrom.settings import DEFAULT_MODEL, STRENGTH, WARMTH, format_of
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # nothing more can be written where this happens
 
@@ -61,6 +61,7 @@ def colorize(
     photograph: str | Path | Photograph,
     *,
     strength: float = STRENGTH.default,
+    warmth: float = WARMTH.default,
     seed: int | None = None,
     hints: Sequence[Hint] = (),
     model: str = DEFAULT_MODEL,
@@ -69,11 +70,12 @@ def colorize(
 ) -> Photograph:
     """Color a photograph, or the file at a path; its metadata, size and bit depth are kept.
 
-    strength multiplies the chroma; seed chooses another plausible coloring; hints put colors at places; mark: whether
-    the metadata say that the colors were made by AI, and how.
+    strength multiplies the chroma; warmth, -1 (blue) to 1 (yellow), is a white balance of the colors; seed chooses
+    another plausible coloring; hints put colors at places; mark: whether the metadata say that the colors were made by
+    AI, and how.
     Save the result with its `save` method. Raises InputError or WeightsError.
     """
-    look = Look(strength, seed, tuple(hints))
+    look = Look(strength, seed, tuple(hints), warmth=warmth)
     if not isinstance(photograph, Photograph):
         photograph = read_photograph(photograph)
     return color_photograph(photograph, look, _colorizer(model, working_size), Output(mark=mark))
@@ -144,7 +146,7 @@ def run_task(
         for sidecar, targets in task.sidecars:
             for target in targets:
                 if overwrite or not target.exists():
-                    _carry(task.source, sidecar, target, keep_date)
+                    _carry(task.source, sidecar, target, request, keep_date)
         outcome = replace(outcome, skipped=not missing)
     except PhotochromError as error:
         full = isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL
@@ -185,12 +187,13 @@ def _lines(outcome: Outcome, colorizer: Colorizer, model: str, request: Request)
     )  # fmt: skip
     output = asdict(replace(request.output, credentials=None))
     del output["credentials"]  # a private key is in no record
+    rest = {"working_size": colorizer.working_size, "crop_border": request.crop_border}
     for new in outcome.written:
         output["format"] = request.output.format or format_of(new.path)
-        settings = asdict(request.look.variant(new.number)) | output | {"working_size": colorizer.working_size}
+        settings = asdict(request.look.variant(new.number)) | output | rest
         yield replace(line, output=str(new.path), output_sha256=new.sha256, settings=settings)
     if outcome.error is not None:
-        settings = asdict(request.look) | output | {"working_size": colorizer.working_size}
+        settings = asdict(request.look) | output | rest
         yield replace(line, outcome=FAILED, settings=settings, error=str(outcome.error))
 
 
@@ -199,14 +202,15 @@ def _advice(error: OSError) -> str:
     return reason_of(error) + advice
 
 
-def _carry(photograph: Path, sidecar: Path, target: Path, keep_date: bool) -> None:
+def _carry(photograph: Path, sidecar: Path, target: Path, request: Request, keep_date: bool) -> None:
     """Copy what stays true of a sidecar. Raises InputError or OutputError."""
     try:
         content, modified = sidecar.read_bytes(), os.stat(sidecar).st_mtime_ns
     except OSError as error:
         raise InputError(f"cannot read {sidecar}: {reason_of(error)}") from error
     make_folder(target.parent)
-    content = true_sidecar(content, lambda: read_bytes(photograph))
+    resized = request.crop_border or request.output.side_by_side
+    content = true_sidecar(content, lambda: read_bytes(photograph), resized=resized)
     write_bytes(target, content, modified if keep_date else None)
 
 

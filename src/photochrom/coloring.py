@@ -17,17 +17,19 @@ from typing import NamedTuple, Protocol
 
 from photochrom import __version__
 from photochrom.errors import EncodingError, InputError
-from photochrom.inference.colorizer import Coloring
+from photochrom.inference.colorizer import Coloring, check_balance
 from photochrom.inference.model import ModelInfo
+from photochrom.photo.arranging import crop_to_print, side_by_side
 from photochrom.photo.color import PixelArray
 from photochrom.photo.credentials import SIGNABLE, Credentials, sign
 from photochrom.photo.decoding import decode_photograph
 from photochrom.photo.hints import Hint, HintFile
 from photochrom.photo.label import draw_label
-from photochrom.photo.metadata.mark import Mark
+from photochrom.photo.metadata.mark import NOT_FOUND, Mark
 from photochrom.photo.metadata.reading import format_by_content
 from photochrom.photo.photograph import DEFAULT_QUALITY, Photograph
-from photochrom.settings import FORMATS, MAX_PIXELS, STRENGTH
+from photochrom.photo.print_border import Box
+from photochrom.settings import FORMATS, MAX_PIXELS, STRENGTH, WARMTH
 
 
 @dataclass(frozen=True)
@@ -35,21 +37,37 @@ class Look:
     """Which of the plausible colorings a photograph gets, and how strong its colors are.
 
     strength multiplies the chroma. seed: None for the likeliest coloring, else the number of another one. hints: in
-    the photograph's own pixels; hint_file: hints that may have been made on a picture of another size.
+    the photograph's own pixels; hint_file: hints that may have been made on a picture of another size. warmth: white
+    balance of the colors, -1 to 1.
     """
 
     strength: float = STRENGTH.default
     seed: int | None = None
     hints: tuple[Hint, ...] = ()
     hint_file: HintFile | None = None
+    warmth: float = WARMTH.default
 
     def __post_init__(self) -> None:
-        STRENGTH.check(self.strength, "strength")
+        check_balance(self.strength, self.warmth)
 
     def hints_for(self, pixels: PixelArray) -> tuple[Hint, ...]:
         """All hints, in the pixels of a picture (H, W) or (H, W, 3)."""
         height, width = pixels.shape[:2]
         return self.hints + (self.hint_file.for_size(width, height) if self.hint_file else ())
+
+    def within(self, pixels: PixelArray, box: Box) -> Look:
+        """The look for a part of a picture (H, W) or (H, W, 3), with its hints where they are in the part.
+
+        Hints that only fit a picture of their own shape are left to the part. Raises InputError for one outside.
+        """
+        kept = self.hint_file if self.hint_file and self.hint_file.only_same_shape else None
+        hints = self.hints if kept else self.hints_for(pixels)
+        for hint in hints:
+            for x, y in hint.points:
+                if not (box.left <= x < box.left + box.width and box.top <= y < box.top + box.height):
+                    raise InputError(f"the hint at {x:g},{y:g} is outside the print that was found: {box.in_words}")
+        moved = tuple(hint.moved_to(hint.x - box.left, hint.y - box.top) for hint in hints)
+        return replace(self, hints=moved, hint_file=kept)
 
     def variant(self, number: int) -> Look:
         """The look of variant `number`, from 0: the first is this one, the next have other seeds."""
@@ -61,7 +79,8 @@ class Output:
     """How a color version is written.
 
     format: None for the photograph's own. quality: of lossy formats, 1..100. mark: whether its metadata say how it was
-    made. label: a line of text in its lower right corner. credentials: what signs it.
+    made. label: a line of text in its lower right corner. credentials: what signs it. side_by_side: the photograph as
+    it was stands to the left of its color version.
     """
 
     format: str | None = None
@@ -69,15 +88,20 @@ class Output:
     mark: bool = True
     label: str = ""
     credentials: Credentials | None = None
+    side_by_side: bool = False
 
 
 @dataclass(frozen=True)
 class Request:
-    """Everything except the model that determines the color version of a photograph."""
+    """Everything except the model that determines the color version of a photograph.
+
+    crop_border: the output is only the print that the photograph shows, without the desk or scanner around it.
+    """
 
     look: Look = field(default_factory=Look)
     output: Output = field(default_factory=Output)
     max_pixels: int = MAX_PIXELS
+    crop_border: bool = False
 
 
 class Colored(NamedTuple):
@@ -105,7 +129,13 @@ class Predictor(Protocol):
         """The network's prediction for a photograph."""
         ...
 
-    def apply(self, pixels: PixelArray, coloring: Coloring, strength: float = STRENGTH.default) -> PixelArray:
+    def apply(
+        self,
+        pixels: PixelArray,
+        coloring: Coloring,
+        strength: float = STRENGTH.default,
+        warmth: float = WARMTH.default,
+    ) -> PixelArray:
         """The photograph joined with its coloring, at full size."""
         ...
 
@@ -118,11 +148,19 @@ def color(
     name: for messages. variants: their numbers; 0 is the look of the request itself. Raises InputError.
     """
     photograph = decode_photograph(encoded, name, request.max_pixels)
+    wanted, crop = request.look, ""
+    if request.crop_border:
+        whole = photograph.pixels
+        photograph, box = crop_to_print(photograph)
+        wanted = wanted.within(whole, box) if box else wanted
+        crop = ",".join(map(str, box)) if box else NOT_FOUND
     output = replace(request.output, format=request.output.format or photograph.format)
     for number in variants:
-        look = request.look.variant(number)
-        colored = color_photograph(photograph, look, predictor, output)
+        look = wanted.variant(number)
+        colored = color_photograph(photograph, look, predictor, output, crop)
         left_out = colored.left_out(output.format)
+        if crop == NOT_FOUND:
+            left_out += (f"the crop of {name}, because no edges of a print are clear enough",)
         if look.hint_file and look.hint_file.hints and not look.hints_for(photograph.pixels):
             left_out += ("hints, because the photograph has another shape than the picture that they were made on",)
         try:
@@ -139,14 +177,19 @@ def color(
         yield Colored(content, str(output.format), left_out)
 
 
-def color_photograph(photograph: Photograph, look: Look, predictor: Predictor, output: Output = Output()) -> Photograph:
-    """The photograph in color, with the same size, bit depth and metadata, and marked. Raises InputError."""
+def color_photograph(
+    photograph: Photograph, look: Look, predictor: Predictor, output: Output = Output(), crop: str = ""
+) -> Photograph:
+    """The photograph in color, with the same size, bit depth and metadata, and marked. Raises InputError.
+
+    crop: for the mark, as it has it.
+    """
     pixels = photograph.pixels
     if getattr(pixels, "ndim", 0) not in (2, 3):
         raise InputError("a photograph's pixels are an array (H, W) or (H, W, 3)")
     hints = look.hints_for(pixels)
     coloring = predictor.predict_one(pixels, look.seed, hints)
-    colored = predictor.apply(pixels, coloring, look.strength)
+    colored = predictor.apply(pixels, coloring, look.strength, look.warmth)
     if output.label:
         draw_label(colored, output.label)
     metadata = photograph.metadata
@@ -154,16 +197,18 @@ def color_photograph(photograph: Photograph, look: Look, predictor: Predictor, o
         model, size = predictor.model_info, (pixels.shape[1], pixels.shape[0])
         mark = Mark(
             __version__, model.preset, model.digest, predictor.working_size, look.strength, look.seed, hints, size,
-            metadata.source, label=output.label,
+            metadata.source, label=output.label, warmth=look.warmth, crop=crop,
+            side_by_side=output.side_by_side,
         )  # fmt: skip
         metadata = replace(metadata, mark=mark)
     plain = replace(look, hints=(), hint_file=None)  # hints are for the first page
     unmarked = replace(output, mark=False)  # the first page says it for all
     pages = tuple(color_photograph(page, plain, predictor, unmarked) for page in photograph.pages)
-    return replace(photograph, pixels=colored, metadata=metadata, pages=pages)
+    made = replace(photograph, pixels=colored, metadata=metadata, pages=pages)
+    return side_by_side(pixels, made) if output.side_by_side else made
 
 
 def look_of(mark: Mark) -> Look:
     """The look of a color version, for another photograph: its hints count if that has the same shape."""
     hints = HintFile(mark.hints, mark.size, only_same_shape=True) if mark.hints else None
-    return Look(mark.strength, mark.seed, hint_file=hints)
+    return Look(mark.strength, mark.seed, hint_file=hints, warmth=mark.warmth)

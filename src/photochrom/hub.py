@@ -69,7 +69,7 @@ class HubColorizer(Colorizer, ModelHubMixin, library_name="photochrom", tags=lis
         else:
             path = Path(self.model)
             if path.suffix != ".onnx":
-                raise WeightsError(f"{path} is no .onnx file: `photochrom export` makes one of a training run")
+                raise WeightsError(f"{path} is not an .onnx file: `photochrom export` makes one from a training run")
             content = path.read_bytes()
         (save_directory / MODEL_FILE).write_bytes(content)
 

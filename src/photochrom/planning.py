@@ -13,7 +13,7 @@ from pathlib import Path
 from photochrom.errors import InputError, reason_of
 from photochrom.folders import Listing, describe, list_folder
 from photochrom.names import SIDECAR, color_name, contested, long_color_name, sidecar_name, sidecars_of
-from photochrom.settings import COLOR_SUFFIX, FORMATS, READABLE_SUFFIXES, format_of, written_suffixes
+from photochrom.settings import COLOR_SUFFIX, COMPARED_SUFFIX, FORMATS, READABLE_SUFFIXES, format_of, written_suffixes
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,19 @@ def plan(
     format: str | None = None,
     variants: int = 1,
     sidecars: bool = False,
+    suffix: str = COLOR_SUFFIX,
 ) -> Plan:
     """The tasks for files and folders.
 
     out: a folder (it gets the files' names, and the structure of input folders), a file name for a single input, or
-    None for NAME-color.EXT beside each input. format: None for each input's own. Where several photographs would get
-    one name, those whose suffix changes become NAME.EXT.NEW. Raises InputError for a mistake in the call, or if there
-    is nothing to color.
+    None for NAME-color.EXT beside each input. suffix: what stands for "-color" there. format: None for each input's
+    own. Where several photographs would get one name, those whose suffix changes become NAME.EXT.NEW. Raises
+    InputError for a mistake in the call, or if there is nothing to color.
     """
+    is_single = len(inputs) == 1 and not inputs[0].is_dir()
+    if out is not None and not is_single and not out.is_dir() and out.suffix.lower() in READABLE_SUFFIXES:
+        what = f"{inputs[0]} is a folder" if len(inputs) == 1 else f"there are {len(inputs)} inputs"
+        raise InputError(f"{out} is the name of one photograph, but {what}: name a folder with -o")
     made = Plan()
     found = _without_color_versions(list(_find(inputs, out, made, sidecars)), out)
     if not found and made.failures:
@@ -74,12 +79,12 @@ def plan(
         raise InputError(
             f"no photographs in {', '.join(map(str, inputs))}" + (f" (there are {left_out})" if left_out else "")
         )
-    as_file = out is not None and not out.is_dir() and out.suffix != "" and len(inputs) == 1 and not inputs[0].is_dir()
+    as_file = out is not None and not out.is_dir() and out.suffix != "" and is_single
     if as_file and out is not None:
         _check_file_name(out, format)
         names = [out]
     else:
-        names = _output_names(found, out, format)
+        names = _output_names(found, out, format, suffix)
     _add_tasks(made, found, names, variants)
     if not made.tasks:
         raise made.failures[0]
@@ -158,8 +163,8 @@ def _without_color_versions(found: list[_Found], out: Path | None) -> list[_Foun
 
 
 def _is_color_version(path: Path, names: Container[str]) -> bool:
-    """Whether NAME-color.EXT or NAME-color-2.EXT stands beside its NAME; names: `_with_small_suffix`."""
-    match = re.fullmatch(rf"(.+){COLOR_SUFFIX}(-\d+)?", path.stem, re.DOTALL)
+    """Whether NAME-color.EXT, NAME-color-2.EXT or the like stands beside its NAME; names: `_with_small_suffix`."""
+    match = re.fullmatch(rf"(.+)({COLOR_SUFFIX}|{COMPARED_SUFFIX})(-\d+)?", path.stem, re.DOTALL)
     if match is None:
         return False
     originals = (path.with_name(match[1] + suffix) for suffix in ("", *READABLE_SUFFIXES))
@@ -171,9 +176,9 @@ def _with_small_suffix(path: Path) -> str:
     return str(path.with_suffix(path.suffix.lower()))
 
 
-def _output_names(found: list[_Found], out: Path | None, format: str | None) -> list[Path]:
+def _output_names(found: list[_Found], out: Path | None, format: str | None, suffix: str) -> list[Path]:
     """A name for each color version; only photographs of the same name and suffix still share one."""
-    suffix = COLOR_SUFFIX if out is None else ""
+    suffix = suffix if out is None else ""
     bases = [one.source if out is None else out / one.relative for one in found]
     usual = [color_name(base, format, suffix) for base in bases]
     shared = contested(usual)

@@ -69,7 +69,7 @@ class Record:
         self.path = path
         self.kind = path.suffix.lower()
         if self.kind not in KINDS:
-            raise InputError(f"a record's name ends in {' or '.join(KINDS)}, not as in {path}")
+            raise InputError(f"a record's name must end in {' or '.join(KINDS)}, and {path} doesn't")
         make_folder(path.parent)
         try:
             flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
@@ -107,7 +107,9 @@ class Record:
                     self._append(_csv_line(COLUMNS).encode())
                 return
             if not (first.startswith(b'{"time": ') if self.kind == ".jsonl" else first == _csv_line(COLUMNS).encode()):
-                raise InputError(f"{self.path} is there and is no record of this program: choose another --record")
+                raise InputError(
+                    f"{self.path} exists and is not a record that photochrom wrote: choose another --record"
+                )
             whole = file.tell() if first.endswith(b"\n") else 0
             for line in file:
                 whole += len(line) if line.endswith(b"\n") else 0

@@ -66,6 +66,7 @@ class Range:
 
 # How a photograph is colored
 STRENGTH = Range(0, 10, 1.0)  # multiplies the chroma
+WARMTH = Range(-1, 1, 0.0)  # white balance of the colors: from blue to yellow
 VARIANTS = Range(1, 99, 1)  # colorings of one photograph
 WORKING_SIZE = Range(32, 1024, 256)  # pixels: the short side of the picture that the network sees
 DEFAULT_MODEL = "default"
@@ -73,6 +74,7 @@ DEFAULT_MODEL = "default"
 # How it is written
 QUALITY = Range(1, 100, 95)  # of lossy formats
 COLOR_SUFFIX = "-color"  # of the file name, where an output stands beside its input
+COMPARED_SUFFIX = "-before-after"  # the same, of an output that shows both
 
 # What is accepted
 MAX_PIXELS = 250_000_000  # a photograph that declares more is probably an attack or a mistake

@@ -63,6 +63,7 @@ def finish(
     problems: list[str] = []
     if sidecars:
         names, keep = summary.sidecars, {"overwrite": work.overwrite, "keep_date": work.keep_date}
+        keep["resized"] = work.request.crop_border
         problems = carry_sidecars(source, destination, last.values(), names, **keep)
     if csv is not None:
         write_csv((last[name] for name in sorted(last)), csv)

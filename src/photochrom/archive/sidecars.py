@@ -17,17 +17,25 @@ THREADS = 8  # files that are copied at a time
 
 
 def carry_sidecars(
-    source: Store, destination: Store, rows: Iterable[Row], sidecars: Set[str], *, overwrite: bool, keep_date: bool
+    source: Store,
+    destination: Store,
+    rows: Iterable[Row],
+    sidecars: Set[str],
+    *,
+    overwrite: bool,
+    keep_date: bool,
+    resized: bool = False,
 ) -> list[str]:
     """Carry along the sidecars of all sources that have a color version; return a line for each that failed.
 
-    sidecars: the names of all XMP files of the source. overwrite: also over those that are there.
+    sidecars: the names of all XMP files of the source. overwrite: also over those that are there. resized: see
+    `true_sidecar`.
     """
     dates = {entry.name: entry.modified for entry in source.entries() if entry.name in sidecars} if keep_date else {}
     there = set() if overwrite else {entry.name for entry in destination.entries()}
     triples = [triple for triple in _triples(rows, sidecars) if triple[2] not in there]
     with ThreadPoolExecutor(THREADS) as pool:
-        return [line for line in pool.map(partial(_copy, source, destination, dates), triples) if line]
+        return [line for line in pool.map(partial(_copy, source, destination, dates, resized), triples) if line]
 
 
 def _triples(rows: Iterable[Row], sidecars: Set[str]) -> Iterator[tuple[str, str, str]]:
@@ -39,10 +47,10 @@ def _triples(rows: Iterable[Row], sidecars: Set[str]) -> Iterator[tuple[str, str
                 yield row.source, name, str(sidecar_name(PurePosixPath(name).name, photograph, output))
 
 
-def _copy(source: Store, destination: Store, dates: dict[str, int], names: tuple[str, str, str]) -> str:
+def _copy(source: Store, destination: Store, dates: dict[str, int], resized: bool, names: tuple[str, str, str]) -> str:
     photograph, name, target = names
     try:
-        content = true_sidecar(source.read(name), lambda: source.read(photograph))
+        content = true_sidecar(source.read(name), lambda: source.read(photograph), resized=resized)
         destination.write(target, content, dates.get(name))
     except Exception as error:  # object stores have errors of their own
         return f"cannot copy {name} to {target}: {reason_of(error)}"

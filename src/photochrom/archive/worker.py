@@ -88,6 +88,8 @@ class Work:
         }
         # Defaults are left out, so that manifests of earlier versions count.
         settings |= {} if max_pixels == MAX_PIXELS else {"max_pixels": max_pixels}
+        settings |= {"warmth": look.warmth} if look.warmth else {}
+        settings |= {"crop_border": True} if self.request.crop_border else {}
         settings |= {} if output.mark else {"mark": False}
         settings |= {"label": output.label} if output.label else {}
         return json.dumps(settings)

@@ -13,6 +13,7 @@ from photochrom.commands.options import (
     ANY_PATH,
     FiniteRange,
     NamedPath,
+    crop_option,
     keeping_options,
     look_options,
     max_pixels_option,
@@ -39,6 +40,7 @@ ERRORS_SHOWN = 20
 @click.option("--address", help="Address of a running Ray cluster, or auto.  [default: a cluster is started here]")
 @look_options
 @output_options
+@crop_option
 @click.option(
     "--tries",
     type=click.IntRange(1),
@@ -75,11 +77,13 @@ def archive(
     workers: int | None,
     address: str | None,
     strength: float,
+    warmth: float,
     seed: int | None,
     format_name: str | None,
     quality: int,
     no_mark: bool,
     label: str | None,
+    crop_border: bool,
     tries: int,
     timeout: float,
     retry: bool,
@@ -112,7 +116,7 @@ def archive(
     from photochrom.coloring import Look, Request
 
     output = output_of(format_name, quality, no_mark, label)
-    request = Request(Look(strength, seed), output, round(max_pixels * 1e6))
+    request = Request(Look(strength, seed, warmth=warmth), output, round(max_pixels * 1e6), crop_border)
     if keep_date and not is_folder(destination):
         raise InputError("--keep-date needs a folder as destination: object stores can't keep a file's date")
     work = Work.of_model(model, working_size, source, destination, request, tries, timeout)

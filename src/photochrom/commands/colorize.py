@@ -14,6 +14,7 @@ from click.core import ParameterSource
 
 from photochrom.commands.options import (
     ANY_PATH,
+    crop_option,
     keeping_options,
     look_options,
     max_pixels_option,
@@ -26,7 +27,7 @@ from photochrom.commands.options import (
 )
 from photochrom.errors import InputError, one_line
 from photochrom.folders import describe
-from photochrom.settings import JOBS, VARIANTS
+from photochrom.settings import COLOR_SUFFIX, COMPARED_SUFFIX, JOBS, VARIANTS
 
 if TYPE_CHECKING:
     from photochrom.album import Outcome
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from photochrom.photo.metadata.mark import Mark
     from photochrom.planning import Plan
 
+STREAM = Path("-")  # standard input or output
+
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, type=ANY_PATH, metavar="INPUT...")
@@ -42,7 +45,8 @@ if TYPE_CHECKING:
     "-o",
     "--out",
     type=ANY_PATH,
-    help="Folder for outputs, or file for the output of a single input.  [default: NAME-color.EXT beside the input]",
+    help="Folder for outputs, file for the output of a single input, or - for standard output.  [default: "
+    "NAME-color.EXT beside the input]",
 )
 @look_options
 @click.option(
@@ -61,13 +65,19 @@ if TYPE_CHECKING:
 )
 @click.option("--hints", "hints_path", type=ANY_PATH, help="JSON file of hints.")
 @output_options
+@crop_option
+@click.option(
+    "--side-by-side",
+    is_flag=True,
+    help="Write before and after as one picture.  [default name: NAME-before-after.EXT]",
+)
 @click.option(
     "--as",
     "example",
     type=ANY_PATH,
     metavar="FILE",
-    help="Color as FILE was colored, a color version: its strength, seed, hints and working size. Options given beside "
-    "it count more.",
+    help="Use the settings of FILE, a color version: its strength, warmth, seed, hints and working size. Other options "
+    "of the command win.",
 )
 @click.option(
     "--certificate", type=ANY_PATH, metavar="FILE", help="Sign outputs (C2PA) with this certificate chain, a PEM file."
@@ -89,6 +99,7 @@ def colorize(
     inputs: tuple[Path, ...],
     out: Path | None,
     strength: float,
+    warmth: float,
     seed: int | None,
     variants: int,
     hint_texts: tuple[str, ...],
@@ -97,6 +108,8 @@ def colorize(
     quality: int,
     no_mark: bool,
     label: str | None,
+    crop_border: bool,
+    side_by_side: bool,
     example: Path | None,
     certificate: Path | None,
     key: Path | None,
@@ -124,6 +137,8 @@ def colorize(
       photochrom colorize old.jpg --hint 120,80,#2244aa
       photochrom colorize scan.tif --as old-color.jpg
       photochrom colorize - < old.jpg > new.jpg
+      photochrom colorize scan.tif --format png -o - > new.png
+      photochrom colorize scan.tif --crop-border --side-by-side
     """
     from photochrom.album import recorded, run
     from photochrom.coloring import Look, Request, look_of
@@ -134,31 +149,37 @@ def colorize(
     from photochrom.planning import plan
 
     hints = tuple(parse_hint(text) for text in hint_texts)
-    look = Look(strength, seed, hints, read_hints(hints_path) if hints_path else None)
+    look = Look(strength, seed, hints, read_hints(hints_path) if hints_path else None, warmth)
     mark = read_marked(example).mark if example else None
     if mark:
-        look = replace(look_of(mark), **_given(strength=strength, seed=seed), hints=hints)
+        look = replace(look_of(mark), **_given(strength=strength, warmth=warmth, seed=seed), hints=hints)
         look = replace(look, hint_file=read_hints(hints_path)) if hints_path else look
         working_size = _given(working_size=working_size).get("working_size", mark.working_size)
-    output = output_of(format_name, quality, no_mark, label)
+    output = replace(output_of(format_name, quality, no_mark, label), side_by_side=side_by_side)
     if certificate and key:
         output = replace(output, credentials=read_credentials(certificate, key))
     elif certificate or key:
         raise InputError("signing needs both --certificate and --key")
-    request = Request(look, output, round(max_pixels * 1e6))
-    if inputs == (Path("-"),):
-        if out is not None or variants > 1 or sidecars or keep_date or record_path:
+    request = Request(look, output, round(max_pixels * 1e6), crop_border)
+    if STREAM in (*inputs, out):
+        if inputs == (STREAM,) and out not in (None, STREAM):
+            raise InputError(f"standard input goes to standard output: leave out -o, or write - > {out}")
+        if len(inputs) > 1:
+            raise InputError("standard input and output hold one photograph: name one input")
+        if variants > 1 or sidecars or keep_date or record_path:
             raise InputError(
-                "standard input goes to standard output: --out, --variants, --sidecars, --keep-date and --record "
-                "don't apply"
+                "standard output holds one picture: --variants, --sidecars, --keep-date and --record don't apply"
             )
         if sys.stdin is None or sys.stdout is None:
             raise InputError("standard input or standard output is closed")
+        if sys.stdout.isatty():
+            raise InputError("standard output is the terminal: send it to a file (> new.jpg) or to another program")
         colorizer = Colorizer(model, working_size=working_size)
         _check_model(colorizer, mark, example)
-        _colorize_stream(colorizer, request)
+        _colorize_stream(inputs[0], colorizer, request)
         return
-    planned = plan(inputs, out, format=format_name, variants=variants, sidecars=sidecars)
+    suffix = COMPARED_SUFFIX if side_by_side else COLOR_SUFFIX
+    planned = plan(inputs, out, format=format_name, variants=variants, sidecars=sidecars, suffix=suffix)
     tasks = planned.tasks
     threads = max(1, (os.cpu_count() or 1) // jobs)  # with more, they would wait for each other
     colorizer = Colorizer(model, working_size=working_size, threads=threads)
@@ -193,10 +214,16 @@ def _check_model(colorizer: Colorizer, mark: Mark | None, example: Path | None) 
         )
 
 
-def _colorize_stream(colorizer: Colorizer, request: Request) -> None:
+def _colorize_stream(source: Path, colorizer: Colorizer, request: Request) -> None:
+    """Color a file or standard input, to standard output."""
     from photochrom.coloring import color
+    from photochrom.photo.decoding import read_bytes
 
-    (colored,) = color(sys.stdin.buffer.read(), "standard input", request, colorizer)
+    if source == STREAM:
+        data, name = sys.stdin.buffer.read(), "standard input"
+    else:
+        data, name = read_bytes(source), str(source)
+    (colored,) = color(data, name, request, colorizer)
     report_left_out(Counter(colored.left_out))
     sys.stdout.buffer.write(colored.content)
     sys.stdout.buffer.flush()  # a full disk is noticed here, and not when Python ends
@@ -213,7 +240,9 @@ def _report(plan: Plan, outcomes: list[Outcome], is_terminal: bool) -> None:
     if left_out:
         click.echo(f"photochrom: left out {left_out}", err=True)
     if untried:
-        click.echo(f"photochrom: {untried} were not tried: run the same command again when there is room", err=True)
+        click.echo(
+            f"photochrom: {untried} photographs were not tried: run the same command again when there is room", err=True
+        )
     if is_terminal or (errors and len(outcomes) + len(plan.failures) > 1):
         colored = sum(not outcome.skipped and not outcome.error for outcome in outcomes)
         click.echo(f"{colored} colored, {skipped} skipped because their outputs exist, {len(errors)} failed", err=True)

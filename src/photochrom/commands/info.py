@@ -45,6 +45,13 @@ def _tell(path: Path) -> bool:
     return True
 
 
+def _crop_in_words(crop: str) -> str:
+    if crop in ("", "none"):
+        return crop and "nothing: no print was found"
+    left, top, width, height = crop.split(",")
+    return f"{width} x {height} from {left}, {top} of the source"
+
+
 def _facts(path: Path) -> list[tuple[str, str]]:
     """What is known about a file, as pairs of a name and a text. Raises InputError."""
     from photochrom.photo.marked import read_marked
@@ -62,11 +69,14 @@ def _facts(path: Path) -> list[tuple[str, str]]:
         ("model", f"{mark.model} (SHA-256 {mark.model_sha256})"),
         ("working size", str(mark.working_size)),
         ("strength", f"{mark.strength:g}"),
+        ("warmth", f"{mark.warmth:g}" if mark.warmth else ""),
         ("seed", "none: the likeliest coloring" if mark.seed is None else str(mark.seed)),
         ("hints", hints_text(mark.hints) or "none"),
         ("size", f"{mark.size[0]} x {mark.size[1]}"),
         ("written as", f"{written}, quality {mark.quality}" if mark.quality else written),
         ("label", mark.label),
+        ("cropped to", _crop_in_words(mark.crop)),
+        ("side by side", "yes" if mark.side_by_side else ""),
         ("source", f"SHA-256 {mark.source_sha256}" if mark.source_sha256 else "not a file"),
         ("source type", mark.source_type),
         ("settings", f"SHA-256 {mark.settings_sha256}"),

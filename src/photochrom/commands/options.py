@@ -20,6 +20,7 @@ from photochrom.settings import (
     MEGAPIXEL_MEMORY,
     QUALITY,
     STRENGTH,
+    WARMTH,
     WORKING_SIZE,
     Range,
 )
@@ -51,6 +52,7 @@ class FiniteRange(click.FloatRange):
         return number
 
 
+LEFT_OUT_SHOWN = 50  # lines
 EXISTING = NamedPath(exists=True, path_type=Path)
 ANY_PATH = NamedPath(path_type=Path, readable=False)  # what can't be read is said for each file
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -62,7 +64,7 @@ def whole(range: Range) -> click.IntRange:
 
 
 def look_options(command: Command) -> Command:
-    """--strength and --seed."""
+    """--strength, --warmth and --seed."""
     seed = click.option(
         "--seed", type=click.IntRange(0), help="Seed of another plausible coloring.  [default: the likeliest coloring]"
     )
@@ -73,7 +75,14 @@ def look_options(command: Command) -> Command:
         show_default=True,
         help="Multiplies the colors: 0 is gray.",
     )
-    return strength(seed(command))
+    warmth = click.option(
+        "--warmth",
+        type=FiniteRange(WARMTH.low, WARMTH.high),
+        default=WARMTH.default,
+        show_default=True,
+        help="White balance of the colors, from -1 (cold, blue) to 1 (warm, yellow).",
+    )
+    return strength(warmth(seed(command)))
 
 
 def output_options(command: Command) -> Command:
@@ -104,6 +113,16 @@ def output_of(format_name: str | None, quality: int, no_mark: bool, label: str |
     from photochrom.photo.label import check_label
 
     return Output(format_name, quality, not no_mark, "" if label is None else check_label(label))
+
+
+def crop_option(command: Command) -> Command:
+    """--crop-border."""
+    return click.option(
+        "--crop-border",
+        is_flag=True,
+        help="Find the print on a desk or scanner bed, and leave out what surrounds it. If no edges are clear, the "
+        "photograph stays whole, and is named.",
+    )(command)
 
 
 def keeping_options(command: Command) -> Command:
@@ -138,9 +157,11 @@ def report_collections(sources: Iterable[Path]) -> int:
 
 
 def report_left_out(counts: Counter[str]) -> None:
-    """Name what outputs don't have of their sources' metadata, each once, and how many of them."""
-    for what, count in counts.items():
+    """Name what outputs don't have of their sources, each once, and how many of them; not more than some lines."""
+    for what, count in list(counts.items())[:LEFT_OUT_SHOWN]:
         click.echo(f"photochrom: left out{f' of {count} photographs' if count > 1 else ''}: {what}", err=True)
+    if len(counts) > LEFT_OUT_SHOWN:
+        click.echo(f"photochrom: {len(counts) - LEFT_OUT_SHOWN:,} more things were left out", err=True)
 
 
 def max_pixels_option(default: int = MAX_PIXELS) -> Callable[[Command], Command]:

@@ -23,7 +23,7 @@ LIMITS = Limits()
 @click.option(
     "--token",
     envvar="PHOTOCHROM_TOKEN",
-    help="Token that requests must carry. Better in the environment: PHOTOCHROM_TOKEN.",
+    help="Token that requests must carry. It is safer in the environment variable PHOTOCHROM_TOKEN.",
 )
 @click.option("--insecure", is_flag=True, help="Listen on a public address without a token.")
 @click.option(
@@ -39,7 +39,7 @@ LIMITS = Limits()
     type=click.IntRange(1),
     default=LIMITS.queue,
     show_default=True,
-    help="Number of requests that may wait or be in work; more are refused.",
+    help="Number of requests that are waiting or being worked on; more are refused.",
 )
 @click.option(
     "--workers",
@@ -97,7 +97,7 @@ def serve(
     """Serve a web page that colors photographs, and an HTTP API.
 
     The page at / is called the darkroom; /docs describes the API. Both stay on this machine unless --host says
-    otherwise. Ctrl-C stops the server after the photographs in work are done. Needs the extra "app".
+    otherwise. Ctrl-C stops the server when the photographs that it is coloring are done. Needs the extra "app".
 
     \b
       photochrom serve

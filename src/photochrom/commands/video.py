@@ -55,6 +55,7 @@ def video(
     begin: float,
     end: float | None,
     strength: float,
+    warmth: float,
     seed: int | None,
     hints: Path | None,
     deinterlace: bool,
@@ -66,8 +67,8 @@ def video(
 ) -> None:
     """Color a film.
 
-    Sound, subtitles, chapters, frame times, rotation and color tags stay as they are. A stopped run goes on when the
-    same command is started again; what is unfinished waits in a folder beside OUT. Needs the extra "video".
+    Sound, subtitles, chapters, frame times, rotation and color tags stay as they are. Start the same command again to
+    go on after a stop; unfinished work waits in a folder beside OUT. Needs the extra "video".
 
     \b
       photochrom video old.mp4 new.mp4
@@ -85,7 +86,8 @@ def video(
         raise InputError(f"{target} exists (--overwrite makes it again)")
     film = read_film(source, deinterlace)
     film_hints = read_film_hints(hints, film) if hints else ()
-    options = FilmOptions(Encoding(codec, crf), Look(strength, seed), begin, end, film_hints, not flicker, not no_mark)
+    look = Look(strength, seed, warmth=warmth)
+    options = FilmOptions(Encoding(codec, crf), look, begin, end, film_hints, not flicker, not no_mark)
     colorizer = Colorizer(model, working_size=working_size)
     shown, told = sys.stderr.isatty(), False
     for progress in colorize_film(film, target, colorizer, options):

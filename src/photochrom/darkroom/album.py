@@ -23,14 +23,14 @@ class Progress:
     archive: Path | None = None
 
 
-def color_album(service: Service, sources: Sequence[Path], folder: Path, strength: float) -> Iterator[Progress]:
-    """Color photographs one after the other into a ZIP in a folder; yield the progress after each."""
+def color_album(service: Service, sources: Sequence[Path], folder: Path, look: Look) -> Iterator[Progress]:
+    """Color photographs one after the other, all in one look, into a ZIP in a folder; yield the progress after each."""
     archive = folder / "photochrom-album.zip"
     failures: tuple[tuple[str, str], ...] = ()
     taken: set[str] = set()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as file:
         for number, source in enumerate(sources, 1):
-            request = Request(Look(strength), max_pixels=service.limits.pixels)
+            request = Request(look, max_pixels=service.limits.pixels)
             upload = Upload(source.read_bytes, source.name, request)
             try:
                 with service.slot():

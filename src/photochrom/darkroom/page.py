@@ -14,7 +14,7 @@ from typing import Any
 
 import gradio as gr
 
-from photochrom.coloring import Output, Request
+from photochrom.coloring import Look, Output, Request
 from photochrom.darkroom.album import color_album
 from photochrom.darkroom.drawing import swatch, thumbnail, with_marks, write_preview
 from photochrom.darkroom.session import SEEDS, Session, open_session
@@ -121,6 +121,7 @@ class Page:
             self.undo = gr.Button("Undo", interactive=False, elem_id="undo", min_width=80)
             self.redo = gr.Button("Redo", interactive=False, elem_id="redo", min_width=80)
         self.strength = gr.Slider(0, 2, 1, step=0.05, label="Strength", info="More or less color", elem_id="strength")
+        self.warmth = gr.Slider(-1, 1, 0, step=0.05, label="Warmth", info="Bluer or yellower", elem_id="warmth")
         gr.Markdown("Plausible colorings: pick one")
         self.colorings = thumbnails(3, None, "colorings", height=320)
         self.format = gr.Dropdown([AS_IT_IS, *FORMATS], value=AS_IT_IS, label="File format", elem_id="format")
@@ -140,6 +141,7 @@ class Page:
             height=200,
         )
         self.album_strength = gr.Slider(0, 2, 1, step=0.05, label="Strength")
+        self.album_warmth = gr.Slider(-1, 1, 0, step=0.05, label="Warmth")
         with gr.Row():
             self.color_all = gr.Button("Color all", variant="primary", elem_id="color-all")
             self.stop = gr.Button("Stop", elem_id="stop")
@@ -151,13 +153,14 @@ class Page:
         shown = [self.name, self.photograph, self.examples, self.colorings, self.saved, *self._views]
         self.photograph.upload(self._told(self._open), [self.photograph, self.name], shown)
         self.examples.select(self._told(self._open_example), [self.name], shown)
-        self.strength.input(
-            self._deciding(lambda session, strength: session.with_strength(strength)),
-            [self.name, self.strength],
-            self._views,
-            trigger_mode="always_last",
-            show_progress="hidden",
-        )
+        for slider, decide in ((self.strength, Session.with_strength), (self.warmth, Session.with_warmth)):
+            slider.input(
+                self._deciding(decide),
+                [self.name, slider],
+                self._views,
+                trigger_mode="always_last",
+                show_progress="hidden",
+            )
         self.undo.click(self._deciding(lambda s: s.undone(self.service)), [self.name], self._views)
         self.redo.click(self._deciding(lambda s: s.redone(self.service)), [self.name], self._views)
         self.colorings.select(self._told(self._pick_coloring), [self.name], self._views)
@@ -179,7 +182,7 @@ class Page:
 
     def _wire_album(self) -> None:
         views = [self.album_status, self.zip]
-        coloring = self.color_all.click(self._color_all, [self.album, self.album_strength], views)
+        coloring = self.color_all.click(self._color_all, [self.album, self.album_strength, self.album_warmth], views)
         self.stop.click(lambda: told("Stopped."), None, [self.album_status], cancels=[coloring])
 
     # Decisions
@@ -262,13 +265,14 @@ class Page:
         shown = gr.File([str(path) for path in files], visible=True)
         return {self.saved: shown, self.status: told(f"Saved as {result.name}.")}
 
-    def _color_all(self, uploads: list[str] | None, strength: float) -> Iterator[Outputs]:
+    def _color_all(self, uploads: list[str] | None, strength: float, warmth: float) -> Iterator[Outputs]:
         if not uploads:
             yield {self.album_status: told("Drop some photographs first.", problem=True)}
             return
         name, folder = self.store.create()
         yield {self.album_status: told(f"0 of {len(uploads)} done"), self.zip: None}
-        for progress in color_album(self.service, [Path(upload) for upload in uploads], folder, strength):
+        look = Look(strength, warmth=warmth)
+        for progress in color_album(self.service, [Path(upload) for upload in uploads], folder, look):
             with suppress(InputError):  # closed meanwhile: what is colored already still comes
                 self.store.touch(name)
             colored = progress.done - len(progress.failures)
@@ -280,18 +284,8 @@ class Page:
 
     @property
     def _views(self) -> list[Any]:
-        return [
-            self.slider,
-            self.canvas,
-            self.strength,
-            self.undo,
-            self.redo,
-            self.hints,
-            self.picker,
-            self.suggestions,
-            self.recipe,
-            self.status,
-        ]
+        controls = [self.strength, self.warmth, self.undo, self.redo, self.hints, self.picker, self.suggestions]
+        return [self.slider, self.canvas, *controls, self.recipe, self.status]
 
     def _show(self, session: Session, message: str = "") -> Outputs:
         message = message or place_in_words(session)
@@ -308,6 +302,7 @@ class Page:
             self.slider: (str(before), after),
             self.canvas: marked,
             self.strength: look.strength,
+            self.warmth: look.warmth,
             self.undo: gr.Button(interactive=session.can_undo),
             self.redo: gr.Button(interactive=session.can_redo),
             self.hints: gr.Radio(choices, value=session.chosen, visible=bool(choices)),
@@ -393,5 +388,6 @@ def recipe(session: Session) -> str:
     words = ["photochrom", "colorize", session.source.name]
     words += ["--seed", str(look.seed)] if look.seed is not None else []
     words += ["--strength", f"{look.strength:g}"] if look.strength != 1 else []
+    words += ["--warmth", f"{look.warmth:g}"] if look.warmth else []
     words += ["--hints", hints_name(session)] if look.hints else []
     return shlex.join(words)

@@ -24,7 +24,7 @@ from photochrom.service.service import Service
 PREVIEW_SIDE = 1280  # pixels: the long side of what the page shows
 SEEDS = (None, 1, 2, 3, 4, 5)  # of the colorings to choose from
 NEARBY = 0.025  # of the short side: a click this near to a hint chooses the hint
-GESTURE = 1.0  # seconds: if the strength changes again within this time, both changes are one decision
+GESTURE = 1.0  # seconds: if the strength or the warmth changes again within this time, both changes are one decision
 ALIKE = 4.0  # ab units: of colors nearer to each other than this, only one is suggested
 Place = tuple[float, float]  # x, y in the photograph's pixels
 
@@ -68,7 +68,7 @@ class Session:
 
     def picture(self, service: Service) -> PixelArray:
         """The preview in its present colors."""
-        return service.colorizer.apply(self.preview, self.coloring, self.look.strength)
+        return service.colorizer.apply(self.preview, self.coloring, self.look.strength, self.look.warmth)
 
     def to_preview(self, place: Place) -> Place:
         """Where a place is on the preview."""
@@ -98,8 +98,13 @@ class Session:
 
     def with_strength(self, strength: float) -> Session:
         """The same colors, stronger or weaker; the network need not run."""
-        look = replace(self.look, strength=strength)
-        return self._decide(look, same_gesture=replace(self.look, strength=0) == replace(self._before, strength=0))
+        before = replace(self._before, strength=self.look.strength)
+        return self._decide(replace(self.look, strength=strength), same_gesture=self.look == before)
+
+    def with_warmth(self, warmth: float) -> Session:
+        """The same colors, warmer or colder; the network need not run."""
+        before = replace(self._before, warmth=self.look.warmth)
+        return self._decide(replace(self.look, warmth=warmth), same_gesture=self.look == before)
 
     def with_seed(self, seed: int | None, service: Service) -> Session:
         """Another plausible coloring."""
@@ -166,7 +171,7 @@ class Session:
         height, width = coloring.luminance.shape
         row, column = int(place[1] * height / self.size[1]), int(place[0] * width / self.size[0])
         cell = (slice(row, row + 1), slice(column, column + 1))
-        chroma = coloring.chroma[:, row, column, None, None] * np.float32(self.look.strength)
+        chroma = coloring.balanced(self.look.strength, self.look.warmth)[(slice(None), *cell)]
         rgb = join(coloring.luminance[cell], chroma)[0, 0]
         return "#" + "".join(f"{round(float(value) * 255):02x}" for value in rgb)
 

@@ -18,7 +18,8 @@ from photochrom.photo.hint_bounds import bound_hints
 from photochrom.photo.hints import Hint, correct_chroma, rasterize
 from photochrom.photo.resize import resize_matrix
 from photochrom.photo.upsampling import GuidedChroma, enlarge_along_edges, guide_chroma
-from photochrom.settings import DEFAULT_MODEL, STRENGTH, WORKING_SIZE
+from photochrom.photo.white_balance import with_warmth
+from photochrom.settings import DEFAULT_MODEL, STRENGTH, WARMTH, WORKING_SIZE
 
 DEFAULT_WORKING_SIZE = int(WORKING_SIZE.default)
 MAX_WORKING_ASPECT = 4.0  # the network gets longer pictures smaller, so that its cost is limited
@@ -27,14 +28,25 @@ STRIP_PIXELS = 1 << 17  # pixels joined at a time: small enough for the processo
 
 @dataclass(frozen=True)
 class Coloring:
-    """The network's prediction for one photograph: chroma (2, h, w) in Lab units over luminance (h, w)."""
+    """The network's prediction for one photograph: chroma (2, h, w) in Lab units over luminance (h, w).
+
+    hinted: how much of the chroma is what hints ask for, (h, w) in 0..1; None without hints.
+    """
 
     chroma: FloatArray
     luminance: FloatArray
+    hinted: FloatArray | None = None
 
-    def guided(self, strength: float = STRENGTH.default) -> GuidedChroma:
-        """The chroma, times strength, as a function of full-size luminance."""
-        return guide_chroma(self.chroma * np.float32(strength), self.luminance)
+    def balanced(self, strength: float = STRENGTH.default, warmth: float = WARMTH.default) -> FloatArray:
+        """The chroma (2, h, w) with warmth, except where hints ask for a color, times strength."""
+        chroma = with_warmth(self.chroma, self.luminance, warmth)
+        if self.hinted is not None:
+            chroma = chroma + self.hinted * (self.chroma - chroma)
+        return chroma * np.float32(strength)
+
+    def guided(self, strength: float = STRENGTH.default, warmth: float = WARMTH.default) -> GuidedChroma:
+        """The balanced chroma as a function of full-size luminance."""
+        return guide_chroma(self.balanced(strength, warmth), self.luminance)
 
 
 class Colorizer:
@@ -66,26 +78,33 @@ class Colorizer:
         pixels: PixelArray,
         *,
         strength: float = STRENGTH.default,
+        warmth: float = WARMTH.default,
         seed: int | None = None,
         hints: Sequence[Hint] = (),
     ) -> PixelArray:
         """Color a photograph.
 
         pixels: sRGB (H, W) or (H, W, 3); float32 in [0, 1], uint8 or uint16; only its luminance is used.
-        strength: multiplies the chroma. seed: None for the likeliest coloring, else the number of another
+        strength: multiplies the chroma. warmth: white balance of the colors, -1 (blue) to 1 (yellow), see
+        photo/white_balance.py. seed: None for the likeliest coloring, else the number of another
         plausible one. hints: colors at places, in pixels. Returns (H, W, 3) of the same type, whose L is the
         input's. Raises InputError.
         """
-        STRENGTH.check(strength, "strength")
-        return self.apply(pixels, self.predict_one(pixels, seed, hints), strength)
+        check_balance(strength, warmth)
+        return self.apply(pixels, self.predict_one(pixels, seed, hints), strength, warmth)
 
     def colorize_batch(
-        self, photographs: Sequence[PixelArray], *, strength: float = STRENGTH.default, seed: int | None = None
+        self,
+        photographs: Sequence[PixelArray],
+        *,
+        strength: float = STRENGTH.default,
+        warmth: float = WARMTH.default,
+        seed: int | None = None,
     ) -> list[PixelArray]:
         """Color several photographs; those of one shape go through the network together."""
-        STRENGTH.check(strength, "strength")
+        check_balance(strength, warmth)
         colorings = self.predict(photographs, seed=seed)
-        return [self.apply(p, c, strength) for p, c in zip(photographs, colorings, strict=True)]
+        return [self.apply(p, c, strength, warmth) for p, c in zip(photographs, colorings, strict=True)]
 
     def predict_one(self, pixels: PixelArray, seed: int | None = None, hints: Sequence[Hint] = ()) -> Coloring:
         """Run only the network, for one photograph."""
@@ -124,16 +143,24 @@ class Colorizer:
         predicted = self._run_all(smalls, [np.zeros_like(raster) for raster in rasters], noise, mirrored)
         told = [i for i, h in enumerate(hints) if h]
         answers = self._run_all([smalls[i] for i in told], [rasters[i] for i in told], noise, mirrored)
+        colorings = [Coloring(chroma, small) for chroma, small in zip(predicted, smalls, strict=True)]
         for i, answer in zip(told, answers, strict=True):
             own = tuple(hints[i])
             corrected = correct_chroma(answer, smalls[i], own, sizes[i])
-            predicted[i] = bound_hints(predicted[i], corrected, smalls[i], own, sizes[i])
-        return [Coloring(chroma, small) for chroma, small in zip(predicted, smalls, strict=True)]
+            chroma, hinted = bound_hints(predicted[i], corrected, smalls[i], own, sizes[i])
+            colorings[i] = Coloring(chroma, smalls[i], hinted)
+        return colorings
 
-    def apply(self, pixels: PixelArray, coloring: Coloring, strength: float = STRENGTH.default) -> PixelArray:
-        """Join a photograph's luminance with a coloring at full size; fast enough to try several strengths."""
-        STRENGTH.check(strength, "strength")
-        guided = coloring.guided(strength)
+    def apply(
+        self,
+        pixels: PixelArray,
+        coloring: Coloring,
+        strength: float = STRENGTH.default,
+        warmth: float = WARMTH.default,
+    ) -> PixelArray:
+        """Join a photograph's luminance with a coloring at full size; fast enough to try strengths and warmths."""
+        check_balance(strength, warmth)
+        guided = coloring.guided(strength, warmth)
         result = np.empty((*pixels.shape[:2], 3), pixels.dtype)
         with ThreadPoolExecutor(self.threads) as pool:
             list(pool.map(lambda rows: _join_rows(pixels, guided, rows, result), _strips(pixels)))
@@ -183,6 +210,12 @@ class Colorizer:
         chroma = sum(sides[1:], sides[0]) / len(sides)
         enlarged = (enlarge_along_edges(c, p[0]) for c, p in zip(chroma, padded, strict=True))
         return [c[:, :height, :width] for c in enlarged]
+
+
+def check_balance(strength: float, warmth: float) -> None:
+    """Raises InputError for a strength or warmth out of range."""
+    STRENGTH.check(strength, "strength")
+    WARMTH.check(warmth, "warmth")
 
 
 def working_shape(height: int, width: int, working_size: int) -> tuple[int, int]:

@@ -38,11 +38,13 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     file = path / CHECKPOINT_NAME if path.is_dir() else path
     if not file.exists():
-        raise TrainingError(f"{path} has no {CHECKPOINT_NAME}: it is no training run, or nothing was saved there yet")
+        raise TrainingError(
+            f"{path} has no {CHECKPOINT_NAME}: it is not a training run, or nothing was saved there yet"
+        )
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises many kinds for a damaged file
-        raise WeightsError(f"{file} is not a readable checkpoint: it is damaged or of another program") from error
+        raise WeightsError(f"{file} is not a readable checkpoint: it is damaged or from another program") from error
 
 
 def load_ema(path: Path, changes: Mapping[str, Any] | None = None) -> tuple[AnyGenerator, dict[str, Any], int]:

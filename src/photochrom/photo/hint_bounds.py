@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from photochrom.photo.color import FloatArray
-from photochrom.photo.hints import Hint, places
+from photochrom.photo.hints import Hint, nearness, places
 
 FINE = 4  # areas are drawn this many times larger, and averaged
 CELL = 2  # pixels of the small picture: distances are measured in a picture this many times smaller
@@ -30,11 +30,12 @@ Place = tuple[int, int]  # row and column
 
 def bound_hints(
     plain: FloatArray, hinted: FloatArray, luminance: FloatArray, hints: tuple[Hint, ...], size: tuple[int, int]
-) -> FloatArray:
-    """Chroma (2, h, w) that follows the hints within their bounds, and is `plain` outside.
+) -> tuple[FloatArray, FloatArray]:
+    """Chroma (2, h, w) that follows the hints within their bounds, and is `plain` outside; and how much it is theirs.
 
     plain, hinted: the prediction without and with the hints, (2, h, w) in Lab units, over luminance (h, w). size: the
-    photograph's (H, W), in whose pixels the hints are. Inside a hint's radius, stroke or area, its color is exact.
+    photograph's (H, W), in whose pixels the hints are. Inside a hint's radius, stroke or area, its color is exact. The
+    second value is (h, w) in 0..1, and 1 at every hint, also at one that asks for what is predicted anyway.
     """
     drawn = [hint for hint in hints if hint.is_drawn]
     free = tuple(hint for hint in hints if not hint.is_drawn)
@@ -47,7 +48,8 @@ def bound_hints(
     chroma = plain + reach * (hinted - plain)
     for hint, covered in zip(drawn, coverages, strict=True):
         chroma = chroma + covered * (hint.chroma[:, None, None] - chroma)
-    return chroma
+    at_hints = [nearness(luminance, place) for place in places(free, size, luminance.shape)]
+    return chroma, np.maximum.reduce([reach, *at_hints])
 
 
 def conviction(change: FloatArray, sources: list[Place]) -> FloatArray:

@@ -214,14 +214,20 @@ def correct_chroma(
     """
     if not hints:
         return chroma
-    rows, columns = np.mgrid[: chroma.shape[1], : chroma.shape[2]].astype(np.float32)
-    reach = REACH * min(luminance.shape)
     total = np.zeros_like(chroma)
     weight_sum = np.zeros_like(luminance)
-    for hint, (row, column) in zip(hints, places(hints, size, luminance.shape), strict=True):
-        near = ((rows - row) ** 2 + (columns - column) ** 2) / reach**2
-        alike = (luminance - luminance[row, column]) ** 2 / REACH_LUMINANCE**2
-        weight = np.exp(-(near + alike) / 2)
+    for hint, place in zip(hints, places(hints, size, luminance.shape), strict=True):
+        row, column = place
+        weight = nearness(luminance, place)
         total += weight * (hint.chroma - chroma[:, row, column])[:, None, None]
         weight_sum += weight
     return chroma + total / np.maximum(weight_sum, 1)
+
+
+def nearness(luminance: FloatArray, place: tuple[int, int]) -> FloatArray:
+    """1 at a place (row, column), and less and less with distance in the picture and in luminance (h, w)."""
+    row, column = place
+    rows, columns = np.ogrid[: luminance.shape[0], : luminance.shape[1]]
+    near = ((rows - row) ** 2 + (columns - column) ** 2).astype(np.float32) / (REACH * min(luminance.shape)) ** 2
+    alike = (luminance - luminance[row, column]) ** 2 / REACH_LUMINANCE**2
+    return np.exp(-(near + alike) / 2)

@@ -25,7 +25,7 @@ from photochrom.server.metrics import Measurement, Metrics
 from photochrom.server.problems import Refusal, add_handlers, documented
 from photochrom.service.jobs import Job, Jobs
 from photochrom.service.service import Service, Upload
-from photochrom.settings import FORMATS, LOSSY_LABELS, QUALITY, STRENGTH, VARIANTS, Limits
+from photochrom.settings import FORMATS, LOSSY_LABELS, QUALITY, STRENGTH, VARIANTS, WARMTH, Limits
 
 FormatName = Enum("FormatName", {name: name for name in FORMATS})  # type: ignore[misc]  # mypy reads literals only
 Seed = Annotated[int, Field(ge=0, lt=2**53)]  # JSON's numbers are exact up to here
@@ -155,6 +155,10 @@ def upload_reader(limits: Limits) -> Callable[..., Awaitable[Upload]]:
     async def read_upload(
         file: Annotated[UploadFile, File(description="The photograph")],
         strength: Annotated[float, Form(ge=low, le=high, description="Multiplies the colors")] = STRENGTH.default,
+        warmth: Annotated[
+            float,
+            Form(ge=WARMTH.low, le=WARMTH.high, description="White balance of the colors, from blue to yellow"),
+        ] = WARMTH.default,
         seed: Annotated[Seed | Absent, Form(description="Number of another plausible coloring")] = None,
         variants: Annotated[
             int, Form(ge=VARIANTS.low, le=limits.variants, description="Number of different colorings, in a ZIP")
@@ -167,7 +171,8 @@ def upload_reader(limits: Limits) -> Callable[..., Awaitable[Upload]]:
             int, Form(ge=QUALITY.low, le=QUALITY.high, description=f"Quality, 1-100, for {LOSSY_LABELS}")
         ] = int(QUALITY.default),
     ) -> Upload:
-        look = Look(strength, seed, hint_file=parse_hint_file(hints, "the field hints") if hints else None)
+        hint_file = parse_hint_file(hints, "the field hints") if hints else None
+        look = Look(strength, seed, hint_file=hint_file, warmth=warmth)
         output = Output(format.value if format else None, quality)
         request = Request(look, output, limits.pixels)
         return Upload(file.file.read, file.filename or "photograph", request, variants)

@@ -14,7 +14,7 @@ from photochrom.inference.colorizer import Coloring, Colorizer
 from photochrom.inference.model import ModelInfo
 from photochrom.photo.color import PixelArray
 from photochrom.photo.hints import Hint
-from photochrom.settings import STRENGTH
+from photochrom.settings import STRENGTH, WARMTH
 
 LARGEST = 8  # pictures per batch: larger batches gain nothing on a CPU
 
@@ -62,9 +62,15 @@ class Batcher:
             self._waiting.put(pending)
         return pending.result.result()
 
-    def apply(self, pixels: PixelArray, coloring: Coloring, strength: float = STRENGTH.default) -> PixelArray:
+    def apply(
+        self,
+        pixels: PixelArray,
+        coloring: Coloring,
+        strength: float = STRENGTH.default,
+        warmth: float = WARMTH.default,
+    ) -> PixelArray:
         """The photograph joined with its coloring, in the calling thread."""
-        return self.colorizer.apply(pixels, coloring, strength)
+        return self.colorizer.apply(pixels, coloring, strength, warmth)
 
     def close(self) -> None:
         """Finish the predictions that wait, then stop."""

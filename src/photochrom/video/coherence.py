@@ -29,9 +29,9 @@ LIKENESS = 6.0  # L units: carried luminance this far off halves what is remembe
 class Memory:
     """What is remembered of a shot after a frame.
 
-    chroma: (h, w, 2), the average. luminance: (h, w) of the frame. frames: (h, w), how many frames the average is made
-    of. mirrored: whether the network last saw a frame mirrored. rested: whether it was spared the last frame. hints:
-    how many that had.
+    chroma: (h, w, 2 or 3), the average of what was predicted. luminance: (h, w) of the frame. frames: (h, w), how many
+    frames the average is made of. mirrored: whether the network last saw a frame mirrored. rested: whether it was
+    spared the last frame. hints: how many that had.
     """
 
     chroma: FloatArray
@@ -60,7 +60,8 @@ class Coherence:
         """The coloring of the next frame, as the shot would have it.
 
         luminance: (h, w). predict: the network's chroma (2, h, w) for the frame as it is (False), mirrored (True), or
-        the mean of both (None). hints: how many there are; the network sees every frame where that changes.
+        the mean of both (None); a third plane says how much of it hints ask for. hints: how many there are; the network
+        sees every frame where that changes.
         """
         before = self._memory
         if before is None:
@@ -68,8 +69,8 @@ class Coherence:
         else:
             places = _where_from(luminance, before.luminance)
             carried = _carry(np.dstack([before.chroma, before.luminance, before.frames]), places)
-            unlike = ((carried[..., 2] - luminance) / LIKENESS) ** 2
-            average, frames = carried[..., :2], carried[..., 3] * np.exp(-unlike / 2)
+            unlike = ((carried[..., -2] - luminance) / LIKENESS) ** 2
+            average, frames = carried[..., :-2], carried[..., -1] * np.exp(-unlike / 2)
             is_known = hints == before.hints and (frames < KNOWN).mean() <= UNKNOWN
             if is_known and not before.rested:
                 self._memory = Memory(average, luminance, frames, before.mirrored, rested=True, hints=hints)
@@ -78,7 +79,8 @@ class Coherence:
                 average = (average * frames[..., None] + fresh) / (frames[..., None] + 1)
                 frames = np.minimum(frames + 1, MEMORY)
                 self._memory = Memory(average, luminance, frames, not before.mirrored, hints=hints)
-        return Coloring(np.ascontiguousarray(np.moveaxis(self._memory.chroma, -1, 0)), luminance)
+        planes = np.ascontiguousarray(np.moveaxis(self._memory.chroma, -1, 0))
+        return Coloring(planes[:2], luminance, planes[2] if len(planes) > 2 else None)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """What is remembered, to go on from elsewhere."""

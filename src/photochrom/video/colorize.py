@@ -104,22 +104,23 @@ def color_frames(
 
     frames: each with its hints. shots: the first tick of each. shot: the number of the one before the first frame.
     """
-    for frame, hints in frames:
+    look = options.look
+    for frame, followed in frames:
         present = shot_at(shots, frame.pts)
         if present != shot:
             coherence.begin_shot()
             shot = present
-        all_hints = options.look.hints_for(frame.pixels) + hints
+        hints = look.hints_for(frame.pixels) + followed
         if film.fields:
             pixels = np.empty((*frame.pixels.shape[:2], 3), frame.pixels.dtype)
             for row in (first_row(film.fields), 1 - first_row(film.fields)):
                 field = frame.pixels[row::2]
                 whole = np.repeat(field, 2, axis=0)
-                coloring = color_next(coherence, colorizer, whole, options, all_hints)
-                pixels[row::2] = colorizer.apply(field, coloring, options.look.strength)
+                coloring = color_next(coherence, colorizer, whole, options, hints)
+                pixels[row::2] = colorizer.apply(field, coloring, look.strength, look.warmth)
         else:
-            coloring = color_next(coherence, colorizer, frame.pixels, options, all_hints)
-            pixels = colorizer.apply(frame.pixels, coloring, options.look.strength)
+            coloring = color_next(coherence, colorizer, frame.pixels, options, hints)
+            pixels = colorizer.apply(frame.pixels, coloring, look.strength, look.warmth)
         yield frame, pixels, shot
 
 
@@ -135,7 +136,8 @@ def color_next(
     def predict(mirrored: bool | None) -> FloatArray:
         sizes = [(pixels.shape[0], pixels.shape[1])]
         (coloring,) = colorizer.predict_small([luminance], sizes, seed=seed, hints=[hints], mirrored=mirrored)
-        return coloring.chroma
+        hinted = np.zeros_like(luminance) if coloring.hinted is None else coloring.hinted
+        return np.concatenate([coloring.chroma, hinted[None]])
 
     return coherence.follow(luminance, predict, len(hints))
 
@@ -253,6 +255,7 @@ def _mark(film: Film, colorizer: Colorizer, options: FilmOptions) -> str:
         "model SHA-256": info.digest,
         "working size": colorizer.working_size,
         "strength": look.strength,
+        "warmth": look.warmth,
         "seed": look.seed,
         "hints": [f"at {each.time:g} s: {hints_text((each.hint,))}" for each in options.hints],
         "steady": options.steady,

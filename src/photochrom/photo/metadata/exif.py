@@ -36,6 +36,7 @@ X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
 THUMBNAIL_AT, THUMBNAIL_LENGTH = 0x0201, 0x0202
 COLOR_SPACE, PIXELS_X, PIXELS_Y = 0xA001, 0xA002, 0xA003
 FOCAL_X, FOCAL_Y = 0xA20E, 0xA20F
+SUBJECT_AREA, SUBJECT_PLACE = 0x9214, 0xA214
 PAIRS = ((WIDTH, HEIGHT), (X_RESOLUTION, Y_RESOLUTION), (PIXELS_X, PIXELS_Y), (FOCAL_X, FOCAL_Y))
 UNITS = {1: "", 2: "inch", 3: "cm"}
 UNIT_NUMBERS = {name: unit for unit, name in UNITS.items()}
@@ -105,6 +106,26 @@ def made_true(block: bytes, orientation: int) -> tuple[bytes, bool]:
     used = max(used, *(_end_of_directory(block, header, number(place, header.order) or 0) for place in places))
     had_thumbnail = _drop_thumbnail(changed, header, following, used)
     return bytes(changed), had_thumbnail
+
+
+def resized(block: bytes, width: int, height: int, left: int, top: int) -> bytes:
+    """The block of an upright picture of another size, whose pixel (left, top) was is now at (0, 0)."""
+    header, entries, _ = _open(block)
+    changed = bytearray(block)
+    exif = read_inner(block, header, entries).get(EXIF_IFD, [])
+    for tags, size in (((WIDTH, PIXELS_X), width), ((HEIGHT, PIXELS_Y), height)):
+        for directory in (entries, exif):
+            for tag in tags:
+                entry = find(directory, tag)
+                if entry and (entry.type == LONG or size < 2**16):
+                    _put_short(changed, header, entry, size)
+    for tag in (SUBJECT_AREA, SUBJECT_PLACE):  # x and y, then perhaps a size
+        entry = find(exif, tag)
+        if entry and entry.type == SHORT and entry.amount >= 2:
+            x, y = struct.unpack_from(header.order + "HH", entry.value)
+            place = (min(max(0, x - left), width - 1), min(max(0, y - top), height - 1))
+            struct.pack_into(header.order + "HH", changed, entry.at, *place)
+    return bytes(changed)
 
 
 def with_entries(block: bytes, new: list[Entry]) -> bytes:

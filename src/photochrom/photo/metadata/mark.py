@@ -10,6 +10,7 @@ from typing import Any
 from photochrom.errors import InputError
 from photochrom.photo.hints import MAX_HINTS, Hint, parse_hint, parse_hint_file
 
+NOT_FOUND = "none"  # the crop, where a print was looked for in vain
 LONGEST_IN_WORDS = 1000  # characters of hints in a sentence; the mark has them all elsewhere
 
 
@@ -19,7 +20,9 @@ class Mark:
 
     version: of photochrom. model: its name; model_sha256: of its file. size: width and height of the photograph, on
     which the hints are. source_sha256: of the file that was colored. format, quality, label: of the output.
-    source_type: IPTC's digital source type of the source, if it gave one.
+    source_type: IPTC's digital source type of the source, if it gave one. warmth: see photo/white_balance.py. crop: ""
+    if no print was looked for, NOT_FOUND, or its left, top, width and height in the source, with commas between them.
+    side_by_side: the photograph is at the left, its color version at the right.
     """
 
     version: str
@@ -35,11 +38,14 @@ class Mark:
     quality: int = 0
     label: str = ""
     source_type: str = ""
+    warmth: float = 0.0
+    crop: str = ""
+    side_by_side: bool = False
 
     @property
     def settings_sha256(self) -> str:
         """The SHA-256 of everything except the source and the version that determines an output."""
-        settings = {
+        settings: dict[str, Any] = {
             "format": self.format,
             "hints": hints_text(self.hints),
             "label": self.label,
@@ -49,15 +55,20 @@ class Mark:
             "strength": float(self.strength),
             "working_size": self.working_size,
         }
+        # Earlier marks don't have these.
+        settings |= {"warmth": float(self.warmth)} if self.warmth else {}
+        settings |= {"crop": self.crop} if self.crop else {}
+        settings |= {"side_by_side": True} if self.side_by_side else {}
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
     @property
     def parameters(self) -> str:
-        """Model, strength, seed and hints in one line, for people."""
+        """Model, strength, warmth, seed and hints in one line, for people."""
         seed = "likeliest coloring" if self.seed is None else f"seed {self.seed}"
         hints = "no hints" if not self.hints else f"hints {hints_in_words(self.hints)}"
         model = f"model {self.model}, SHA-256 {self.model_sha256 or 'unknown'}"
-        return f"{model}; strength {self.strength:g}; {seed}; {hints}; source SHA-256 {self.source_sha256 or 'unknown'}"
+        strength = f"strength {self.strength:g}" + (f"; warmth {self.warmth:g}" if self.warmth else "")
+        return f"{model}; {strength}; {seed}; {hints}; source SHA-256 {self.source_sha256 or 'unknown'}"
 
 
 def hints_text(hints: tuple[Hint, ...]) -> str:

@@ -28,6 +28,7 @@ NAMES: tuple[str, ...] = (
     "ModelSHA256",
     "WorkingSize",
     "Strength",
+    "Warmth",
     "Seed",
     "Hints",
     "Width",
@@ -35,7 +36,7 @@ NAMES: tuple[str, ...] = (
     "Format",
     "Quality",
 )
-NAMES += ("Label", "Version", "SourceSHA256", "SourceType", "SettingsSHA256", "FileSHA256")
+NAMES += ("Crop", "SideBySide", "Label", "Version", "SourceSHA256", "SourceType", "SettingsSHA256", "FileSHA256")
 
 
 def put_mark(document: Node, mark: Mark) -> None:
@@ -68,6 +69,7 @@ def _properties(mark: Mark, former_type: str, identifiers: list[tuple[str, str]]
         ("parameters", f"colorized: {mark.parameters}"),
     )
     prompt = f"No text prompt. Colors follow from the luminance; strength {mark.strength:g}"
+    prompt += f", warmth {mark.warmth:g}" if mark.warmth else ""
     prompt += f", seed {mark.seed}" if mark.seed is not None else ""
     prompt += f", color hints {hints_in_words(mark.hints)}" if mark.hints else ""
     given = [
@@ -86,12 +88,15 @@ def _properties(mark: Mark, former_type: str, identifiers: list[tuple[str, str]]
         "ModelSHA256": mark.model_sha256,
         "WorkingSize": str(mark.working_size),
         "Strength": repr(float(mark.strength)),
+        "Warmth": repr(float(mark.warmth)) if mark.warmth else "",
         "Seed": "" if mark.seed is None else str(mark.seed),
         "Hints": hints_text(mark.hints),
         "Width": str(mark.size[0]),
         "Height": str(mark.size[1]),
         "Format": mark.format,
         "Quality": str(mark.quality) if mark.quality else "",
+        "Crop": mark.crop,
+        "SideBySide": "yes" if mark.side_by_side else "",
         "Label": mark.label,
         "SourceSHA256": mark.source_sha256 or "unknown",
         "SourceType": mark.source_type or former_type,
@@ -122,6 +127,9 @@ def read_mark(metadata: Metadata) -> Mark | None:
             int(values["Quality"] or 0),
             values["Label"],
             values["SourceType"],
+            float(values["Warmth"] or 0),
+            values["Crop"],
+            bool(values["SideBySide"]),
         )
     except (ValueError, InputError):
         raise InputError("has a mark of photochrom that can't be read: another program changed it") from None

@@ -19,9 +19,20 @@ DROPPED = "marked regions, which can't be turned with the picture"
 
 def has_regions(document: Node) -> bool:
     """Whether a document marks regions."""
-    keys = {(node.namespaceURI, node.localName) for _, node in xmp.properties(document)}
+    return any(_is_of_regions(node) for _, node in xmp.properties(document))
+
+
+def drop_regions(document: Node) -> bool:
+    """Remove all regions. Whether there were any."""
+    found = [node for _, node in xmp.properties(document) if _is_of_regions(node)]
+    for node in found:
+        xmp.remove(node)
+    return bool(found)
+
+
+def _is_of_regions(node: Node) -> bool:
     known = {(MWG, "Regions"), (MICROSOFT, "RegionInfo"), (IPTC, "ImageRegion")}
-    return bool(keys & known) or any(namespace == ACDSEE for namespace, _ in keys)
+    return (node.namespaceURI, node.localName) in known or node.namespaceURI == ACDSEE
 
 
 def turn_regions(document: Node, orientation: int) -> tuple[bool, list[str]]:
