@@ -1,0 +1,168 @@
+"""What beside the pictures goes into a colored film: kept, made into the container's own kind, or left out by name."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+av = pytest.importorskip("av")
+pytest.importorskip("scenedetect")
+
+from photochrom.errors import InputError
+from photochrom.video.assembly import find_tracks
+from photochrom.video.colorize import FilmOptions, colorize_film
+from photochrom.video.encoding import Encoding
+from photochrom.video.film import read_film
+
+pytestmark = pytest.mark.slow
+WIDTH, HEIGHT, COUNT = 96, 64, 8
+
+
+def write(path, *, codec="libx264", audio=None, text=None, cover=False, metadata=None, layout="stereo", options=None):
+    """A short gray film, with tracks beside it."""
+    with av.open(str(path), "w", options=options or {}) as container:
+        picture = container.add_stream("png", rate=1) if cover else None
+        if picture:
+            picture.width, picture.height, picture.pix_fmt = 32, 32, "rgb24"
+            picture.disposition = av.stream.Disposition.attached_pic
+        video = container.add_stream(codec, rate=25)
+        layout_of_pictures = {"prores_ks": "yuv422p10le", "mjpeg": "yuvj420p"}.get(codec, "yuv420p")
+        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, layout_of_pictures
+        sound = container.add_stream(audio, rate=48000, layout=layout) if audio else None
+        if audio == "wmav2":
+            sound.bit_rate = 128_000
+        words = container.add_stream(text) if text else None
+        if words:
+            words.codec_context.subtitle_header = b"[Script Info]\n"
+            words.time_base = Fraction(1, 1000)
+        container.metadata.update(metadata or {})
+        container.start_encoding()
+        if picture:
+            still = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 90, np.uint8), format="rgb24")
+            container.mux(picture.encode(still))
+        for number in range(COUNT):
+            level = np.tile(np.arange(WIDTH) + 8 * number, (HEIGHT, 1)).astype(np.uint8)
+            frame = av.VideoFrame.from_ndarray(level, format="gray").reformat(format=layout_of_pictures)
+            frame.pts = number
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+        if sound:
+            channels = sound.channels
+            size = sound.codec_context.frame_size or 1024
+            form = sound.codec_context.format.name
+            for number in range(48000 * COUNT // 25 // size):
+                silence = av.AudioFrame(format=form, layout=layout, samples=size)
+                for plane in silence.planes:
+                    plane.update(bytes(plane.buffer_size))
+                silence.sample_rate, silence.pts = 48000, number * size
+                assert len(silence.layout.channels) == channels
+                container.mux(sound.encode(silence))
+            container.mux(sound.encode(None))
+        if words:
+            packet = av.Packet(b"Hello" if text == "srt" else b"0,0,Default,,0,0,0,,Hello")
+            packet.stream, packet.time_base = words, Fraction(1, 1000)
+            packet.pts = packet.dts = 40
+            packet.duration = 200
+            container.mux(packet)
+    return path
+
+
+def tracks(path):
+    with av.open(str(path)) as container:
+        return sorted((stream.type, stream.codec_context.name) for stream in container.streams if stream.type != "data")
+
+
+# container and codec of the source, its sound, its subtitles; target; what it has beside the pictures; what is left out
+CASES = [
+    ("old.mp4", "libx264", "aac", None, "new.mp4", ["aac"], []),
+    ("old.mp4", "libx264", "aac", None, "new.mkv", ["aac"], []),
+    ("old.mov", "prores_ks", "pcm_s16le", None, "new.mov", ["pcm_s16le"], []),
+    ("old.mov", "prores_ks", "pcm_s24le", None, "new.mp4", ["pcm_s24le"], []),
+    ("old.mkv", "libx264", "flac", None, "new.mp4", ["flac"], []),
+    ("old.mkv", "libx264", "libopus", None, "new.mp4", ["opus"], []),
+    ("old.mkv", "libx264", "ac3", None, "new.mov", ["ac3"], []),
+    ("old.mkv", "libx264", "aac", "srt", "new.mp4", ["aac", "mov_text"], []),
+    ("old.mkv", "libx264", "aac", "srt", "new.mov", ["aac", "mov_text"], []),
+    ("old.mkv", "libx264", "aac", "srt", "new.mkv", ["aac", "srt"], []),
+    ("old.mkv", "libx264", None, "ass", "new.mp4", [], ["ass"]),
+    ("old.mkv", "libx264", None, "ass", "new.mkv", ["ass"], []),
+    ("old.avi", "mpeg4", "mp3", None, "new.mp4", ["mp3"], []),
+    ("old.avi", "mjpeg", "pcm_s16le", None, "new.mkv", ["pcm_s16le"], []),
+    ("old.mpg", "mpeg2video", "mp2", None, "new.mkv", ["mp2"], []),
+    ("old.mpg", "mpeg2video", "mp2", None, "new.mp4", ["mp3"], []),  # FFmpeg has one name for both in MP4
+    ("old.vob", "mpeg2video", "ac3", None, "new.mkv", ["ac3"], []),
+    ("old.ts", "mpeg2video", "mp2", None, "new.mov", ["mp2"], []),
+    ("old.flv", "flv", "libmp3lame", None, "new.mkv", ["mp3"], []),
+    ("old.wmv", "wmv2", "wmav2", None, "new.mp4", [], ["wmav2"]),
+    ("old.webm", "libvpx-vp9", "libopus", None, "new.mp4", ["opus"], []),
+    ("old.mkv", "ffv1", "pcm_s16le", None, "new.mov", ["pcm_s16le"], []),
+]
+
+
+def same(found, wanted):
+    """FFmpeg has several names for a codec."""
+    names = {
+        "mp3float": "mp3",
+        "mp2float": "mp2",
+        "libopus": "opus",
+        "libvorbis": "vorbis",
+        "subrip": "srt",
+        "ssa": "ass",
+    }
+    return sorted(names.get(name, name) for name in found) == sorted(wanted)
+
+
+@pytest.mark.parametrize("source, codec, audio, text, target, kept, left", CASES)
+def test_tracks_are_kept_or_named(tmp_path, loud, source, codec, audio, text, target, kept, left):
+    audio = {"mp3": "libmp3lame"}.get(audio, audio)
+    path = write(tmp_path / source, codec=codec, audio=audio, text=text)
+    progress = list(colorize_film(read_film(path), tmp_path / target, loud, FilmOptions()))
+    found = tracks(tmp_path / target)
+    assert ("video", "h264") in found
+    assert same([name for kind, name in found if kind != "video"], kept)
+    assert same([name.split(", ")[1].rstrip(")") for name in progress[0].left_out], left)
+
+
+def test_sound_without_an_order_of_its_channels_goes_into_mp4(tmp_path, loud):
+    """As DV in AVI has it: MP4 would refuse it after the last frame."""
+    path = write(tmp_path / "old.avi", codec="mpeg4", audio="pcm_s16le", layout="stereo")
+    with av.open(str(path)) as container:
+        assert container.streams.audio[0].layout.name == "2 channels"
+    list(colorize_film(read_film(path), tmp_path / "new.mp4", loud, FilmOptions()))
+    with av.open(str(tmp_path / "new.mp4")) as container:
+        assert container.streams.audio[0].layout.name == "stereo"
+
+
+def test_text_keeps_its_time(tmp_path, loud):
+    path = write(tmp_path / "old.mkv", text="srt")
+    list(colorize_film(read_film(path), tmp_path / "new.mp4", loud, FilmOptions()))
+    with av.open(str(tmp_path / "new.mp4")) as container:
+        (stream,) = container.streams.subtitles
+        packets = [packet for packet in container.demux(stream) if bytes(packet)[2:] == b"Hello"]
+        assert [(packet.pts * packet.time_base, packet.duration * packet.time_base) for packet in packets] == [
+            (Fraction(40, 1000), Fraction(200, 1000))
+        ]
+
+
+def test_a_cover_is_not_the_film(tmp_path, loud):
+    path = write(tmp_path / "old.mp4", cover=True)
+    film = read_film(path)
+    assert film.size == (WIDTH, HEIGHT)
+    kept, left_out = find_tracks(film, tmp_path / "new.mkv", Encoding())
+    assert kept == [] and len(left_out) == 1 and "video, png" in left_out[0]
+
+
+def test_the_timecode_is_made_anew(tmp_path, loud):
+    path = write(tmp_path / "old.mov", codec="prores_ks", metadata={"timecode": "01:00:00:00"})
+    progress = list(colorize_film(read_film(path), tmp_path / "new.mov", loud, FilmOptions()))
+    assert progress[0].left_out == ()
+    with av.open(str(tmp_path / "new.mov")) as container:
+        assert any(stream.metadata.get("timecode") == "01:00:00:00" for stream in container.streams)
+
+
+@pytest.mark.parametrize("name", ["new.avi", "new.ts", "new.webm", "new", "new.jpg"])
+def test_other_containers_are_refused_before_the_first_frame(tmp_path, loud, name):
+    path = write(tmp_path / "old.mp4")
+    with pytest.raises(InputError, match=r"films are written as \.mp4, \.m4v, \.mov or \.mkv, not"):
+        list(colorize_film(read_film(path), tmp_path / name, loud, FilmOptions()))
+    assert not loud.backend.seen
