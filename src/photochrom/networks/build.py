@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from photochrom.errors import InputError, TrainingError, WeightsError, reason_of
+from photochrom.errors import InputError, TrainingError, WeightsError
 from photochrom.networks.generator import Generator, GeneratorConfig
 from photochrom.networks.pix2pix import Pix2PixConfig, Pix2PixGenerator
 
@@ -66,5 +66,4 @@ def load_ema(path: Path, changes: Mapping[str, Any] | None = None) -> tuple[AnyG
         generator.load_state_dict(state["ema"], strict=True)
         return generator.eval().requires_grad_(False), config, state["step"]
     except (KeyError, TypeError, AttributeError, RuntimeError) as error:
-        reason = reason_of(error)
-        raise WeightsError(f"{path} is a checkpoint of another version of photochrom: {reason}") from error
+        raise WeightsError(f"{path} is a checkpoint of another version of photochrom") from error

@@ -35,4 +35,5 @@ class Log:
 
 def diverged(step: int) -> TrainingError:
     """What to say when the numbers of a training grow beyond all bounds."""
-    return TrainingError(f"the training diverged at step {step}: lower the learning rate and --resume")
+    advice = "start another with a lower learning_rate, --from this one's last checkpoint if it has any"
+    return TrainingError(f"the training diverged at step {step}: {advice}")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from photochrom.disk import claimed
-from photochrom.errors import TrainingError, reason_of
+from photochrom.errors import TrainingError
 from photochrom.networks.build import BEST_NAME, CHECKPOINT_NAME, AnyGenerator, build_generator, read_checkpoint
 from photochrom.networks.discriminator import PatchGAN
 from photochrom.networks.encoder import read_pretrained
@@ -270,7 +270,7 @@ class Run:
                     self.generator, self.generator_optimizer, max_norm=config.clip_norm, error_if_nonfinite=False
                 )
                 if norm is not None and not norm.isfinite():
-                    raise diverged(self.step)
+                    raise diverged(self.step + 1)
             self.generator_optimizer.step()
 
             # EMA
@@ -323,7 +323,7 @@ class Run:
             self.raw_generator.load_state_dict(state.get("generator", state["ema"]))  # small ones have no other
             self.raw_discriminator.load_state_dict(state["discriminator"])
         except (KeyError, TypeError, AttributeError, RuntimeError) as error:
-            raise TrainingError(f"the checkpoint is of another network: {reason_of(error)}") from error
+            raise TrainingError("the checkpoint is of another network: take its --preset and --set") from error
 
     def _batch(self, stage: Stage) -> Batch:
         fabric, count = self.fabric, stage.batch_size // self.fabric.world_size
