@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -188,7 +189,8 @@ def test_wrong_options_are_said_in_a_sentence(gray, options, words):
 
 
 def test_numbers_of_numpy_are_numbers(gray):
-    one = photochrom.colorize(gray, strength=np.float32(1.5), seed=np.int64(3), working_size=np.int32(64))
+    options: dict[str, Any] = {"strength": np.float32(1.5), "seed": np.int64(3), "working_size": np.int32(64)}
+    one = photochrom.colorize(gray, **options)
     assert np.array_equal(one, photochrom.colorize(gray, strength=1.5, seed=3, working_size=64))
 
 
