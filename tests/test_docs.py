@@ -63,6 +63,7 @@ def desk(tmp_path_factory, photographs) -> Path:
         "album/one.jpg",
         "scans/one.png",
         "PHOTOS/one.jpg",
+        "others/one.jpg",
         "val.zip/x",
         "more.zip/x",
     ):
