@@ -111,9 +111,7 @@ def test_deinterlace_makes_whole_pictures(photographs, loud, tmp_path):
 
 def test_a_codec_without_fields_is_refused(photographs, loud, tmp_path):
     source = write_interlaced(tmp_path / "old.mpg", photographs, "tff")
-    with pytest.raises(
-        InputError, match="interlaced, which h265 can't be written as: choose another --codec"
-    ):
+    with pytest.raises(InputError, match="interlaced, which h265 can't be written as: choose another --codec"):
         color(source, tmp_path / "new.mkv", loud, codec="h265")
     result = CliRunner().invoke(
         cli.main,

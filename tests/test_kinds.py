@@ -190,7 +190,11 @@ def test_wrong_options_are_said_in_a_sentence(gray, options, words):
 
 def test_numbers_of_numpy_are_numbers(gray):
     options: dict[str, Any] = {"strength": np.float32(1.5), "seed": np.int64(3), "working_size": np.int32(64)}
-    one = photochrom.colorize(gray, **options)
+    hints = [Hint(np.int64(30), np.float32(20), "#2040c0")]
+    content = encoded(gray, "PNG")
+    one, two = photochrom.colorize(gray, **options), photochrom.colorize(content, **options, hints=hints)
+    expected = photochrom.colorize(content, strength=1.5, seed=3, working_size=64, hints=[Hint(30, 20, "#2040c0")])
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(two))), np.asarray(Image.open(io.BytesIO(expected))))
     assert np.array_equal(one, photochrom.colorize(gray, strength=1.5, seed=3, working_size=64))
 
 

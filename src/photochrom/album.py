@@ -28,7 +28,7 @@ from photochrom.photo.metadata.sidecar import true_sidecar
 from photochrom.photo.photograph import Photograph, write_bytes
 from photochrom.planning import Task
 from photochrom.records import COLORED, FAILED, Line, Record, now
-from photochrom.settings import DEFAULT_MODEL, STRENGTH, WORKING_SIZE, format_of
+from photochrom.settings import DEFAULT_MODEL, STRENGTH, WORKING_SIZE, format_of, plain
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -114,7 +114,7 @@ def colorize(
     the metadata say that the colors were made by AI, and how (arrays and Pillow's images have none). model: a bundled
     model's name, or a path. Raises InputError or WeightsError.
     """
-    look = Look(strength, seed, check_hints(hints))
+    look = Look(plain(strength), plain(seed), check_hints(hints))
     colorizer = _colorizer(os.fspath(model) if isinstance(model, os.PathLike) else model, working_size)
     return to_kind(color_photograph(to_photograph(photograph), look, colorizer, Output(mark=mark)), photograph)
 

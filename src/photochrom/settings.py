@@ -78,6 +78,11 @@ def is_number(value: Any, *, whole: bool = False) -> bool:
     return isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
 
 
+def plain(number: Any) -> Any:
+    """A number of NumPy as one of Python, because JSON knows no others; anything else as it is."""
+    return number.item() if is_number(number) and hasattr(number, "item") else number
+
+
 # How a photograph is colored
 STRENGTH = Range(0, 10, 1.0)  # multiplies the chroma
 VARIANTS = Range(1, 99, 1, whole=True)  # colorings of one photograph

@@ -56,7 +56,7 @@ class Colorizer:
         if not isinstance(model, (str, os.PathLike)) and not hasattr(model, "predict"):
             raise WeightsError(f"a model is a name, a path or a Backend, not a value of type {type(model).__name__}")
         self.backend = load_model(os.fspath(model), threads) if isinstance(model, (str, os.PathLike)) else model
-        self.working_size = working_size
+        self.working_size = int(working_size)
         self.threads = threads or os.cpu_count() or 1
 
     @property

@@ -14,7 +14,7 @@ import numpy as np
 
 from photochrom.errors import InputError, reason_of
 from photochrom.photo.color import FloatArray, rgb_to_lab
-from photochrom.settings import is_number
+from photochrom.settings import is_number, plain
 
 MARK_RADIUS = 1  # pixels of the small picture: a hint marks 3 x 3
 REACH = 1 / 7  # of the picture's short side: how far a hint's correction reaches
@@ -45,6 +45,8 @@ class Hint:
         numbers = [self.x, self.y, *(() if self.radius is None else (self.radius,))]
         if not all(is_number(value) for value in numbers):
             raise InputError("a hint's place and radius are numbers of pixels, such as Hint(120, 80, '#2040c0')")
+        for name in ("x", "y", "radius"):
+            object.__setattr__(self, name, plain(getattr(self, name)))
         if not (isinstance(self.color, str) and re.fullmatch(r"#[0-9a-fA-F]{6}", self.color)):
             raise InputError(f"a hint's color is written #rrggbb, not {self.color!r}")
         if self.radius is not None and not 0 < self.radius < math.inf:
