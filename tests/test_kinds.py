@@ -190,7 +190,9 @@ def test_wrong_options_are_said_in_a_sentence(gray, options, words):
 
 def test_numbers_of_numpy_are_numbers(gray):
     options: dict[str, Any] = {"strength": np.float32(1.5), "seed": np.int64(3), "working_size": np.int32(64)}
-    hints = [Hint(np.int64(30), np.float32(20), "#2040c0")]
+    x: Any = np.int64(30)
+    y: Any = np.float32(20)
+    hints = [Hint(x, y, "#2040c0")]
     content = encoded(gray, "PNG")
     one, two = photochrom.colorize(gray, **options), photochrom.colorize(content, **options, hints=hints)
     expected = photochrom.colorize(content, strength=1.5, seed=3, working_size=64, hints=[Hint(30, 20, "#2040c0")])

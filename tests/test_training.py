@@ -27,7 +27,7 @@ from photochrom.networks.generator import Generator, GeneratorConfig
 from photochrom.networks.losses import pixel_distance
 from photochrom.networks.pix2pix import Pix2PixGenerator
 from photochrom.photo.color import rgb_to_lab
-from photochrom.training import loop, samples
+from photochrom.training import loop, machine, samples
 from photochrom.training.augmentation import AugmentationConfig
 from photochrom.training.colorings import BestOfMany, best_noise, draw_candidates
 from photochrom.training.config import (
@@ -302,6 +302,12 @@ def test_too_little_memory_is_one_line_that_says_what_to_lower(training_folder, 
 def test_numbers_beyond_all_bounds_are_called_so(training_folder, tmp_path):
     with pytest.raises(TrainingError, match="diverged at step"):
         train([training_folder], tmp_path, small_config(pixel_weight=1e300, pretrained=False), precision="32-true")
+
+
+def test_tensorboard_may_be_absent(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "find_spec", lambda name: None)
+    machine.open_fabric("cpu", 1, 1, "32-true", tmp_path).log_dict({"pixel": 1.0}, 1)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_several_machines_need_torchrun(training_folder, tmp_path, monkeypatch):
