@@ -157,7 +157,7 @@ def test_input_is_left_alone(colorizer, photographs):
 @pytest.mark.parametrize(
     "pixels",
     [
-        np.zeros((8, 8, 4), np.uint8),
+        np.zeros((8, 8, 5), np.uint8),
         np.zeros(8, np.uint8),
         np.zeros((8, 8), np.int32),
         np.full((8, 8), np.nan, np.float32),

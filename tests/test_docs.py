@@ -20,6 +20,7 @@ from photochrom.inference.weights import read_bundled
 from photochrom.photo.hints import parse_hint_file
 
 ROOT = Path(__file__).parents[1]
+SERVER = "http://127.0.0.1:7878"  # in examples; tests have one at another port
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 RUN = {"colorize", "info", "models", "doctor", "completion", "video", "archive"}  # the others take long, or never end
 ELSEWHERE = {  # what these lines need is not here, and which test does the same
@@ -62,6 +63,7 @@ def desk(tmp_path_factory, photographs) -> Path:
         "album/one.jpg",
         "scans/one.png",
         "PHOTOS/one.jpg",
+        "others/one.jpg",
         "val.zip/x",
         "more.zip/x",
     ):
@@ -151,7 +153,7 @@ def assert_curl_works(line, desk, request):
     if shutil.which("curl") is None or "//server" in line:
         pytest.skip("no curl, or no such server")
     address = request.getfixturevalue("address")
-    result = shell(line.replace("curl", "curl --fail").replace("http://127.0.0.1:7878", address.rstrip("/")), desk)
+    result = shell(line.replace("curl", "curl --fail").replace(SERVER, address.rstrip("/")), desk)
     assert result.returncode == 0, result.stderr.decode()
     assert (desk / shlex.split(line)[-1]).stat().st_size > 1000
 
@@ -167,8 +169,9 @@ def address():
     assert process.wait(30) == 0
 
 
+GROUPS = {"archive.md": "ray", "serving.md": "docs"}  # what their Python shares with other tests
 PYTHON_PAGES = [
-    pytest.param(page, id=page.name, marks=pytest.mark.xdist_group("ray") if page.name == "archive.md" else ())
+    pytest.param(page, id=page.name, marks=pytest.mark.xdist_group(GROUPS[page.name]) if page.name in GROUPS else ())
     for page in PAGES
     if blocks(page, "python")
 ]
@@ -184,9 +187,34 @@ def test_python_blocks(page, desk, monkeypatch, photographs, request):
     gray = photographs["coffee"][..., 1]
     given = {"gray": gray, "colorizer": Colorizer()}
     for block in blocks(page, "python"):
-        exec(compile(block, page.name, "exec"), given)
+        code = at_address(block, request)
+        exec(compile(code, page.name, "exec"), given)
     if "rgb" in given:
         assert given["rgb"].ndim == 3
+
+
+def at_address(code: str, request) -> str:
+    """The same code for a server of the tests, if it asks one."""
+    if SERVER not in code:
+        return code
+    return code.replace(SERVER, request.getfixturevalue("address").rstrip("/"))
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("docs")
+def test_the_client_in_javascript(desk, request):
+    node = shutil.which("node")
+    if node is None or int(subprocess.check_output([node, "--version"], text=True)[1:].split(".")[0]) < 20:
+        pytest.skip("no Node 20")
+    (block,) = blocks(ROOT / "docs" / "serving.md", "javascript")
+    (desk / "new.jpg").unlink(missing_ok=True)
+    (desk / "client.mjs").write_text(at_address(block, request))
+    done = subprocess.run([node, "client.mjs"], cwd=desk, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert Image.open(desk / "new.jpg").mode == "RGB"
+    (desk / "client.mjs").write_text(at_address(block.replace("strength: 1.2", "strenght: 1.2"), request))
+    refused = subprocess.run([node, "client.mjs"], cwd=desk, capture_output=True, text=True, timeout=120)
+    assert refused.returncode != 0 and "did you mean strength?" in refused.stderr
 
 
 def finished_archive(desk: Path, address: str) -> Path:

@@ -19,11 +19,10 @@ from photochrom.errors import InputError
 from photochrom.evaluation.contestants import Contestant, match_colorfulness
 from photochrom.evaluation.historic import STRENGTHS, WAYS, make_historic
 from photochrom.evaluation.html import format_html
-from photochrom.evaluation.metrics import colorfulness
 from photochrom.evaluation.protocols import PROTOCOLS, Protocol, Truths, gray_of, read_truths
 from photochrom.evaluation.report import format_table, write_report
 from photochrom.evaluation.table import Table, blocks_to_html, blocks_to_markdown
-from photochrom.photo.color import join, luminance_of
+from photochrom.photo.color import colorfulness, join, luminance_of
 
 pytest.importorskip("torch")
 from photochrom.evaluation.evaluate import evaluate, random_true_hints

@@ -13,7 +13,6 @@ from photochrom.evaluation.distances import frechet_distance, kernel_distance
 from photochrom.evaluation.metrics import (
     bootstrap_interval,
     colorful_pixels,
-    colorfulness,
     delta_e,
     estimate,
     left_gray,
@@ -24,6 +23,7 @@ from photochrom.evaluation.metrics import (
     wrong_skin,
 )
 from photochrom.evaluation.patchiness import one_color_regions, region_spread
+from photochrom.photo.color import colorfulness
 
 
 @pytest.fixture

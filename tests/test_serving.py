@@ -23,6 +23,7 @@ from waiting import wait_until
 import photochrom
 from photochrom.errors import InputError
 from photochrom.photo.color import luminance_of
+from photochrom.photo.decoding import decode_photograph
 from photochrom.photo.hints import MAX_HINTS
 from photochrom.photo.photograph import Photograph
 from photochrom.serve import is_loopback, listen, serve
@@ -180,6 +181,99 @@ def test_wrong_fields(client, cat, fields, status, words):
     assert_problem(send(client, cat, **fields), status, *words)
 
 
+@pytest.mark.parametrize(
+    "fields, words",
+    [
+        ({"strenght": 2}, ["strenght", "did you mean strength?"]),
+        ({"working-size": 64}, ["did you mean working_size?"]),
+        ({"Strength": 1}, ["did you mean strength?"]),
+        ({"zzz": 1}, ["the fields are file, strength"]),
+        ({"model": "/etc/passwd"}, ["model", "default"]),
+        ({"working_size": 8}, ["working_size", "32"]),
+        ({"working_size": 64.5}, ["working_size"]),
+        ({"strength": [1, 2]}, ["strength", "2 times"]),
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/colorize", "/v1/jobs"])
+def test_fields_that_the_form_does_not_have(client, cat, path, fields, words):
+    assert_problem(send(client, cat, path, **fields), 422, *words)
+
+
+def test_photographs_where_none_is_expected(client, cat):
+    wrong_name = {"fiel": ("cat.jpg", cat)}
+    assert_problem(client.post("/v1/colorize", files=wrong_name), 422, "did you mean file?")
+    twice = [("file", ("a.jpg", cat)), ("file", ("b.jpg", cat))]
+    assert_problem(client.post("/v1/colorize", files=twice), 422, "2 times")
+    assert_problem(client.post("/v1/colorize", data={"file": "hello"}), 422, "no filename", "not a file")
+    in_address = client.post("/v1/colorize", params={"strength": 2}, files={"file": ("a.jpg", cat)})
+    assert_problem(in_address, 422, "strength", "not into the address")
+    head = b"--b\r\nContent-Disposition: form-data; name=\"file\"; filename*=UTF-8''cat.jpg\r\n\r\n"
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    only_extended = client.post("/v1/colorize", content=head + cat + b"\r\n--b--\r\n", headers=headers)
+    assert_problem(only_extended, 422, "filename* does not count")
+
+
+def test_a_request_has_a_working_size_and_a_model(client, cat, tmp_path):
+    (tmp_path / "cat.jpg").write_bytes(cat)
+    photochrom.colorize(tmp_path / "cat.jpg", working_size=64).save(tmp_path / "small.jpg")
+    expected = (tmp_path / "small.jpg").read_bytes()
+    assert send(client, cat, working_size=64).content == expected != send(client, cat).content
+    assert send(client, cat, working_size=64, model="default").content == expected
+    assert send(client, cat, working_size=256, model="default").content == send(client, cat).content
+
+
+def test_a_bundled_model_beside_the_servers_own(loud, cat, tmp_path):
+    (tmp_path / "cat.jpg").write_bytes(cat)
+    photochrom.colorize(tmp_path / "cat.jpg").save(tmp_path / "color.jpg")
+    with make_client(loud) as client:
+        bundled = send(client, cat, model="default").content
+        assert bundled == (tmp_path / "color.jpg").read_bytes() != send(client, cat).content
+
+
+@pytest.mark.parametrize(
+    "method, path, allowed",
+    [
+        ("GET", "/v1/colorize", "POST"),
+        ("HEAD", "/v1/colorize", "POST"),
+        ("OPTIONS", "/v1/jobs", "POST"),
+        ("PUT", "/v1/jobs/x", "DELETE, GET, HEAD"),
+        ("POST", "/v1/jobs/x/result", "GET, HEAD"),
+        ("DELETE", "/healthz", "GET, HEAD"),
+        ("GET", "/v1", None),
+        ("POST", "/v1/", None),
+        ("GET", "/v1/colorize/", None),
+        ("POST", "/v1/colourize", None),
+        ("BREW", "/v1/coffee", None),
+    ],
+)
+def test_paths_and_methods_that_do_not_exist(page_client, method, path, allowed):
+    """Not even where a page is mounted at /, which would answer everything else."""
+    response = page_client.request(method, path, follow_redirects=False)
+    assert response.status_code == (405 if allowed else 404) and response.headers.get("allow") == allowed
+    assert response.headers["content-type"] == "application/problem+json"
+    if method != "HEAD":
+        assert_problem(response, response.status_code, path, *([allowed] if allowed else []))
+
+
+@pytest.fixture
+def page_client(loud):
+    from starlette.responses import PlainTextResponse
+
+    app = create_app(Service(loud, Limits()))
+    app.mount("/", PlainTextResponse("a page"))
+    with TestClient(app) as client:
+        yield client
+
+
+def test_head_is_get_without_its_body(client, cat):
+    address = send(client, cat, "/v1/jobs").headers["location"]
+    wait_for(client, address)
+    for path in ("/healthz", "/readyz", address, address + "/result"):
+        head, get = client.head(path), client.get(path)
+        assert head.status_code == get.status_code == 200 and head.content == b"" != get.content
+        assert head.headers["content-length"] == get.headers["content-length"] == str(len(get.content))
+
+
 def test_wrong_files(client, cat, photographs):
     assert_problem(send(client, b"hello"), 400, "cat.jpg is not supported: unknown format")
     assert_problem(send(client, b""), 400, "empty")
@@ -278,6 +372,10 @@ def test_the_api_keeps_its_own_description(loud):
             body["file"] = tiny
         if isinstance(body, dict) and isinstance(body.get("hints"), str):
             body["hints"] = HINTS
+        if isinstance(body, dict) and body.get("model") == "default":
+            del body["model"]  # the real one takes its time, seven times over
+        if isinstance(body, dict) and isinstance(size := body.get("working_size"), int) and size > 64:
+            body["working_size"] = 1025 if size > 1024 else 64
         return body
 
     @schema.hook
@@ -360,6 +458,32 @@ def test_waiting_requests_go_through_the_network_together(slow, photographs):
     for n, coloring in enumerate(colorings):
         alone = slow.predict([np.roll(gray, 10 * n, axis=1)])[0]
         assert np.allclose(coloring.chroma, alone.chroma, atol=1e-4)
+
+
+def test_large_pictures_go_through_the_network_one_by_one(slow, photographs):
+    """Eight of 1024 pixels would take sixteen times the memory of eight of 256."""
+    gray = photographs["chelsea"][..., 1]
+    batcher, sizes = Batcher(slow), list[int]()
+    batcher.observe = sizes.append
+    large = batcher.with_colorizer(photochrom.Colorizer(slow.backend, working_size=1024))
+    with ThreadPoolExecutor(5) as pool:
+        answers = [pool.submit(batcher.predict_one, gray)]
+        wait_until(lambda: sizes, "the first is in work")
+        answers += [pool.submit(predictor.predict_one, gray) for predictor in (large, large, batcher, batcher)]
+        wait_until(lambda: batcher._waiting.qsize() >= 4, "four are waiting")
+        slow.backend.open.set()
+        shapes = [answer.result().luminance.shape for answer in answers]
+    batcher.close()
+    assert sorted(sizes) == [1, 1, 1, 2] and [min(shape) for shape in shapes] == [256, 1024, 1024, 256, 256]
+
+
+def test_another_number_of_threads_changes_single_values_by_one_step_at_most(cat, colorizer):
+    """As docs/serving.md says, also for a picture that went through the network with others."""
+    pixels = decode_photograph(cat).pixels[:120, :160] * np.uint16(257)
+    one, three = (photochrom.Colorizer(threads=threads).colorize(pixels).astype(int) for threads in (1, 3))
+    together = colorizer.colorize_batch([pixels, pixels[::-1], pixels[:, ::-1]])[0].astype(int)
+    for other in (three, together):
+        assert np.abs(one - other).max() <= 1 and (one != other).mean() < 0.01
 
 
 def test_one_bad_question_spoils_no_other(slow, photographs):

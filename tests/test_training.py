@@ -20,12 +20,14 @@ from click.testing import CliRunner
 
 from photochrom import cli
 from photochrom.errors import TrainingError, WeightsError
+from photochrom.evaluation.metrics import delta_e
 from photochrom.networks.build import load_ema, read_checkpoint
 from photochrom.networks.discriminator import DiscriminatorConfig, PatchGAN
 from photochrom.networks.generator import Generator, GeneratorConfig
 from photochrom.networks.losses import pixel_distance
 from photochrom.networks.pix2pix import Pix2PixGenerator
-from photochrom.training import loop, samples
+from photochrom.photo.color import rgb_to_lab
+from photochrom.training import loop, machine, samples
 from photochrom.training.augmentation import AugmentationConfig
 from photochrom.training.colorings import BestOfMany, best_noise, draw_candidates
 from photochrom.training.config import (
@@ -39,8 +41,10 @@ from photochrom.training.config import (
     with_steps,
 )
 from photochrom.training.loop import train
+from photochrom.training.photographs import read_some
 from photochrom.training.schedule import learning_rate, stage_at, step_seed, steps_reached
 from photochrom.training.timing import Clock, Spent
+from photochrom.training.validation import COLORFULNESS, DELTA_E, Validation
 
 SMALL = GeneratorConfig(encoder="lite0", decoder_channels=(24, 16, 16), style_channels=16, noise_channels=4)
 SMALL_STAGE = {"name": "small", "steps": 20, "size": 64, "batch_size": 4, "learning_rate": 1e-3}
@@ -145,7 +149,7 @@ def test_a_run_is_not_overwritten(trained, training_folder):
 
 @contextmanager
 def stopped_after(steps):
-    class Stopped(Exception):
+    class Stopped(BaseException):  # as Ctrl-C: an Exception would be explained
         pass
 
     original = loop.Run.train_step
@@ -173,6 +177,182 @@ def test_resuming_is_the_same_as_never_stopping(trained, training_folder, tmp_pa
     for network in ("ema", "generator", "discriminator"):
         for name, tensor in whole[network].items():
             assert torch.allclose(tensor, halves[network][name], atol=1e-5), (network, name)
+
+
+def validated_config(**changes):
+    """Looks at the validation photographs at every second step, and has learned most of what it can after four."""
+    config = small_config(steps=(5, 1), validate_every=2, validated=4, save_every=3, pretrained=False)
+    return replace(config, **changes)
+
+
+@pytest.fixture(scope="module")
+def validated(training_folder, tmp_path_factory):
+    run = tmp_path_factory.mktemp("runs") / "validated"
+    train([training_folder], run, validated_config(), validation=[training_folder], precision="32-true")
+    return run
+
+
+def validations(run):
+    return {line["step"]: line for line in read_log(run) if DELTA_E in line}
+
+
+def test_validation_is_logged_and_the_best_networks_are_kept(validated, training_folder, tmp_path):
+    measured = validations(validated)
+    assert list(measured) == [2, 4, 6]
+    best = min(measured, key=lambda step: measured[step][DELTA_E])
+    assert measured[6]["best_step"] == best == read_checkpoint(validated / "best.pt")["step"]
+    assert read_checkpoint(validated)["best"]["value"] == measured[best][DELTA_E]
+    (events,) = (validated / "tensorboard").glob("events*")
+    assert DELTA_E.encode() in events.read_bytes() and COLORFULNESS.encode() in events.read_bytes()
+    generator, _, step = load_ema(validated / "best.pt")
+    assert step == best
+    again = Validation(read_some([training_folder], 4, 96), 64, generator.stride, torch.device("cpu")).measure(
+        generator
+    )
+    assert again[DELTA_E] == pytest.approx(measured[best][DELTA_E], abs=1e-4)
+    config = small_config(steps=(1, 1), pretrained=False)
+    train([training_folder], tmp_path / "next", config, start=validated / "best.pt", precision="32-true")
+    assert not (tmp_path / "next" / "best.pt").exists() and not validations(tmp_path / "next")  # as ever without them
+
+
+def test_validation_changes_nothing_and_resumes(validated, training_folder, tmp_path):
+    """Neither looking nor stopping in between: the same networks, the same measures, the same best step."""
+    sources: dict[str, Any] = {"validation": [training_folder], "precision": "32-true"}
+    with stopped_after(5):  # saved at 3: step 4 is validated twice
+        train([training_folder], tmp_path / "run", validated_config(), **sources)
+    train([training_folder], tmp_path / "run", validated_config(), resume=True, **sources)
+    train([training_folder], tmp_path / "unseen", validated_config(), precision="32-true")
+    whole = read_checkpoint(validated)
+    resumed, unseen = read_checkpoint(tmp_path / "run"), read_checkpoint(tmp_path / "unseen")
+    assert resumed["best"] == pytest.approx(whole["best"], abs=1e-4)
+    assert read_checkpoint(tmp_path / "run" / "best.pt")["step"] == whole["best"]["step"]
+    for name, tensor in whole["ema"].items():
+        assert torch.allclose(tensor, resumed["ema"][name], atol=1e-5), name
+        assert torch.allclose(tensor, unseen["ema"][name], atol=1e-5), name
+
+
+def test_a_training_stops_when_its_patience_ends(training_folder, tmp_path, monkeypatch, capsys):
+    """Better at steps 1 and 2, then never again: with a patience of 3 the last step is the fifth, resumed or not."""
+    values = {1: 0.9, 2: 0.8, 3: 0.85, 4: 0.8, 5: 0.81}
+    config = small_config(steps=(50, 50), pretrained=False, validate_every=1, save_every=1, patience=3)
+    step = 0
+
+    def train_step(run, stage, stage_step):
+        nonlocal step
+        step = run.step + 1
+        run.spent = Spent(photographs=4, data=1.0)
+        return {}, None
+
+    monkeypatch.setattr(loop.Run, "train_step", train_step)
+    monkeypatch.setattr(Validation, "measure", lambda *_: {DELTA_E: values[step], COLORFULNESS: 1.0})
+    sources: dict[str, Any] = {"validation": [training_folder], "precision": "32-true"}
+    train([training_folder], tmp_path, config, **sources)
+    assert list(validations(tmp_path)) == [1, 2, 3, 4, 5] and read_checkpoint(tmp_path)["step"] == 5
+    assert read_checkpoint(tmp_path / "best.pt")["step"] == 2 and (tmp_path / "samples" / "step-000005.jpg").exists()
+    assert "5 steps, stopped early; the best was step 2" in capsys.readouterr().out
+    train([training_folder], tmp_path, config, resume=True, **sources)
+    assert len(validations(tmp_path)) == 5
+    with pytest.raises(TrainingError, match="--validation"):
+        train([training_folder], tmp_path, config, resume=True, precision="32-true")
+
+
+def test_validation_measures():
+    """Truth has 0 and 1, gray 1 and 0; twice the chroma is as far from the truth as none, about, and more colorful."""
+    random = np.random.default_rng(0).integers(60, 200, (3, 4, 5, 3), np.uint8)
+    photographs = [np.kron(picture, np.ones((16, 16, 1), np.uint8)) for picture in random]
+    validation = Validation(photographs, 64, 4, torch.device("cpu"))
+
+    class Truth:
+        noise_channels, scale = 2, 1.0
+
+        def __call__(self, luminance, hints, noise):
+            assert luminance.shape == (3, 1, 64, 64) and hints.shape == (3, 3, 64, 64) and not noise.any()
+            return self.scale * validation.real_chroma
+
+    truth: Any = Truth()
+    assert validation.measure(truth)[DELTA_E] < 0.01 and validation.measure(truth)[COLORFULNESS] == pytest.approx(1)
+    truth.scale = 0.0
+    assert validation.measure(truth)[DELTA_E] == pytest.approx(1)
+    assert validation.measure(truth)[COLORFULNESS] == pytest.approx(0, abs=0.01)
+    truth.scale = 1.5
+    assert 0.1 < validation.measure(truth)[DELTA_E] < 1 < validation.measure(truth)[COLORFULNESS]
+    expected = [rgb_to_lab(picture[:, :64].astype(np.float32) / 255) for picture in photographs]
+    gray = [delta_e(lab * np.float32([1, 0, 0]), lab).mean() for lab in expected]
+    assert validation.gray_difference == pytest.approx(np.mean(gray), rel=0.15)
+    with pytest.raises(TrainingError, match="near gray"):
+        Validation([np.full((64, 64, 3), 90, np.uint8)], 64, 4, torch.device("cpu"))
+
+
+def test_an_error_that_nobody_thought_of_is_one_line_and_a_file(training_folder, tmp_path, monkeypatch):
+    def forgotten(*_):
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(loop, "supervised_losses", forgotten)
+    with pytest.raises(TrainingError, match=r"the training failed \(division by zero\): .*error.log says where"):
+        train([training_folder], tmp_path, small_config(pretrained=False), precision="32-true")
+    assert "in forgotten" in (tmp_path / "error.log").read_text()
+
+
+def test_too_little_memory_is_one_line_that_says_what_to_lower(training_folder, tmp_path):
+    config = small_config(generator=replace(SMALL, decoder_channels=(10**9, 10**8, 16)), pretrained=False)
+    with pytest.raises(TrainingError, match="not enough memory for this training: lower --batch-size"):
+        train([training_folder], tmp_path, config, precision="32-true")
+
+
+def test_numbers_beyond_all_bounds_are_called_so(training_folder, tmp_path):
+    with pytest.raises(TrainingError, match="diverged at step"):
+        train([training_folder], tmp_path, small_config(pixel_weight=1e300, pretrained=False), precision="32-true")
+
+
+def test_tensorboard_may_be_absent(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "find_spec", lambda name: None)
+    machine.open_fabric("cpu", 1, 1, "32-true", tmp_path).log_dict({"pixel": 1.0}, 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_several_machines_need_torchrun(training_folder, tmp_path, monkeypatch):
+    for name in ("MASTER_ADDR", "TORCHELASTIC_RUN_ID"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(TrainingError, match="torchrun"):
+        train([training_folder], tmp_path / "run", small_config(), accelerator="cpu", nodes=2)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "content", [{"a": 1}, [1, 2], torch.zeros(3), {"config": {"preset": "default"}, "ema": 3, "step": 1}]
+)
+@pytest.mark.parametrize("option", ["--from", "--teacher", "--resume", "export"])
+def test_what_is_no_checkpoint_is_refused_in_one_line(training_folder, tmp_path, content, option):
+    """Before anything is decoded or written."""
+    (tmp_path / "run").mkdir()
+    checkpoint = tmp_path / "run" / "checkpoint.pt"
+    torch.save(content, checkpoint)
+    command = ["train", str(training_folder), "--out", str(tmp_path / "new"), option, str(checkpoint)]
+    if option == "--resume":
+        command = ["train", str(training_folder), "--out", str(tmp_path / "run"), "--resume"]
+    if option == "export":
+        command = ["export", str(checkpoint), str(tmp_path / "new")]
+    result = CliRunner().invoke(cli.main, command)
+    assert result.exit_code == 2 and isinstance(result.exception, SystemExit), result.output
+    assert result.output == f"photochrom: {checkpoint} is not a checkpoint of photochrom: it is of another program\n"
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"generator_optimizer": None},
+        {"discriminator_optimizer": {"x": 1}},
+        {"ema": {}},
+        {"generator": 3},
+        {"best": {"nonsense": 1}},
+    ],
+)
+def test_a_checkpoint_that_lacks_something_is_refused(trained, training_folder, tmp_path, damage):
+    state = {**read_checkpoint(trained), **damage}
+    torch.save({name: value for name, value in state.items() if value is not None}, tmp_path / "checkpoint.pt")
+    with pytest.raises(TrainingError, match=r"not whole|another network"):
+        train([training_folder], tmp_path, small_config(), resume=True, precision="32-true")
 
 
 @pytest.mark.slow
@@ -438,6 +618,13 @@ def one_stage(**changes):
         ("discriminator.norm=batch", "discriminator.norm must be one of instance, spectral"),
         ("generator.encoder=resnet50", "generator.encoder must be one of lite0, lite1, lite2"),
         ("log_every=0", "log_every must be a whole number of at least 1"),
+        ("validate_every=0", "validate_every must be a whole number of at least 1"),
+        ("validated=0", "validated must be a whole number of at least 1"),
+        ("patience=-1", "patience must be a whole number of at least 0"),
+        ("discriminator.channels=99999999999999999999", "discriminator.channels must be a whole number"),
+        ("pixel_weight=NaN", "pixel_weight must be a number of at least 0"),
+        ("stages=3", "stages must be a list"),
+        ("stages=null", "stages must be a list"),
         ("save_every=0", "at least 1"),
         ("sample_every=-5", "at least 1"),
         ("candidates=0", "candidates must be a whole number of at least 1"),
@@ -517,6 +704,8 @@ def test_every_configuration_checks_itself(kind, values):
         (["--set", "minutes=-1"], "at least 0"),
         (["--accelerator", "tpu"], "auto, cpu, cuda, mps"),
         (["--precision", "fp8"], "32-true, bf16-mixed, 16-mixed"),
+        (["--patience", "3"], "name them with --validation"),
+        (["--devices", "5"], "which 5 processes can't share"),
         pytest.param(
             ["--accelerator", "cuda"],
             "choose --accelerator cpu",

@@ -9,11 +9,37 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Colorizer", "Hint", "PhotochromError", "Photograph", "__version__", "colorize", "read_photograph"]
+__all__ = [
+    "Colorizer",
+    "EncodingError",
+    "Hint",
+    "InputError",
+    "MissingExtra",
+    "OutputError",
+    "PhotochromError",
+    "Photograph",
+    "TooLargeError",
+    "TrainingError",
+    "UnsupportedError",
+    "WeightsError",
+    "__version__",
+    "colorize",
+    "read_photograph",
+]
 
 if TYPE_CHECKING:
     from photochrom.album import colorize
-    from photochrom.errors import PhotochromError
+    from photochrom.errors import (
+        EncodingError,
+        InputError,
+        MissingExtra,
+        OutputError,
+        PhotochromError,
+        TooLargeError,
+        TrainingError,
+        UnsupportedError,
+        WeightsError,
+    )
     from photochrom.inference.colorizer import Colorizer
     from photochrom.photo.decoding import read_photograph
     from photochrom.photo.hints import Hint
@@ -23,7 +49,6 @@ _HOMES = {
     "Colorizer": "photochrom.inference.colorizer",
     "Hint": "photochrom.photo.hints",
     "Photograph": "photochrom.photo.photograph",
-    "PhotochromError": "photochrom.errors",
     "colorize": "photochrom.album",
     "read_photograph": "photochrom.photo.decoding",
 }
@@ -31,8 +56,13 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Import public names when they are first used, so that `photochrom --help` answers at once."""
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module 'photochrom' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_HOMES.get(name, "photochrom.errors")), name)
+
+
+def __dir__() -> list[str]:
+    """The public names alone, whatever else was imported."""
+    return sorted(__all__)

@@ -12,19 +12,26 @@ from dataclasses import asdict, dataclass, replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from numpy.typing import NDArray
 
 from photochrom.coloring import Look, Output, Predictor, Request, color, color_photograph
 from photochrom.disk import make_folder
-from photochrom.errors import InputError, OutputError, PhotochromError, our_fault, reason_of
+from photochrom.errors import InputError, OutputError, PhotochromError, WeightsError, our_fault, reason_of
 from photochrom.inference.colorizer import DEFAULT_WORKING_SIZE, Colorizer
 from photochrom.inference.weights import BUNDLED_MODELS
-from photochrom.photo.decoding import read_bytes, read_photograph
-from photochrom.photo.hints import Hint
+from photochrom.photo.decoding import read_bytes
+from photochrom.photo.hints import Hint, check_hints
+from photochrom.photo.kinds import to_kind, to_photograph
 from photochrom.photo.metadata.sidecar import true_sidecar
 from photochrom.photo.photograph import Photograph, write_bytes
 from photochrom.planning import Task
 from photochrom.records import COLORED, FAILED, Line, Record, now
-from photochrom.settings import DEFAULT_MODEL, STRENGTH, WARMTH, format_of
+from photochrom.settings import DEFAULT_MODEL, STRENGTH, WARMTH, WORKING_SIZE, format_of, plain
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # nothing more can be written where this happens
 
@@ -57,28 +64,62 @@ class Outcome:
     left_out: tuple[str, ...] = ()
 
 
+Given = TypeVar("Given", Photograph, bytes, NDArray[Any], "Image")
+
+
+@overload
 def colorize(
-    photograph: str | Path | Photograph,
+    photograph: str | os.PathLike[str],
+    *,
+    strength: float = ...,
+    warmth: float = ...,
+    seed: int | None = ...,
+    hints: Sequence[Hint] = ...,
+    model: str | os.PathLike[str] = ...,
+    working_size: int = ...,
+    mark: bool = ...,
+) -> Photograph: ...
+@overload
+def colorize(
+    photograph: Given,
+    *,
+    strength: float = ...,
+    warmth: float = ...,
+    seed: int | None = ...,
+    hints: Sequence[Hint] = ...,
+    model: str | os.PathLike[str] = ...,
+    working_size: int = ...,
+    mark: bool = ...,
+) -> Given: ...
+def colorize(
+    photograph: Any,
     *,
     strength: float = STRENGTH.default,
     warmth: float = WARMTH.default,
     seed: int | None = None,
     hints: Sequence[Hint] = (),
-    model: str = DEFAULT_MODEL,
+    model: str | os.PathLike[str] = DEFAULT_MODEL,
     working_size: int = DEFAULT_WORKING_SIZE,
     mark: bool = True,
-) -> Photograph:
-    """Color a photograph, or the file at a path; its metadata, size and bit depth are kept.
+) -> Any:
+    """Color a photograph of any kind, and give back the same kind; its size and bit depth are kept.
 
+    | photograph | result |
+    |---|---|
+    | a path | a `Photograph` with the file's metadata; save it with its `save` method |
+    | a `Photograph` | a `Photograph` |
+    | bytes, the content of a file | bytes, the content of a file of the same format, with its metadata |
+    | an array | an array (H, W, 3), or (H, W, 4) with alpha, of the same type; uint8 for bool |
+    | an image of Pillow | an image of mode RGB, or RGBA with transparency; upright, 8 bits, in sRGB |
+
+    An array is (H, W) or (H, W, C) of gray, gray and alpha, RGB or RGBA: bool, uint8, uint16, or floats in [0, 1].
     strength multiplies the chroma; warmth, -1 (blue) to 1 (yellow), is a white balance of the colors; seed chooses
-    another plausible coloring; hints put colors at places; mark: whether the metadata say that the colors were made by
-    AI, and how.
-    Save the result with its `save` method. Raises InputError or WeightsError.
+    another plausible coloring; hints put colors at places; mark: whether the metadata say that the colors were made by AI, and how (arrays and Pillow's images have none). model: a bundled
+    model's name, or a path. Raises InputError or WeightsError.
     """
-    look = Look(strength, seed, tuple(hints), warmth=warmth)
-    if not isinstance(photograph, Photograph):
-        photograph = read_photograph(photograph)
-    return color_photograph(photograph, look, _colorizer(model, working_size), Output(mark=mark))
+    look = Look(plain(strength), plain(seed), check_hints(hints), warmth=plain(warmth))
+    colorizer = _colorizer(os.fspath(model) if isinstance(model, os.PathLike) else model, working_size)
+    return to_kind(color_photograph(to_photograph(photograph), look, colorizer, Output(mark=mark)), photograph)
 
 
 def run(
@@ -214,6 +255,13 @@ def _carry(photograph: Path, sidecar: Path, target: Path, request: Request, keep
     write_bytes(target, content, modified if keep_date else None)
 
 
-@cache
 def _colorizer(model: str, working_size: int) -> Colorizer:
+    if not isinstance(model, str):
+        raise WeightsError(f"a model is a name or a path, not a value of type {type(model).__name__}")
+    WORKING_SIZE.check(working_size, "working size in pixels")
+    return _cached_colorizer(model, working_size)
+
+
+@cache
+def _cached_colorizer(model: str, working_size: int) -> Colorizer:
     return Colorizer(model, working_size=working_size)

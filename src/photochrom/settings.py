@@ -6,7 +6,9 @@ Nothing but the standard library and our errors is imported here, so that the co
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral, Real
 from pathlib import PurePath, PurePosixPath
+from typing import Any
 
 from photochrom.errors import InputError
 
@@ -49,37 +51,54 @@ READABLE_SUFFIXES = frozenset(s for f in FORMATS.values() for s in f.suffixes) |
 
 @dataclass(frozen=True)
 class Range:
-    """The values that a setting may have: from low to high, both included. high: None for no limit."""
+    """The values that a setting may have: from low to high, both included. high: None for no limit.
+
+    whole: whole numbers only.
+    """
 
     low: float
     high: float | None
     default: float
+    whole: bool = False
 
     def __contains__(self, value: float) -> bool:
         return value >= self.low and (self.high is None or value <= self.high)
 
     def check(self, value: float, name: str) -> None:
-        """Raises InputError, with the setting's name, for a value out of range."""
+        """Raises InputError, with the setting's name, for what is no number and for a value out of range."""
+        if not is_number(value, whole=self.whole):
+            kind = "a whole number" if self.whole else "a number"
+            raise InputError(f"the {name} is {kind} from {self.low:g} to {self.high:g}, not {value!r}")
         if value not in self:
             raise InputError(f"the {name} is {self.low:g} to {self.high:g}, not {value:g}")
+
+
+def is_number(value: Any, *, whole: bool = False) -> bool:
+    """Whether a value is a number, of Python or NumPy; True and False are none."""
+    return isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
+
+
+def plain(number: Any) -> Any:
+    """A number of NumPy as one of Python, because JSON knows no others; anything else as it is."""
+    return number.item() if is_number(number) and hasattr(number, "item") else number
 
 
 # How a photograph is colored
 STRENGTH = Range(0, 10, 1.0)  # multiplies the chroma
 WARMTH = Range(-1, 1, 0.0)  # white balance of the colors: from blue to yellow
-VARIANTS = Range(1, 99, 1)  # colorings of one photograph
-WORKING_SIZE = Range(32, 1024, 256)  # pixels: the short side of the picture that the network sees
+VARIANTS = Range(1, 99, 1, whole=True)  # colorings of one photograph
+WORKING_SIZE = Range(32, 1024, 256, whole=True)  # pixels: the short side of the picture that the network sees
 DEFAULT_MODEL = "default"
 
 # How it is written
-QUALITY = Range(1, 100, 95)  # of lossy formats
+QUALITY = Range(1, 100, 95, whole=True)  # of lossy formats
 COLOR_SUFFIX = "-color"  # of the file name, where an output stands beside its input
 COMPARED_SUFFIX = "-before-after"  # the same, of an output that shows both
 
 # What is accepted
 MAX_PIXELS = 250_000_000  # a photograph that declares more is probably an attack or a mistake
 MEGAPIXEL_MEMORY = 14  # MB of memory for each million pixels that are colored
-JOBS = Range(1, 64, 1)  # photographs that are colored at the same time
+JOBS = Range(1, 64, 1, whole=True)  # photographs that are colored at the same time
 
 
 @dataclass(frozen=True)

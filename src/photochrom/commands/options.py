@@ -35,6 +35,8 @@ class NamedPath(click.Path):
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
         if value == "":
             self.fail("the name is empty", parameter, context)
+        if "\0" in str(value):
+            self.fail("the name has a null character", parameter, context)
         return super().convert(value, parameter, context)
 
     def fail(self, message: str, param: click.Parameter | None = None, ctx: click.Context | None = None) -> NoReturn:

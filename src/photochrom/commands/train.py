@@ -17,7 +17,10 @@ from photochrom.errors import InputError
 @click.option("--out", required=True, type=ANY_PATH, metavar="RUN", help="Folder for log, samples and checkpoint.")
 @click.option("--preset", default="default", show_default=True, help="Network and recipe: default or pix2pix.")
 @click.option(
-    "--validation", multiple=True, type=EXISTING, help="Photographs to show on the sample sheets.  [default: PHOTOS]"
+    "--validation", multiple=True, type=EXISTING, help="Photographs to validate by and to show; not among PHOTOS."
+)
+@click.option(
+    "--patience", type=click.IntRange(1), help="Stop after so many validations without a better one.  [default: never]"
 )
 @click.option("--from", "start", type=EXISTING, help="Run or checkpoint to take the networks from.")
 @click.option("--teacher", "teachers", multiple=True, type=EXISTING, help="Run to learn from; repeatable.")
@@ -47,6 +50,7 @@ def train(
     out: Path,
     preset: str,
     validation: tuple[Path, ...],
+    patience: int | None,
     start: Path | None,
     teachers: tuple[Path, ...],
     resume: bool,
@@ -66,6 +70,7 @@ def train(
     \b
       photochrom train album/ more.zip --out run
       photochrom train album/ --out run --resume
+      photochrom train album/ --validation others/ --out run
       photochrom train album/ --out small --steps 2000 --set seed=1
       photochrom train album/ --out lent --minutes 25
     """
@@ -86,7 +91,9 @@ def train(
         config = replace(config, minutes=minutes)
     if batch_size is not None:
         config = with_batch_size(config, batch_size)
-    status = report_collections(photographs)
+    if patience is not None:
+        config = replace(config, patience=patience)
+    status = report_collections((*photographs, *validation))
     run_training(
         list(photographs),
         out,

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from photochrom.coloring import Look
 from photochrom.errors import InputError
-from photochrom.evaluation.metrics import colorfulness
 from photochrom.evaluation.protocols import Truths, read_outputs
 from photochrom.inference.colorizer import Colorizer
-from photochrom.photo.color import FloatArray, join, rgb_to_lab
+from photochrom.photo.color import FloatArray, colorfulness, join, rgb_to_lab
 from photochrom.settings import STRENGTH
 
 BATCH = 16  # photographs per prediction

@@ -30,7 +30,6 @@ from photochrom.evaluation.distances import frechet_distance, kernel_distance
 from photochrom.evaluation.historic import WAYS, make_historic
 from photochrom.evaluation.metrics import (
     colorful_pixels,
-    colorfulness,
     delta_e,
     left_gray,
     psnr,
@@ -42,7 +41,7 @@ from photochrom.evaluation.patchiness import one_color_regions, region_spread
 from photochrom.evaluation.protocols import PROTOCOLS, Protocol, Truths, read_truths, write_inputs
 from photochrom.evaluation.results import MEASURES, Evaluation, Scores, TrueMeasures
 from photochrom.inference.colorizer import DEFAULT_WORKING_SIZE, Colorizer
-from photochrom.photo.color import FloatArray, join, rgb_to_lab
+from photochrom.photo.color import FloatArray, colorfulness, join, rgb_to_lab
 from photochrom.photo.hints import Hint
 
 HIGH_PERCENTILE = 95

@@ -1,4 +1,4 @@
-"""How far a coloring is from the truth, how colorful it is, and how certain a mean is.
+"""How far a coloring is from the truth, and how certain a mean is. (`photo/color.py` has colorfulness.)
 
 Every function takes the arrays of one photograph and returns one number, except `delta_e` (one number per pixel)
 and the bootstrap.
@@ -62,16 +62,6 @@ def delta_e(lab1: FloatArray, lab2: FloatArray) -> FloatArray:
     terms = (d_l / s_l) ** 2 + (d_c / s_c) ** 2 + (d_h / s_h) ** 2
     cross = np.sin(2 * rotation) * r_c * (d_c / s_c) * (d_h / s_h)
     return np.sqrt(np.maximum(terms - cross, 0)).astype(np.float32)
-
-
-def colorfulness(rgb: FloatArray) -> float:
-    """Colorfulness of sRGB (H, W, 3) in [0, 1], on the 0..255 scale of the literature.
-
-    Hasler & Suesstrunk 2003, M3, with absolute rg and yb, as the colorization literature computes it.
-    """
-    r, g, b = np.moveaxis(rgb.astype(np.float64) * 255, -1, 0)
-    rg, yb = np.abs(r - g), np.abs((r + g) / 2 - b)
-    return float(np.hypot(rg.std(), yb.std()) + 0.3 * np.hypot(rg.mean(), yb.mean()))
 
 
 def psnr(rgb8: NDArray[np.uint8], true_rgb8: NDArray[np.uint8]) -> float:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from os import cpu_count
 
 import numpy as np
 
-from photochrom.errors import InputError
+from photochrom.errors import InputError, WeightsError
 from photochrom.inference.model import Backend, ModelInfo
 from photochrom.inference.weights import load_model
 from photochrom.photo.color import FloatArray, PixelArray, join_linear, luminance_of, write_rgb
 from photochrom.photo.freshening import freshen
 from photochrom.photo.hint_bounds import bound_hints
-from photochrom.photo.hints import Hint, correct_chroma, rasterize
+from photochrom.photo.hints import Hint, check_hints, correct_chroma, rasterize
+from photochrom.photo.kinds import join_array, split_array
 from photochrom.photo.resize import resize_matrix
 from photochrom.photo.upsampling import GuidedChroma, enlarge_along_edges, guide_chroma
 from photochrom.photo.white_balance import with_warmth
-from photochrom.settings import DEFAULT_MODEL, STRENGTH, WARMTH, WORKING_SIZE
+from photochrom.settings import DEFAULT_MODEL, STRENGTH, WARMTH, WORKING_SIZE, is_number
 
 DEFAULT_WORKING_SIZE = int(WORKING_SIZE.default)
 MAX_WORKING_ASPECT = 4.0  # the network gets longer pictures smaller, so that its cost is limited
@@ -58,15 +59,17 @@ class Colorizer:
 
     def __init__(
         self,
-        model: str | Backend = DEFAULT_MODEL,
+        model: str | os.PathLike[str] | Backend = DEFAULT_MODEL,
         *,
         working_size: int = DEFAULT_WORKING_SIZE,
         threads: int = 0,
     ):
         WORKING_SIZE.check(working_size, "working size in pixels")
-        self.backend = load_model(model, threads) if isinstance(model, str) else model
-        self.working_size = working_size
-        self.threads = threads or cpu_count() or 1
+        if not isinstance(model, (str, os.PathLike)) and not hasattr(model, "predict"):
+            raise WeightsError(f"a model is a name, a path or a Backend, not a value of type {type(model).__name__}")
+        self.backend = load_model(os.fspath(model), threads) if isinstance(model, (str, os.PathLike)) else model
+        self.working_size = int(working_size)
+        self.threads = threads or os.cpu_count() or 1
 
     @property
     def model_info(self) -> ModelInfo:
@@ -84,14 +87,15 @@ class Colorizer:
     ) -> PixelArray:
         """Color a photograph.
 
-        pixels: sRGB (H, W) or (H, W, 3); float32 in [0, 1], uint8 or uint16; only its luminance is used.
-        strength: multiplies the chroma. warmth: white balance of the colors, -1 (blue) to 1 (yellow), see
-        photo/white_balance.py. seed: None for the likeliest coloring, else the number of another
-        plausible one. hints: colors at places, in pixels. Returns (H, W, 3) of the same type, whose L is the
-        input's. Raises InputError.
+        pixels: sRGB (H, W) or (H, W, C), gray or RGB, with or without alpha; bool, uint8, uint16 or floats in [0, 1];
+        only its luminance is used. strength: multiplies the chroma. warmth: white balance of the colors, -1 (blue) to 1
+        (yellow), see photo/white_balance.py. seed: None for the likeliest coloring, else the number of another
+        plausible one. hints: colors at places, in pixels. Returns (H, W, 3), or (H, W, 4) with alpha, of the same type
+        (uint8 for bool), whose L is the input's. Raises InputError.
         """
         check_balance(strength, warmth)
-        return self.apply(pixels, self.predict_one(pixels, seed, hints), strength, warmth)
+        plain, alpha = split_array(pixels)
+        return join_array(self.apply(plain, self.predict_one(plain, seed, hints), strength, warmth), alpha, pixels)
 
     def colorize_batch(
         self,
@@ -101,10 +105,14 @@ class Colorizer:
         warmth: float = WARMTH.default,
         seed: int | None = None,
     ) -> list[PixelArray]:
-        """Color several photographs; those of one shape go through the network together."""
+        """Color several photographs as `colorize` does; those of one shape go through the network together."""
         check_balance(strength, warmth)
-        colorings = self.predict(photographs, seed=seed)
-        return [self.apply(p, c, strength, warmth) for p, c in zip(photographs, colorings, strict=True)]
+        parts = [split_array(pixels) for pixels in photographs]
+        colorings = self.predict([plain for plain, _ in parts], seed=seed)
+        return [
+            join_array(self.apply(plain, coloring, strength, warmth), alpha, pixels)
+            for (plain, alpha), coloring, pixels in zip(parts, colorings, photographs, strict=True)
+        ]
 
     def predict_one(self, pixels: PixelArray, seed: int | None = None, hints: Sequence[Hint] = ()) -> Coloring:
         """Run only the network, for one photograph."""
@@ -118,11 +126,12 @@ class Colorizer:
         hints: Sequence[Sequence[Hint]] | None = None,
     ) -> list[Coloring]:
         """Run only the network: one Coloring per photograph. `apply` does the rest at full size."""
+        checked = [check_hints(h) for h in hints] if hints else [()] * len(photographs)
         for pixels in photographs:
             _check_pixels(pixels)
         smalls = [self.small_luminance(pixels) for pixels in photographs]
         sizes = [(p.shape[0], p.shape[1]) for p in photographs]
-        return self.predict_small(smalls, sizes, seed=seed, hints=hints or [()] * len(photographs))
+        return self.predict_small(smalls, sizes, seed=seed, hints=checked)
 
     def predict_small(
         self,
@@ -229,12 +238,16 @@ def noise_vector(seed: int | None, channels: int) -> FloatArray:
     """The noise (Z,) of a seed: zeros for None, a draw from N(0, 1) for a number."""
     if seed is None:
         return np.zeros(channels, np.float32)
+    if not is_number(seed, whole=True):
+        raise InputError(f"a seed is a whole number, not {seed!r}")
     if seed < 0:
         raise InputError(f"a seed is 0 or more, not {seed}")
     return np.random.default_rng(seed).standard_normal(channels, np.float32)
 
 
 def _check_pixels(pixels: PixelArray) -> None:
+    if not isinstance(pixels, np.ndarray):
+        raise InputError(f"a photograph's pixels are an array of NumPy, not a value of type {type(pixels).__name__}")
     if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)) or min(pixels.shape) < 1:
         raise InputError(f"a photograph is an array (H, W) or (H, W, 3), not {pixels.shape}")
     if pixels.dtype not in (np.uint8, np.uint16, np.float32):

@@ -14,6 +14,9 @@ from photochrom.errors import WeightsError
 from photochrom.inference.onnx_file import INPUTS, METADATA_KEY, checked_digest, foreign, not_a_model, parse_info
 from photochrom.photo.color import FloatArray
 
+if os.environ["ORT_DISABLE_TELEMETRY"] == "1":
+    onnxruntime.disable_telemetry_events()  # something else may have imported it before the variable was set
+
 
 class OnnxBackend:
     """A generator that `photochrom export` wrote, on ONNX Runtime."""

@@ -13,6 +13,8 @@ from photochrom.networks.generator import Generator, GeneratorConfig
 from photochrom.networks.pix2pix import Pix2PixConfig, Pix2PixGenerator
 
 CHECKPOINT_NAME = "checkpoint.pt"
+BEST_NAME = "best.pt"  # beside it: the networks that colored the validation photographs best
+CHECKPOINT = {"config": dict, "step": int, "ema": dict}  # what every checkpoint has, small ones too
 RENAMED = {"skipped": "drop_path"}  # names in configurations that earlier versions wrote
 AnyGenerator = Generator | Pix2PixGenerator
 
@@ -42,9 +44,12 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"{path} has no {CHECKPOINT_NAME}: it is not a training run, or nothing was saved there yet"
         )
     try:
-        return torch.load(file, map_location="cpu", weights_only=True)
+        state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises many kinds for a damaged file
         raise WeightsError(f"{file} is not a readable checkpoint: it is damaged or from another program") from error
+    if not (isinstance(state, dict) and all(isinstance(state.get(name), kind) for name, kind in CHECKPOINT.items())):
+        raise WeightsError(f"{file} is not a checkpoint of photochrom: it is of another program")
+    return state
 
 
 def load_ema(path: Path, changes: Mapping[str, Any] | None = None) -> tuple[AnyGenerator, dict[str, Any], int]:
@@ -62,5 +67,5 @@ def load_ema(path: Path, changes: Mapping[str, Any] | None = None) -> tuple[AnyG
         generator = build_generator(generator_config(config["preset"], config["generator"]))
         generator.load_state_dict(state["ema"], strict=True)
         return generator.eval().requires_grad_(False), config, state["step"]
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise WeightsError(f"{path} is a checkpoint of another version of photochrom: {error}") from error
+    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+        raise WeightsError(f"{path} is a checkpoint of another version of photochrom") from error

@@ -75,7 +75,8 @@ def _fits(value: Any, kind: Any, limits: Bounds) -> bool:
         return pairs_up and all(_fits(v, k, limits) for v, k in zip(value, kinds, strict=True))
     if kind is float or kind is int:
         allowed_types = int if kind is int else (int, float)
-        return isinstance(value, allowed_types) and not isinstance(value, bool) and limits.allow(value)
+        fits = isinstance(value, allowed_types) and not isinstance(value, bool) and limits.allow(value)
+        return fits and (isinstance(value, float) or abs(value) < 2**63)  # PyTorch counts with 64 bits
     return isinstance(value, kind)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -90,9 +91,11 @@ def color_weights(frequencies: Tensor, smoothing: float = 0.5, power: float = 0.
     return weights / (weights * frequencies).sum()
 
 
-# An adversarial loss is a pair: the discriminator's, of real and fake patch maps, and the generator's, of fake ones.
-DiscriminatorLoss = Callable[[Tensor, Tensor], Tensor]
-GeneratorLoss = Callable[[Tensor], Tensor]
+class AdversarialLoss(NamedTuple):
+    """The two sides of an adversarial loss: for the discriminator (real and fake maps), for the generator (fake)."""
+
+    discriminator: Callable[[Tensor, Tensor], Tensor]
+    generator: Callable[[Tensor], Tensor]
 
 
 def vanilla_discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
@@ -125,8 +128,8 @@ def hinge_generator_loss(fake: Tensor) -> Tensor:
     return -fake.mean()
 
 
-ADVERSARIAL_LOSSES: dict[str, tuple[DiscriminatorLoss, GeneratorLoss]] = {
-    "vanilla": (vanilla_discriminator_loss, vanilla_generator_loss),
-    "least-squares": (least_squares_discriminator_loss, least_squares_generator_loss),
-    "hinge": (hinge_discriminator_loss, hinge_generator_loss),
+ADVERSARIAL_LOSSES = {
+    "vanilla": AdversarialLoss(vanilla_discriminator_loss, vanilla_generator_loss),
+    "least-squares": AdversarialLoss(least_squares_discriminator_loss, least_squares_generator_loss),
+    "hinge": AdversarialLoss(hinge_discriminator_loss, hinge_generator_loss),
 }

@@ -169,3 +169,13 @@ def _curve_table() -> NDArray[np.uint8]:
     """8-bit sRGB of linear sRGB in LINEAR_LEVELS equal steps from 0 to 1."""
     linear = np.linspace(0, 1, LINEAR_LEVELS + 1, dtype=np.float32)
     return np.rint(linear_to_rgb(linear) * np.float32(255)).astype(np.uint8)
+
+
+def colorfulness(rgb: FloatArray) -> float:
+    """Colorfulness of sRGB (H, W, 3) in [0, 1], on the 0..255 scale of the literature.
+
+    Hasler & Suesstrunk 2003, M3, with absolute rg and yb, as the colorization literature computes it.
+    """
+    r, g, b = np.moveaxis(rgb.astype(np.float64) * 255, -1, 0)
+    rg, yb = np.abs(r - g), np.abs((r + g) / 2 - b)
+    return float(np.hypot(rg.std(), yb.std()) + 0.3 * np.hypot(rg.mean(), yb.mean()))

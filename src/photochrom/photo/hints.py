@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 
 from photochrom.errors import InputError, reason_of
 from photochrom.photo.color import FloatArray, rgb_to_lab
+from photochrom.settings import is_number, plain
 
 MARK_RADIUS = 1  # pixels of the small picture: a hint marks 3 x 3
 REACH = 1 / 7  # of the picture's short side: how far a hint's correction reaches
@@ -41,7 +42,12 @@ class Hint:
     filled: bool = False
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"#[0-9a-fA-F]{6}", self.color):
+        numbers = [self.x, self.y, *(() if self.radius is None else (self.radius,))]
+        if not all(is_number(value) for value in numbers):
+            raise InputError("a hint's place and radius are numbers of pixels, such as Hint(120, 80, '#2040c0')")
+        for name in ("x", "y", "radius"):
+            object.__setattr__(self, name, plain(getattr(self, name)))
+        if not (isinstance(self.color, str) and re.fullmatch(r"#[0-9a-fA-F]{6}", self.color)):
             raise InputError(f"a hint's color is written #rrggbb, not {self.color!r}")
         if self.radius is not None and not 0 < self.radius < math.inf:
             raise InputError(f"a hint's radius is a number of pixels above 0, not {self.radius:g}")
@@ -100,6 +106,14 @@ class HintFile:
         if self.only_same_shape and abs(x / y - 1) > SAME_SHAPE:
             return ()
         return tuple(hint.scaled(x, y) for hint in self.hints)
+
+
+def check_hints(hints: Iterable[Hint]) -> tuple[Hint, ...]:
+    """The same hints. Raises InputError for what isn't one."""
+    kept = tuple(hints) if isinstance(hints, Iterable) else (hints,)
+    if not all(isinstance(hint, Hint) for hint in kept):
+        raise InputError('hints are a list of hints such as photochrom.Hint(120, 80, "#2040c0")')
+    return kept
 
 
 def parse_hint(text: str) -> Hint:

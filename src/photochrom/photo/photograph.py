@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -54,8 +55,10 @@ class Photograph:
         """What its file in the given format, or else its own, doesn't have of the source's, each in words."""
         return self.notes + left_out(self.metadata, format or self.format)
 
-    def save(self, path: str | Path, *, format: str | None = None, quality: int = DEFAULT_QUALITY) -> None:
+    def save(self, path: str | os.PathLike[str], *, format: str | None = None, quality: int = DEFAULT_QUALITY) -> None:
         """Write a file, completely or not at all, in the given format or else its suffix's. Raises OutputError."""
+        if not isinstance(path, (str, os.PathLike)):
+            raise OutputError(f"a photograph is saved at a path, not at a value of type {type(path).__name__}")
         path = Path(path)
         format = format or format_of(path)
         if format is None:
@@ -73,5 +76,5 @@ def write_bytes(path: Path, content: bytes, modified: int | None = None) -> None
     try:
         with replacing(path, modified=modified) as file:
             file.write(content)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the second for a name with a NUL
         raise OutputError(f"cannot write {path}: {reason_of(error)}") from error

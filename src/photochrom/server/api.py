@@ -2,34 +2,29 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
-from fastapi import Depends, FastAPI, File, Form, Security, UploadFile
+from fastapi import Depends, FastAPI, File, Security, UploadFile
 from fastapi.responses import FileResponse, PlainTextResponse, Response
 from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
-from pydantic import BaseModel, Field
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import BaseModel
 
 from photochrom import __version__
-from photochrom.coloring import Look, Output, Request
-from photochrom.photo.hints import parse_hint_file
 from photochrom.server.auth import Authorization
+from photochrom.server.form import describe_fields, upload_reader
 from photochrom.server.limits import RequestLimits
 from photochrom.server.metrics import Measurement, Metrics
 from photochrom.server.problems import Refusal, add_handlers, documented
+from photochrom.server.routing import ApiPaths
 from photochrom.service.jobs import Job, Jobs
 from photochrom.service.service import Service, Upload
-from photochrom.settings import FORMATS, LOSSY_LABELS, QUALITY, STRENGTH, VARIANTS, WARMTH, Limits
+from photochrom.settings import FORMATS
 
-FormatName = Enum("FormatName", {name: name for name in FORMATS})  # type: ignore[misc]  # mypy reads literals only
-Seed = Annotated[int, Field(ge=0, lt=2**53)]  # JSON's numbers are exact up to here
-Absent: TypeAlias = SkipJsonSchema[None]  # a form has no null: a field is present or not
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 PICTURES: dict[int | str, dict[str, Any]] = {
     200: {
@@ -62,9 +57,11 @@ def create_app(service: Service, token: str | None = None, hosts: frozenset[str]
 
     app = FastAPIOffline(title="photochrom", version=__version__, description=DESCRIPTION, lifespan=lifespan)
     app.add_middleware(RequestLimits, service=service)
+    app.add_middleware(ApiPaths, routes=app.routes)
     app.add_middleware(Measurement, metrics=metrics, routes=app.routes)
     app.add_middleware(Authorization, token=token, hosts=hosts)
     add_handlers(app)
+    describe_fields(app)
     add_monitoring(app, service, metrics)
     read_upload = upload_reader(service.limits)
     guarded = [Security(HTTPBearer(auto_error=False))] if token else []
@@ -146,38 +143,6 @@ def add_monitoring(app: FastAPI, service: Service, metrics: Metrics) -> None:
     async def read_metrics() -> Response:
         """Figures for Prometheus."""
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
-
-def upload_reader(limits: Limits) -> Callable[..., Awaitable[Upload]]:
-    """A dependency that reads the multipart form of /v1/colorize and /v1/jobs."""
-    low, high = STRENGTH.low, STRENGTH.high
-
-    async def read_upload(
-        file: Annotated[UploadFile, File(description="The photograph")],
-        strength: Annotated[float, Form(ge=low, le=high, description="Multiplies the colors")] = STRENGTH.default,
-        warmth: Annotated[
-            float,
-            Form(ge=WARMTH.low, le=WARMTH.high, description="White balance of the colors, from blue to yellow"),
-        ] = WARMTH.default,
-        seed: Annotated[Seed | Absent, Form(description="Number of another plausible coloring")] = None,
-        variants: Annotated[
-            int, Form(ge=VARIANTS.low, le=limits.variants, description="Number of different colorings, in a ZIP")
-        ] = int(VARIANTS.default),
-        hints: Annotated[str | Absent, Form(description="A hints file: JSON")] = None,
-        format: Annotated[
-            FormatName | Absent, Form(description="Format of the result.  [default: the photograph's own]")
-        ] = None,
-        quality: Annotated[
-            int, Form(ge=QUALITY.low, le=QUALITY.high, description=f"Quality, 1-100, for {LOSSY_LABELS}")
-        ] = int(QUALITY.default),
-    ) -> Upload:
-        hint_file = parse_hint_file(hints, "the field hints") if hints else None
-        look = Look(strength, seed, hint_file=hint_file, warmth=warmth)
-        output = Output(format.value if format else None, quality)
-        request = Request(look, output, limits.pixels)
-        return Upload(file.file.read, file.filename or "photograph", request, variants)
-
-    return read_upload
 
 
 def temporary_folder() -> Iterator[Path]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 
+from photochrom.coloring import Predictor
 from photochrom.errors import Stopping
 from photochrom.inference.colorizer import Coloring, Colorizer
 from photochrom.inference.model import ModelInfo
@@ -17,12 +18,14 @@ from photochrom.photo.hints import Hint
 from photochrom.settings import STRENGTH, WARMTH
 
 LARGEST = 8  # pictures per batch: larger batches gain nothing on a CPU
+LARGEST_PIXELS = LARGEST * 256**2  # of a batch's pictures, about: memory grows with them
 
 
 @dataclass(frozen=True)
 class Pending:
     """A prediction that a thread waits for."""
 
+    colorizer: Colorizer
     pixels: PixelArray
     seed: int | None
     hints: tuple[Hint, ...]
@@ -32,7 +35,8 @@ class Pending:
 class Batcher:
     """One thread that runs the network for all others. When it is free, it takes all requests that wait.
 
-    A single request is never delayed. Under load, batches form by themselves.
+    A single request is never delayed. Under load, batches form by themselves. colorizer: what predicts, unless a
+    request wants another one (see `with_colorizer`).
     """
 
     def __init__(self, colorizer: Colorizer):
@@ -55,7 +59,17 @@ class Batcher:
 
     def predict_one(self, pixels: PixelArray, seed: int | None = None, hints: Sequence[Hint] = ()) -> Coloring:
         """The network's prediction for a photograph; waits until it is ready. Raises what the Colorizer raises."""
-        pending = Pending(pixels, seed, tuple(hints))
+        return self.predict_with(self.colorizer, pixels, seed, hints)
+
+    def with_colorizer(self, colorizer: Colorizer) -> Predictor:
+        """The same for another model or working size; all share the one thread."""
+        return Batched(self, colorizer)
+
+    def predict_with(
+        self, colorizer: Colorizer, pixels: PixelArray, seed: int | None, hints: Sequence[Hint]
+    ) -> Coloring:
+        """As `predict_one`, by a Colorizer that may be another."""
+        pending = Pending(colorizer, pixels, seed, tuple(hints))
         with self._lock:
             if self._closed:
                 raise Stopping("the server is stopping: try again in a minute", retry_after=60)
@@ -95,19 +109,24 @@ class Batcher:
                 return
 
     def _predict(self, batch: list[Pending]) -> None:
-        by_seed: dict[int | None, list[Pending]] = defaultdict(list)
+        together: dict[tuple[Colorizer, int | None], list[Pending]] = defaultdict(list)
         for pending in batch:
-            by_seed[pending.seed].append(pending)
-        for seed, group in by_seed.items():
-            self.observe(len(group))
-            try:
-                pixels, hints = [each.pixels for each in group], [each.hints for each in group]
-                colorings = self.colorizer.predict(pixels, seed=seed, hints=hints)
-            except Exception as error:  # one bad photograph must not make the others of its batch fail
-                self._predict_one_by_one(group, error)
-                continue
-            for pending, coloring in zip(group, colorings, strict=True):
-                pending.result.set_result(coloring)
+            together[pending.colorizer, pending.seed].append(pending)
+        for (colorizer, seed), group in together.items():
+            count = max(1, LARGEST_PIXELS // colorizer.working_size**2)
+            for first in range(0, len(group), count):
+                self._predict_together(colorizer, seed, group[first : first + count])
+
+    def _predict_together(self, colorizer: Colorizer, seed: int | None, group: list[Pending]) -> None:
+        self.observe(len(group))
+        try:
+            pixels, hints = [each.pixels for each in group], [each.hints for each in group]
+            colorings = colorizer.predict(pixels, seed=seed, hints=hints)
+        except Exception as error:  # one bad photograph must not make the others of its batch fail
+            self._predict_one_by_one(group, error)
+            return
+        for pending, coloring in zip(group, colorings, strict=True):
+            pending.result.set_result(coloring)
 
     def _predict_one_by_one(self, group: list[Pending], error: Exception) -> None:
         for pending in group:
@@ -115,7 +134,33 @@ class Batcher:
                 pending.result.set_exception(error)
                 continue
             try:
-                (coloring,) = self.colorizer.predict([pending.pixels], seed=pending.seed, hints=[pending.hints])
+                (coloring,) = pending.colorizer.predict([pending.pixels], seed=pending.seed, hints=[pending.hints])
                 pending.result.set_result(coloring)
             except Exception as own:
                 pending.result.set_exception(own)
+
+
+@dataclass(frozen=True)
+class Batched:
+    """A Colorizer whose predictions a Batcher makes."""
+
+    batcher: Batcher
+    colorizer: Colorizer
+
+    @property
+    def model_info(self) -> ModelInfo:
+        """Facts about the model."""
+        return self.colorizer.model_info
+
+    @property
+    def working_size(self) -> int:
+        """The short side, in pixels, of the picture that the network sees."""
+        return self.colorizer.working_size
+
+    def predict_one(self, pixels: PixelArray, seed: int | None = None, hints: Sequence[Hint] = ()) -> Coloring:
+        """The network's prediction for a photograph; waits until it is ready."""
+        return self.batcher.predict_with(self.colorizer, pixels, seed, hints)
+
+    def apply(self, pixels: PixelArray, coloring: Coloring, strength: float = STRENGTH.default) -> PixelArray:
+        """The photograph joined with its coloring, in the calling thread."""
+        return self.colorizer.apply(pixels, coloring, strength)

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from photochrom.coloring import Request, color
+from photochrom.coloring import Predictor, Request, color
 from photochrom.errors import Busy, Stopping
 from photochrom.inference.colorizer import Colorizer
+from photochrom.inference.weights import bundled_digest, load_model
 from photochrom.service.batching import Batcher
 from photochrom.settings import COLOR_SUFFIX, FORMATS, Limits
 
@@ -25,12 +26,17 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Upload:
-    """A photograph to color. read: returns its encoded content; it is called when a worker is free."""
+    """A photograph to color. read: returns its encoded content; it is called when a worker is free.
+
+    model: a bundled model's name. model, working_size: None for the service's own.
+    """
 
     read: Callable[[], bytes]
     name: str
     request: Request = field(default_factory=Request)
     variants: int = 1
+    model: str | None = None
+    working_size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -54,8 +60,9 @@ class Service:
         self.batcher = Batcher(colorizer)
         self.held = 0
         self.closing = False
+        self._others: dict[tuple[str | None, int], Colorizer] = {}  # by bundled model (None: the own one), working size
         self._pool = ThreadPoolExecutor(limits.workers, thread_name_prefix="service")
-        self._lock = threading.Lock()
+        self._lock, self._loading = threading.Lock(), threading.Lock()
 
     @contextmanager
     def slot(self) -> Iterator[None]:
@@ -91,7 +98,8 @@ class Service:
         """
         stem = safe_stem(upload.name) + COLOR_SUFFIX
         paths = []
-        colored = color(upload.read(), upload.name, upload.request, self.batcher, range(upload.variants))
+        predictor = self.predictor(upload.model, upload.working_size)
+        colored = color(upload.read(), upload.name, upload.request, predictor, range(upload.variants))
         for number, (content, format, _) in enumerate(colored, 1):
             if is_abandoned():
                 raise Abandoned
@@ -106,6 +114,23 @@ class Service:
                 file.write(path, f"{stem}-{number}{suffix}")
                 path.unlink()
         return Result(archive, f"{stem}.zip", "application/zip")
+
+    def predictor(self, model: str | None, working_size: int | None) -> Predictor:
+        """What predicts with a bundled model, at a working size; None for the service's own. Raises InputError."""
+        own = self.colorizer
+        size = working_size or own.working_size
+        if (model is None or self._is_own(model)) and size == own.working_size:
+            return self.batcher
+        with self._loading:  # every combination is one object, so that its requests go through the network together
+            key = (None if model is None or self._is_own(model) else model, size)
+            if key not in self._others:
+                backend = next((o.backend for (name, _), o in self._others.items() if name == key[0]), None)
+                backend = own.backend if key[0] is None else backend or load_model(key[0])
+                self._others[key] = Colorizer(backend, working_size=size, threads=own.threads)
+            return self.batcher.with_colorizer(self._others[key])
+
+    def _is_own(self, model: str) -> bool:
+        return self.colorizer.model_info.digest == bundled_digest(model)
 
     def close(self) -> None:
         """Take no new requests, and finish those that are held."""

@@ -11,12 +11,17 @@ from torch import Tensor
 
 from photochrom.disk import write_whole
 from photochrom.errors import OutputError, reason_of
-from photochrom.networks.build import CHECKPOINT_NAME, read_checkpoint
+from photochrom.networks.build import BEST_NAME, CHECKPOINT_NAME, read_checkpoint
 
 
 def write_checkpoint(state: dict[str, Any], run: Path) -> None:
     """Write state (tensors and plain types only) to the run's checkpoint, replacing the last one at once."""
     _save(state, run / CHECKPOINT_NAME)
+
+
+def write_best(state: dict[str, Any], run: Path) -> None:
+    """Write the networks of a state, without its optimizers, to the run's best checkpoint, replacing the last one."""
+    _save({name: state[name] for name in ("config", "step", "ema", "generator", "discriminator")}, run / BEST_NAME)
 
 
 def write_portable(run: Path, path: Path) -> None:

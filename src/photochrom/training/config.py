@@ -91,6 +91,9 @@ class TrainingConfig:
     save_every: int = 500
     sample_every: int = 500
     log_every: int = 20
+    validate_every: int = 500  # steps; only with photographs to validate by
+    validated: int = 64  # at most so many photographs are validated by
+    patience: int = 0  # stop after so many validations without a better one; 0 goes on to the end
 
     def __post_init__(self) -> None:
         check_config(
@@ -120,6 +123,9 @@ class TrainingConfig:
             save_every=COUNT,
             sample_every=COUNT,
             log_every=COUNT,
+            validate_every=COUNT,
+            validated=COUNT,
+            patience=NOT_NEGATIVE,
         )
         is_pix2pix = isinstance(self.generator, Pix2PixConfig)
         if is_pix2pix != (self.preset == "pix2pix"):
@@ -129,6 +135,14 @@ class TrainingConfig:
         network = Pix2PixGenerator if is_pix2pix else Generator
         for stage in self.stages:
             self._check_stage(stage, network.size_multiple, network.stride)
+
+    def check_processes(self, count: int) -> None:
+        """Check that so many processes can share every batch. Raises TrainingError."""
+        for stage in self.stages:
+            if stage.batch_size % count:
+                raise TrainingError(
+                    f"stage {stage.name!r} has batches of {stage.batch_size}, which {count} processes can't share"
+                )
 
     def _check_stage(self, stage: Stage, size_multiple: int, stride: int) -> None:
         """Check what a stage's networks and losses ask of it."""
@@ -212,6 +226,7 @@ KINDS = {
     float: "a number",
     str: "text",
     tuple: "a list",
+    list: "a list",
     dict: "an object",
 }
 PRESETS = {"default": default_config, "pix2pix": pix2pix_config}

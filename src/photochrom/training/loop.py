@@ -1,11 +1,10 @@
-"""The training loop: batch, discriminator, generator, EMA, log, save."""
+"""The training loop: batch, discriminator, generator, EMA, validation, log, save."""
 
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
-import math
-import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,41 +16,31 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from photochrom.disk import claimed
-from photochrom.errors import OutputError, TrainingError, reason_of
-from photochrom.networks.build import CHECKPOINT_NAME, AnyGenerator, build_generator, read_checkpoint
-from photochrom.networks.ciede2000 import color_difference
+from photochrom.errors import TrainingError
+from photochrom.networks.build import BEST_NAME, CHECKPOINT_NAME, AnyGenerator, build_generator, read_checkpoint
 from photochrom.networks.discriminator import PatchGAN
 from photochrom.networks.encoder import read_pretrained
 from photochrom.networks.generator import Generator
 from photochrom.networks.lab import rgb_to_lab
-from photochrom.networks.losses import (
-    ADVERSARIAL_LOSSES,
-    DiscriminatorLoss,
-    GeneratorLoss,
-    classification_loss,
-    color_weights,
-    dullness_loss,
-    edge_loss,
-    pixel_loss,
-    smooth_pixel_loss,
-    worst_loss,
-)
+from photochrom.networks.losses import ADVERSARIAL_LOSSES, color_weights
 from photochrom.networks.palette import palette_corners
 from photochrom.training import samples
 from photochrom.training.augmentation import Batch, make_batch
-from photochrom.training.checkpoint import write_checkpoint
-from photochrom.training.colorings import BestOfMany, Prediction, draw_candidates
+from photochrom.training.checkpoint import write_best, write_checkpoint
+from photochrom.training.colorings import BestOfMany, draw_candidates
 from photochrom.training.config import Stage, TrainingConfig, config_from_dict, config_to_dict
-from photochrom.training.machine import open_fabric
+from photochrom.training.log import Log, diverged
+from photochrom.training.machine import explaining, open_fabric
 from photochrom.training.optimizers import build_optimizer, parameter_groups, set_rate, update_ema
 from photochrom.training.photographs import Photographs, load_photographs, read_some
 from photochrom.training.schedule import SampleOrder, learning_rate, stage_at, step_seed, steps_reached
+from photochrom.training.supervision import supervised_losses
 from photochrom.training.teachers import load_teachers
 from photochrom.training.timing import Clock, Spent
+from photochrom.training.validation import DELTA_E, Best, Validation
 
 LOCK = "lock"  # in a run's folder
 FREQUENCY_PHOTOGRAPHS = 1024  # this many are counted for the palette's color frequencies
-PIXEL_LOSSES = {"l1": pixel_loss, "smooth-l1": smooth_pixel_loss}
 
 
 def train(
@@ -69,38 +58,42 @@ def train(
 ) -> None:
     """Train a generator and its discriminator on color photographs; leave everything in folder `out`.
 
-    photographs, validation: folders or ZIP archives; the sample sheets show validation photographs if
-    there are any. start: a checkpoint or run whose networks to start from (for the same generator). resume:
-    go on from out's own checkpoint, with its configuration. accelerator, precision: one of machine.ACCELERATORS
-    and machine.PRECISIONS; by default bf16-mixed where the hardware multiplies bf16, else 32-true. Raises
-    TrainingError or OutputError.
+    photographs, validation: folders or ZIP archives. If there are validation photographs, the sample sheets show them,
+    the log says how well they are colored, and the networks that did it best are kept (see training/validation.py).
+    start: a checkpoint or run whose networks to start from (for the same generator). resume: go on from out's own
+    checkpoint, with its configuration. accelerator, precision: one of machine.ACCELERATORS and machine.PRECISIONS; by
+    default bf16-mixed where the hardware multiplies bf16, else 32-true. Raises PhotochromError.
     """
     if (out / CHECKPOINT_NAME).exists() and not resume:
         raise TrainingError(f"{out} already holds a training: go on with --resume, or choose another --out")
-    fabric = open_fabric(accelerator, devices, nodes, precision, out)
-    fabric.launch()
     state = read_checkpoint(out) if resume else None
+    started = read_checkpoint(start) if start is not None and not resume else None
     if state is not None:
         config = config_from_dict(state["config"])
-    _check_batches(config, fabric.world_size)
-    try:
+    config.check_processes(devices * nodes)
+    if config.patience and not validation:
+        raise TrainingError("patience needs photographs to validate by: name them with --validation")
+    load_teachers(config.teachers, config.generator)  # tells what is wrong with one before all photographs are decoded
+    fabric = open_fabric(accelerator, devices, nodes, precision, out)
+    fabric.launch()
+    with explaining(out):
         out.mkdir(parents=True, exist_ok=True)
         with claimed(out / LOCK, out) if fabric.is_global_zero else nullcontext():
-            run = _prepare(fabric, config, photographs, validation or photographs, out)
+            run = _prepare(fabric, config, photographs, validation, out)
             if state is not None:
                 run.load(state)
-            elif start is not None:
-                run.start_from(read_checkpoint(start))
+            elif started is not None:
+                run.start_from(started)
             run.go()
-    except OSError as error:
-        reason = reason_of(error)
-        raise OutputError(f"cannot write {out}: {reason}; --resume goes on from the last checkpoint, if any") from error
 
 
-def _prepare(fabric: Fabric, config: TrainingConfig, photographs: list[Path], validation: list[Path], out: Path) -> Run:
+def _prepare(
+    fabric: Fabric, config: TrainingConfig, photographs: list[Path], validation: list[Path] | None, out: Path
+) -> Run:
     """Decode the photographs, write the configuration, set up the networks."""
     with fabric.rank_zero_first():
-        shown = read_some(validation, samples.SHOWN, config.photograph_size)
+        shown = read_some(validation or photographs, samples.SHOWN, config.photograph_size)
+        held_back = read_some(validation, config.validated, config.photograph_size) if validation else []
         pictures, left_out = load_photographs(
             photographs, config.photograph_size, config.min_chroma, out / "photographs"
         )
@@ -110,14 +103,7 @@ def _prepare(fabric: Fabric, config: TrainingConfig, photographs: list[Path], va
         sets = f"{len(pictures.sets)} set" + "s" * (len(pictures.sets) > 1)
         counts = f"{len(pictures)} photographs of {sets}, {left_out} left out (damaged, tiny or near gray)"
         print(f"{counts}, {precision}", flush=True)
-    return Run(fabric, config, pictures, shown, out)
-
-
-class AdversarialLoss(NamedTuple):
-    """The two sides of an adversarial loss: for the discriminator (real and fake maps), for the generator (fake)."""
-
-    discriminator: DiscriminatorLoss
-    generator: GeneratorLoss
+    return Run(fabric, config, pictures, shown, held_back, out)
 
 
 class Judged(NamedTuple):
@@ -137,6 +123,7 @@ class Run:
         config: TrainingConfig,
         pictures: Photographs,
         shown: list[NDArray[np.uint8]],
+        held_back: list[NDArray[np.uint8]],
         out: Path,
     ):
         self.fabric, self.config, self.out = fabric, config, out
@@ -146,6 +133,8 @@ class Run:
         self.seconds = 0.0  # of training, from the first step on, without the time between a stop and --resume
         self.clock = Clock(fabric.device)
         self.spent = Spent()
+        self.log = Log(fabric, out)
+        self.best = Best()
         torch.manual_seed(config.seed)
 
         generator = build_generator(config.generator)
@@ -157,7 +146,12 @@ class Run:
         self.ema = copy.deepcopy(generator).eval().requires_grad_(False).to(fabric.device)
         self.raw_generator: AnyGenerator = generator
         self.raw_discriminator = discriminator
-        self.teachers = load_teachers(config.teachers, generator).to(fabric.device) if config.teachers else None
+        self.teachers = load_teachers(config.teachers, config.generator)
+        if self.teachers is not None:
+            self.teachers.to(fabric.device)
+        self.validation = (
+            Validation(held_back, config.stages[-1].size, generator.stride, fabric.device) if held_back else None
+        )
         colorings = BestOfMany(generator).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         discriminator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.generator, self.generator_optimizer = fabric.setup(
@@ -167,28 +161,46 @@ class Run:
             discriminator,
             build_optimizer(config, {"params": list(discriminator.parameters()), "rate": config.discriminator_rate}),
         )
-        self.adversarial_loss = AdversarialLoss(*ADVERSARIAL_LOSSES[config.adversarial_loss])
+        self.adversarial_loss = ADVERSARIAL_LOSSES[config.adversarial_loss]
         self.palette = generator.palette if isinstance(generator, Generator) else None
         self.color_weights = self._count_colors(self.palette) if self.palette is not None else None
 
     def go(self) -> None:
-        """Train from the step reached to the end of the last stage."""
+        """Train from the step reached to the end of the last stage, or until patience is at its end."""
         config, total = self.config, sum(stage.steps for stage in self.config.stages)
         started = self.clock.now() - self.seconds
         reached = self._reached()
-        while reached < total:
+        while reached < total and not self._is_out_of_patience():
             stage, stage_step = stage_at(config, reached)
             losses, judged = self.train_step(stage, stage_step)
             self.step += 1
             self.seconds = self.clock.now() - started
             reached = self._reached()
             last = reached == total
+            if self.validation is not None and (self.step % config.validate_every == 0 or last):
+                self._validate(stage, self.validation)
+                last = last or self._is_out_of_patience()
             if self.step % config.log_every == 0 or last:
                 self._log(stage, losses, judged)
             if self.step % config.sample_every == 0 or last:
                 self._write_samples()
             if self.step % config.save_every == 0 or last:
                 self.save()
+        if self.best.step and self.fabric.is_global_zero:
+            why = ", stopped early" if self._is_out_of_patience() else ""
+            print(f"{self.step} steps{why}; the best was step {self.best.step}: {self.out / BEST_NAME}", flush=True)
+
+    def _is_out_of_patience(self) -> bool:
+        return 0 < self.config.patience <= self.best.waited
+
+    def _validate(self, stage: Stage, validation: Validation) -> None:
+        """Log how well the averaged generator colors photographs that are held back; keep it if it is the best."""
+        fabric = self.fabric
+        measures = fabric.broadcast(validation.measure(self.ema) if fabric.is_global_zero else {})
+        self.best = self.best.after(measures[DELTA_E], self.step)
+        self.log.add(self.step, stage.name, {**measures, "best_step": self.best.step})
+        if self.best.step == self.step and fabric.is_global_zero:
+            write_best(self.state(), self.out)
 
     def _reached(self) -> int:
         reached = steps_reached(self.config, self.step, self.seconds)
@@ -234,7 +246,7 @@ class Run:
 
         # Generator
         if not only_discriminator:
-            losses |= self.supervised_losses(predicted, aim)
+            losses |= supervised_losses(config, predicted, aim, self.palette, self.color_weights)
             if adversarial:
                 self.raw_discriminator.requires_grad_(False)
                 with fabric.no_backward_sync(self.discriminator, enabled=fabric.world_size > 1):
@@ -254,7 +266,11 @@ class Run:
             self.generator_optimizer.zero_grad()
             fabric.backward(total)
             if config.clip_norm > 0:
-                fabric.clip_gradients(self.generator, self.generator_optimizer, max_norm=config.clip_norm)
+                norm = fabric.clip_gradients(
+                    self.generator, self.generator_optimizer, max_norm=config.clip_norm, error_if_nonfinite=False
+                )
+                if norm is not None and not norm.isfinite():
+                    raise diverged(self.step + 1)
             self.generator_optimizer.step()
 
             # EMA
@@ -269,50 +285,36 @@ class Run:
         fake_chroma = predicted.chroma.detach()
         return losses, Judged(batch.luminance, batch.real_chroma, fake_chroma) if adversarial else None
 
-    def supervised_losses(self, predicted: Prediction, real: Tensor) -> dict[str, Tensor]:
-        """The unweighted losses between prediction and truth, or the teachers' prediction: those with a weight only."""
-        fake = predicted.chroma
-        config, losses = self.config, {}
-        if config.pixel_weight > 0:
-            losses["pixel"] = PIXEL_LOSSES[config.pixel_loss](fake, real)
-        if config.difference_weight > 0 or config.worst_weight > 0:
-            differences = color_difference(fake, real)
-            losses |= {"difference": differences.mean()} if config.difference_weight > 0 else {}
-            losses |= {"worst": worst_loss(differences)} if config.worst_weight > 0 else {}
-        if config.edge_weight > 0:
-            losses["edge"] = edge_loss(fake, real)
-        if config.dullness_weight > 0:
-            losses["dullness"] = dullness_loss(fake, real)
-        if config.classification_weight > 0 and predicted.log_probabilities is not None:
-            assert self.palette is not None and self.color_weights is not None
-            corners, corner_weights = palette_corners(real, self.palette)
-            losses["classification"] = classification_loss(
-                predicted.log_probabilities, corners, corner_weights, self.color_weights
-            )
-        return losses
-
-    def save(self) -> None:
-        """Write the checkpoint: networks, EMA, optimizers, step, configuration."""
-        state = {
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds: networks, EMA, optimizers, step, configuration."""
+        return {
             "config": config_to_dict(self.config),
             "step": self.step,
             "seconds": self.seconds,
+            "best": dataclasses.asdict(self.best),
             "ema": self.ema.state_dict(),
             "generator": self.raw_generator.state_dict(),
             "discriminator": self.raw_discriminator.state_dict(),
             "generator_optimizer": self.generator_optimizer.state_dict(),
             "discriminator_optimizer": self.discriminator_optimizer.state_dict(),
         }
+
+    def save(self) -> None:
+        """Write the checkpoint."""
         if self.fabric.is_global_zero:
-            write_checkpoint(state, self.out)
+            write_checkpoint(self.state(), self.out)
         self.fabric.barrier()
 
     def load(self, state: dict[str, Any]) -> None:
         """Continue from a checkpoint's state as if the training had never stopped."""
         self.start_from(state)
         self.step, self.seconds = state["step"], state.get("seconds", 0.0)
-        self.generator_optimizer.load_state_dict(state["generator_optimizer"])
-        self.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
+        try:
+            self.best = Best(**state.get("best", {}))
+            self.generator_optimizer.load_state_dict(state["generator_optimizer"])
+            self.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise TrainingError(f"{self.out} can't go on, its {CHECKPOINT_NAME} is not whole: start anew") from error
 
     def start_from(self, state: dict[str, Any]) -> None:
         """Take only the networks of a checkpoint; optimizers and steps start from the beginning."""
@@ -320,8 +322,8 @@ class Run:
             self.ema.load_state_dict(state["ema"])
             self.raw_generator.load_state_dict(state.get("generator", state["ema"]))  # small ones have no other
             self.raw_discriminator.load_state_dict(state["discriminator"])
-        except (KeyError, RuntimeError) as error:
-            raise TrainingError(f"the checkpoint is of another network: {reason_of(error)}") from error
+        except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+            raise TrainingError("the checkpoint is of another network: take its --preset and --set") from error
 
     def _batch(self, stage: Stage) -> Batch:
         fabric, count = self.fabric, stage.batch_size // self.fabric.world_size
@@ -365,14 +367,7 @@ class Run:
             values |= self.scores(judged)
         values |= self.spent.summary()
         self.spent = Spent()
-        if any(not math.isfinite(v) for v in values.values()):
-            raise TrainingError(f"the training diverged at step {self.step}: lower the learning rate and --resume")
-        self.fabric.log_dict(values, self.step)
-        if self.fabric.is_global_zero:
-            line = {"step": self.step, "stage": stage.name, "time": round(time.time()), **values}
-            with open(self.out / "log.jsonl", "a") as log:
-                log.write(json.dumps(line) + "\n")
-            print(json.dumps(line), flush=True)
+        self.log.add(self.step, stage.name, values)
 
     def _write_samples(self) -> None:
         if self.fabric.is_global_zero:
@@ -382,11 +377,3 @@ class Run:
 
 def _channels_last(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
-
-
-def _check_batches(config: TrainingConfig, processes: int) -> None:
-    for stage in config.stages:
-        if stage.batch_size % processes:
-            raise TrainingError(
-                f"stage {stage.name!r} has batches of {stage.batch_size}, which {processes} processes can't share"
-            )

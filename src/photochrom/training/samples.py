@@ -26,7 +26,7 @@ def write_sample_sheet(generator: AnyGenerator, photographs: Sequence[NDArray[np
     photographs: uint8 (H, W, 3), of which the central squares are shown. The same noises are used every time.
     """
     device = next(generator.parameters()).device
-    rgb = torch.cat([_square(photograph) for photograph in photographs]).to(device)
+    rgb = torch.cat([central_square(photograph, SIDE) for photograph in photographs]).to(device)
     lab = rgb_to_lab(rgb)
     luminance = lab[:, :1]
     hints = torch.zeros_like(lab)
@@ -42,13 +42,13 @@ def write_sample_sheet(generator: AnyGenerator, photographs: Sequence[NDArray[np
     pyvips.Image.new_from_array(sheet8, interpretation="srgb").write_to_file(str(path))
 
 
-def _square(photograph: NDArray[np.uint8]) -> Tensor:
-    """The central square of a photograph, (1, 3, SIDE, SIDE) in 0..1."""
+def central_square(photograph: NDArray[np.uint8], side: int) -> Tensor:
+    """The central square of a photograph, (1, 3, side, side) in 0..1."""
     height, width = photograph.shape[:2]
     short = min(height, width)
     top, left = (height - short) // 2, (width - short) // 2
     square = torch.tensor(photograph[top : top + short, left : left + short]).permute(2, 0, 1)[None].float() / 255
-    return F.interpolate(square, (SIDE, SIDE), mode="bilinear", antialias=True).clamp(0, 1)
+    return F.interpolate(square, (side, side), mode="bilinear", antialias=True).clamp(0, 1)
 
 
 def _noises(count: int, channels: int) -> list[Tensor]:

@@ -13,7 +13,7 @@ from photochrom.training.config import Stage, TrainingConfig
 def steps_reached(config: TrainingConfig, step: int, seconds: float) -> int:
     """How many of the stages' steps are done: the steps taken or, by the clock, their part in proportion to time."""
     total = sum(stage.steps for stage in config.stages)
-    return min(total, int(seconds / (60 * config.minutes) * total) if config.minutes else step)
+    return int(min(total, seconds / (60 * config.minutes) * total if config.minutes else step))
 
 
 def stage_at(config: TrainingConfig, step: int) -> tuple[Stage, int]:

@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from photochrom.errors import TrainingError
-from photochrom.networks.build import AnyGenerator, load_ema
-from photochrom.networks.generator import Generator
+from photochrom.networks.build import load_ema
+from photochrom.networks.generator import Generator, GeneratorConfig
+from photochrom.networks.pix2pix import Pix2PixConfig
 
 MARGIN = Generator.size_multiple  # pixels: the least by which a picture can grow
 
@@ -40,21 +41,22 @@ class Teachers(nn.Module):
         return torch.where(noisy, predictions[0], predictions.mean(dim=0))[:, :, MARGIN // Generator.stride :]
 
 
-def load_teachers(paths: Sequence[str], student: AnyGenerator) -> Teachers:
-    """The averaged generators of runs or checkpoints, with the student's calibration.
+def load_teachers(paths: Sequence[str], student: GeneratorConfig | Pix2PixConfig) -> Teachers | None:
+    """The averaged generators of runs or checkpoints, with the student's calibration; None without a path.
 
     Raises WeightsError for what is no checkpoint, TrainingError for a network that can't teach this one.
     """
+    if not paths:
+        return None
     teachers = []
     for path in paths:
         teacher, _, _ = load_ema(Path(path))
-        if not isinstance(teacher, Generator) or not isinstance(student, Generator):
+        if not isinstance(teacher, Generator) or not isinstance(student, GeneratorConfig):
             raise TrainingError(f"{path} can't teach: teachers and the taught must be of the default preset")
         if teacher.noise_channels != student.noise_channels:
             raise TrainingError(f"{path} can't teach: its noise has {teacher.noise_channels} channels")
-        ours = student.config
         teacher.config = replace(
-            teacher.config, weak_gain=ours.weak_gain, strong_gain=ours.strong_gain, tint_gain=ours.tint_gain
+            teacher.config, weak_gain=student.weak_gain, strong_gain=student.strong_gain, tint_gain=student.tint_gain
         )
         teachers.append(teacher)
     return Teachers(teachers).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
