@@ -219,6 +219,8 @@ def test_a_request_has_a_working_size_and_a_model(client, cat, tmp_path):
     expected = (tmp_path / "small.jpg").read_bytes()
     assert send(client, cat, working_size=64).content == expected != send(client, cat).content
     assert send(client, cat, working_size=64, model="default").content == expected
+    warm = send(client, cat, working_size=64, warmth=0.5)
+    assert warm.status_code == 200 and warm.content != expected
     assert send(client, cat, working_size=256, model="default").content == send(client, cat).content
 
 

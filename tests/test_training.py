@@ -334,7 +334,7 @@ def test_what_is_no_checkpoint_is_refused_in_one_line(training_folder, tmp_path,
         command = ["export", str(checkpoint), str(tmp_path / "new")]
     result = CliRunner().invoke(cli.main, command)
     assert result.exit_code == 2 and isinstance(result.exception, SystemExit), result.output
-    assert result.output == f"photochrom: {checkpoint} is not a checkpoint of photochrom: it is of another program\n"
+    assert result.output == f"photochrom: {checkpoint} is not a checkpoint of photochrom: it is from another program\n"
     assert not (tmp_path / "new").exists()
 
 

@@ -114,8 +114,9 @@ def colorize(
 
     An array is (H, W) or (H, W, C) of gray, gray and alpha, RGB or RGBA: bool, uint8, uint16, or floats in [0, 1].
     strength multiplies the chroma; warmth, -1 (blue) to 1 (yellow), is a white balance of the colors; seed chooses
-    another plausible coloring; hints put colors at places; mark: whether the metadata say that the colors were made by AI, and how (arrays and Pillow's images have none). model: a bundled
-    model's name, or a path. Raises InputError or WeightsError.
+    another plausible coloring; hints put colors at places; mark: whether the metadata say that the colors were made by
+    AI, and how (arrays and Pillow's images have none). model: a bundled model's name, or a path. Raises InputError or
+    WeightsError.
     """
     look = Look(plain(strength), plain(seed), check_hints(hints), warmth=plain(warmth))
     colorizer = _colorizer(os.fspath(model) if isinstance(model, os.PathLike) else model, working_size)

@@ -88,8 +88,8 @@ class Colorizer:
         """Color a photograph.
 
         pixels: sRGB (H, W) or (H, W, C), gray or RGB, with or without alpha; bool, uint8, uint16 or floats in [0, 1];
-        only its luminance is used. strength: multiplies the chroma. warmth: white balance of the colors, -1 (blue) to 1
-        (yellow), see photo/white_balance.py. seed: None for the likeliest coloring, else the number of another
+        only its luminance is used. strength: multiplies the chroma. warmth: white balance of the colors, -1 (blue) to
+        1 (yellow), see photo/white_balance.py. seed: None for the likeliest coloring, else the number of another
         plausible one. hints: colors at places, in pixels. Returns (H, W, 3), or (H, W, 4) with alpha, of the same type
         (uint8 for bool), whose L is the input's. Raises InputError.
         """

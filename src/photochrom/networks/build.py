@@ -48,7 +48,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     except Exception as error:  # torch.load raises many kinds for a damaged file
         raise WeightsError(f"{file} is not a readable checkpoint: it is damaged or from another program") from error
     if not (isinstance(state, dict) and all(isinstance(state.get(name), kind) for name, kind in CHECKPOINT.items())):
-        raise WeightsError(f"{file} is not a checkpoint of photochrom: it is of another program")
+        raise WeightsError(f"{file} is not a checkpoint of photochrom: it is from another program")
     return state
 
 

@@ -161,6 +161,12 @@ class Batched:
         """The network's prediction for a photograph; waits until it is ready."""
         return self.batcher.predict_with(self.colorizer, pixels, seed, hints)
 
-    def apply(self, pixels: PixelArray, coloring: Coloring, strength: float = STRENGTH.default) -> PixelArray:
+    def apply(
+        self,
+        pixels: PixelArray,
+        coloring: Coloring,
+        strength: float = STRENGTH.default,
+        warmth: float = WARMTH.default,
+    ) -> PixelArray:
         """The photograph joined with its coloring, in the calling thread."""
-        return self.colorizer.apply(pixels, coloring, strength)
+        return self.colorizer.apply(pixels, coloring, strength, warmth)
