@@ -12,11 +12,23 @@ import photochrom
 
 PACKAGE = Path(photochrom.__file__).parent
 # A module imports from its own level or below.
-LEVELS = ["errors", "settings", "names", "disk", "folders", "records", "stopping", "photo", "networks", "inference"]
-LEVELS += ["coloring", "planning", "album", "training", "evaluation"]
+LEVELS = [
+    "errors",
+    "settings",
+    "names",
+    "disk",
+    "folders",
+    "records",
+    "existing",
+    "stopping",
+    "photo",
+    "networks",
+    "inference",
+]
+LEVELS += ["coloring", "rerun", "planning", "album", "watching", "training", "evaluation"]
 LEVELS += ["archive", "video", "service", "server", "darkroom", "serve", "hub", "doctor", "commands", "cli", "__main__"]
 TORCH_FREE = (*(name for name in LEVELS if name not in ("networks", "training")), "__init__")
-STANDARD_LIBRARY_ONLY = ("settings", "errors", "names", "folders")
+STANDARD_LIBRARY_ONLY = ("settings", "errors", "names", "folders", "existing")
 HTTP_LIBRARIES = {"http", "starlette", "fastapi", "gradio", "uvicorn", "asyncio"}
 QUEUE_LIBRARIES = {"queue", "threading", "multiprocessing", "concurrent"}
 TORCH_MODULES = {"inference.torch_backend", "evaluation.features", "evaluation.fid_lpips"}  # imported when needed

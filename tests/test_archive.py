@@ -432,8 +432,13 @@ def test_only_what_photochrom_wrote_is_replaced(worker, tmp_path):
     assert done.state == DONE
     assert worker.color(job("scan-00.jpg")).state == DONE  # the same content: a killed run's, say
     worker.work = replace(worker.work, request=Request(Look(strength=0.3)))
+    weaker = worker.color(job("scan-00.jpg"))  # its mark says that photochrom made it, if the manifest doesn't
+    assert weaker.state == DONE and weaker.output_checksum != done.output_checksum
+    before = output.stat().st_mtime_ns
+    assert worker.color(job("scan-00.jpg")) == replace(weaker, tries=0, seconds=0.0)  # nothing to do
+    assert output.stat().st_mtime_ns == before
+    output.write_bytes(output.read_bytes() + b"changed")
     assert worker.color(job("scan-00.jpg")).state == FOREIGN
-    assert worker.color(job("scan-00.jpg", known=done.output_checksum)).state == DONE
     output.write_bytes(b"retouched by hand")
     row = worker.color(job("scan-00.jpg", known=done.output_checksum))
     assert row.state == FOREIGN and "--overwrite" in row.error and output.read_bytes() == b"retouched by hand"

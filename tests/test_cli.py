@@ -34,7 +34,7 @@ def album(tmp_path, photographs) -> Path:
     folder = tmp_path / "album"
     (folder / "sub").mkdir(parents=True)
     Image.fromarray(photographs["chelsea"]).convert("L").save(folder / "cat.jpg")
-    Image.fromarray(photographs["coffee"]).save(folder / "cup.png")
+    Image.fromarray(photographs["coffee"]).convert("L").save(folder / "cup.png")
     Image.fromarray(photographs["astronaut"]).convert("L").resize((128, 128)).save(folder / "sub" / "astronaut.tif")
     (folder / "notes.txt").write_text("not a photograph")
     return folder

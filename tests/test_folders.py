@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from waiting import wait_until
 
 from photochrom import Photograph, cli
-from photochrom.album import run, run_task
+from photochrom.album import Manner, run, run_task
 from photochrom.coloring import Request
 from photochrom.disk import UNFINISHED
 from photochrom.errors import InputError, one_line
@@ -82,7 +82,8 @@ def test_what_is_left_out_is_said_once_and_not_wrong(tmp_path):
     put(tmp_path / "album", "a.jpg", "notes.txt", "sub/notes.txt")
     result = colorize(tmp_path / "album", "-o", tmp_path / "new")
     assert result.exit_code == 0, result.output
-    assert result.output == "photochrom: left out 2 files of kinds that are not read (2 .txt)\n"
+    names = ", ".join(str(tmp_path / "album" / name) for name in ("notes.txt", "sub/notes.txt"))
+    assert result.output == f"photochrom: left out 2 files of kinds that are not read (2 .txt): {names}\n"
     nothing = colorize(tmp_path / "album" / "sub")
     assert nothing.exit_code == 2 and "2 .txt" not in nothing.output and "1 .txt" in nothing.output
 
@@ -99,7 +100,7 @@ def test_links(tmp_path):
     (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "album")
     listing = list_folder(tmp_path / "album")
     assert [entry.name for entry in listing.photographs] == ["a.jpg", "out/c.jpg", "sub/b.jpg"]
-    assert listing.left_out[LINKED] == 6
+    assert listing.left_out[LINKED] == 6 and len(listing.named) == 7 and {"self", "sub/up"} < set(listing.named)
 
 
 @posix_only
@@ -401,7 +402,7 @@ def test_disks_that_keep_no_permissions_and_no_dates(tmp_path, loud, monkeypatch
         monkeypatch.setattr(os, name, refuse)
     put(tmp_path, "a.jpg")
     (task,) = plan([tmp_path / "a.jpg"]).tasks
-    assert run_task(task, loud, Request(), keep_date=True).error is None
+    assert run_task(task, loud, Request(), Manner(keep_date=True)).error is None
     assert files_in(tmp_path) == {"a.jpg", "a-color.jpg"}
 
 

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import weakref
+import zlib
 from dataclasses import replace
 from fractions import Fraction
 
@@ -390,7 +391,47 @@ def test_wrong_options_are_one_line(arguments, message, film, tmp_path, monkeypa
 def test_a_film_is_not_written_over_itself_or_another(film, tmp_path):
     assert run(film, film, "--overwrite").exit_code == 2
     (tmp_path / "there.mp4").write_bytes(b"x")
-    assert "--overwrite" in run(film, tmp_path / "there.mp4").output
+    told = run(film, tmp_path / "there.mp4")
+    assert told.exit_code == 1 and "doesn't say how it was made" in told.output and "--overwrite" in told.output
+    assert (tmp_path / "there.mp4").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+def test_other_settings_color_a_film_again_that_nobody_has_changed(suffix, film, tmp_path):
+    target = tmp_path / f"new{suffix}"
+    options = (film, target, "--working-size", "32", "--to", "0.4")
+    assert run(*options).exit_code == 0
+    first = target.read_bytes()
+    again = run(*options)
+    assert again.exit_code == 0 and "skipped" in again.output and target.read_bytes() == first
+    assert run(*options, "--crf", "16").exit_code == 0 and target.read_bytes() == first  # the default, by its number
+    for change in (("--strength", "0.5"), ("--crf", "30"), ("--flicker",)):
+        before = target.read_bytes()
+        assert run(*options, *change).exit_code == 0 and target.read_bytes() != before
+    assert "since then:" in info(target) and "unchanged" in info(target)
+    changed = target.read_bytes().replace(b"A cup and", b"My cup &.", 1)  # its title
+    target.write_bytes(changed)
+    assert "another program has written to the file" in info(target)
+    told = run(*options)
+    assert told.exit_code == 1 and "changed since" in told.output and target.read_bytes() == changed
+    assert run(*options, "--no-mark", "--overwrite").exit_code == 0
+    kept = run(*options, "--no-mark", "--strength", "2")
+    assert kept.exit_code == 0 and "skipped" in kept.output
+
+
+def info(path):
+    return CliRunner().invoke(cli.main, ["info", str(path)]).output
+
+
+def test_the_digest_in_a_matroska_film_fits_its_checksum(film, tmp_path):
+    target = tmp_path / "new.mkv"
+    assert run(film, target, *SMALL).exit_code == 0
+    content = target.read_bytes()
+    tags = content.rindex(b"\x12\x54\xc3\x67")  # the element's name, then its length in two bytes (RFC 9559)
+    length = int.from_bytes(content[tags + 4 : tags + 6], "big") & 0x3FFF
+    element = content[tags + 6 : tags + 6 + length]
+    assert b"film SHA-256" in element and element[:2] == b"\xbf\x84"  # it begins with a CRC-32 of the rest
+    assert element[2:6] == zlib.crc32(element[6:]).to_bytes(4, "little")
 
 
 # Films that are put together

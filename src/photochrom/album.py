@@ -6,9 +6,9 @@ import errno
 import hashlib
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -16,11 +16,19 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from numpy.typing import NDArray
 
-from photochrom.coloring import Look, Output, Predictor, Request, color, color_photograph
+from photochrom.coloring import Look, Output, Predictor, Request, admit, color, color_photograph
 from photochrom.disk import make_folder
-from photochrom.errors import InputError, OutputError, PhotochromError, WeightsError, our_fault, reason_of
+from photochrom.errors import (
+    InColorError,
+    InputError,
+    OutputError,
+    PhotochromError,
+    WeightsError,
+    our_fault,
+    reason_of,
+)
+from photochrom.existing import LEFT, Fate, left_as_it_is
 from photochrom.inference.colorizer import DEFAULT_WORKING_SIZE, Colorizer
-from photochrom.inference.weights import BUNDLED_MODELS
 from photochrom.photo.decoding import read_bytes
 from photochrom.photo.hints import Hint, check_hints
 from photochrom.photo.kinds import to_kind, to_photograph
@@ -28,6 +36,7 @@ from photochrom.photo.metadata.sidecar import true_sidecar
 from photochrom.photo.photograph import Photograph, write_bytes
 from photochrom.planning import Task
 from photochrom.records import COLORED, FAILED, Line, Record, now
+from photochrom.rerun import fate_of, settings_in_record
 from photochrom.settings import DEFAULT_MODEL, STRENGTH, WARMTH, WORKING_SIZE, format_of, plain
 
 if TYPE_CHECKING:
@@ -46,12 +55,30 @@ class Written:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """The result of a task: colored, skipped because its outputs exist, or failed with an error.
+class Manner:
+    """How a run treats its tasks.
 
-    is_last: nothing more can be written, so the run ends. written: the new files. source_sha256: of the source, if it
-    could be read. seconds: that the task took. left_out: what of the source's metadata its outputs don't have, each in
-    words.
+    overwrite: outputs that exist are made again. any_model: the user named no model, so what another version of the
+    bundled one colored stays. known: a record's lines, by their outputs. keep_date: outputs get the date of their
+    source's last change. dry: nothing is written; the outcomes say what would be.
+    """
+
+    overwrite: bool = False
+    any_model: bool = False
+    known: Mapping[str, Line] = field(default_factory=dict)
+    keep_date: bool = False
+    dry: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of a task: colored, skipped because its outputs exist, left, or failed with an error.
+
+    is_last: nothing more can be written, so the run ends. written: the new files. wanted: those that had to be made.
+    unsaid: whether there are outputs that can't say how they were made, and so stay. left: a sentence for each output
+    that had to be left. in_color: the photograph was left for the colors it has; the
+    error says so. source_sha256: of the source, if it could be read. seconds: that the task took. left_out: what of the
+    source's metadata its outputs don't have, each in words.
     """
 
     task: Task
@@ -59,9 +86,22 @@ class Outcome:
     error: PhotochromError | None = None
     is_last: bool = False
     written: tuple[Written, ...] = ()
+    wanted: tuple[Path, ...] = ()
+    unsaid: bool = False
+    left: tuple[str, ...] = ()
     source_sha256: str = ""
     seconds: float = 0.0
     left_out: tuple[str, ...] = ()
+
+    @property
+    def in_color(self) -> bool:
+        """Whether the photograph was left because it is in color already."""
+        return isinstance(self.error, InColorError)
+
+    @property
+    def failed(self) -> bool:
+        """Whether something went wrong."""
+        return self.error is not None and not self.in_color
 
 
 Given = TypeVar("Given", Photograph, bytes, NDArray[Any], "Image")
@@ -124,18 +164,11 @@ def colorize(
 
 
 def run(
-    tasks: Iterable[Task],
-    predictor: Predictor,
-    request: Request,
-    *,
-    overwrite: bool = False,
-    jobs: int = 1,
-    keep_date: bool = False,
+    tasks: Iterable[Task], predictor: Predictor, request: Request, manner: Manner = Manner(), *, jobs: int = 1
 ) -> Iterator[Outcome]:
     """Do the tasks, `jobs` at a time, and yield the outcome of each when it is done.
 
-    The other arguments are those of `run_task`. If a disk is full or can't be written, the tasks that have not begun
-    are left.
+    If a disk is full or can't be written, the tasks that have not begun are left.
     """
     waiting = iter(tasks)
     pool = ThreadPoolExecutor(jobs)
@@ -145,7 +178,7 @@ def run(
         while True:
             # Only as many tasks are submitted as can run, so that an interrupted run stops at once.
             for task in islice(waiting, jobs - len(running)):
-                running.add(pool.submit(run_task, task, predictor, request, overwrite, keep_date))
+                running.add(pool.submit(run_task, task, predictor, request, manner))
             if not running:
                 break
             done, running = wait(running, return_when=FIRST_COMPLETED)
@@ -158,13 +191,10 @@ def run(
         pool.shutdown(wait=finished, cancel_futures=True)  # who is stopped doesn't wait for a large photograph
 
 
-def run_task(
-    task: Task, predictor: Predictor, request: Request, overwrite: bool = False, keep_date: bool = False
-) -> Outcome:
-    """Color one photograph and write its outputs and sidecars; existing ones are skipped, unless overwrite.
+def run_task(task: Task, predictor: Predictor, request: Request, manner: Manner = Manner()) -> Outcome:
+    """Color one photograph and write its outputs and sidecars; existing.py has the rule for outputs that are there.
 
-    keep_date: the outputs get the date of the source's last change. Whatever is wrong with the photograph, its outcome
-    says it, and nothing is raised.
+    Whatever is wrong with the photograph, its outcome says it, and nothing is raised.
     """
     began = time.monotonic()
     outcome = Outcome(task)
@@ -172,11 +202,16 @@ def run_task(
     output = replace(request.output, format=request.output.format or format_of(task.outputs[0]))
     request = replace(request, output=output)
     try:
-        missing = {number: path for number, path in enumerate(task.outputs) if overwrite or not path.is_file()}
+        data = read_bytes(task.source)
+        outcome = replace(outcome, source_sha256=hashlib.sha256(data).hexdigest())
+        outcome = _decided(outcome, predictor, request, manner)
+        missing = {number: path for number, path in enumerate(task.outputs) if path in outcome.wanted}
+        if manner.dry:
+            if missing:
+                admit(data, str(task.source), request)
+            return outcome
         if missing:
-            data = read_bytes(task.source)
-            outcome = replace(outcome, source_sha256=hashlib.sha256(data).hexdigest())
-            modified = os.stat(task.source).st_mtime_ns if keep_date else None
+            modified = os.stat(task.source).st_mtime_ns if manner.keep_date else None
             colored = color(data, str(task.source), request, predictor, missing)
             left_out: dict[str, None] = {}
             for (number, path), (content, _, lost) in zip(missing.items(), colored, strict=True):
@@ -187,9 +222,8 @@ def run_task(
                 outcome = replace(outcome, written=(*outcome.written, new), left_out=tuple(left_out))
         for sidecar, targets in task.sidecars:
             for target in targets:
-                if overwrite or not target.exists():
-                    _carry(task.source, sidecar, target, request, keep_date)
-        outcome = replace(outcome, skipped=not missing)
+                if manner.overwrite or not target.exists():
+                    _carry(task.source, sidecar, target, request, manner.keep_date)
     except PhotochromError as error:
         full = isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL
         outcome = replace(outcome, error=error, is_last=full and isinstance(error, OutputError))
@@ -202,41 +236,59 @@ def run_task(
     return replace(outcome, seconds=time.monotonic() - began)
 
 
-def recorded(
-    outcomes: Iterator[Outcome], path: Path, colorizer: Colorizer, model: str, request: Request
-) -> Iterator[Outcome]:
+def _decided(begun: Outcome, predictor: Predictor, request: Request, manner: Manner) -> Outcome:
+    """The outcome, with what becomes of each output. Raises InputError for one that can't be read."""
+    outputs = begun.task.outputs
+    fates = {path: _fate(path, number, begun, predictor, request, manner) for number, path in enumerate(outputs)}
+    wanted = tuple(path for path, fate in fates.items() if fate in (None, Fate.REPLACED))
+    left = tuple(left_as_it_is(path, fate) for path, fate in fates.items() if fate in LEFT)
+    skipped, unsaid = not wanted and not left, Fate.UNSAID in fates.values()
+    return replace(begun, wanted=wanted, left=left, skipped=skipped, unsaid=unsaid)
+
+
+def _fate(
+    path: Path, number: int, begun: Outcome, predictor: Predictor, request: Request, manner: Manner
+) -> Fate | None:
+    """What becomes of an output, the number of whose variant is given; None if it isn't there, or doesn't count."""
+    if manner.overwrite or not path.is_file():
+        return None
+    return fate_of(
+        read_bytes(path),
+        replace(request, look=request.look.variant(number)),
+        predictor.model_info,
+        predictor.working_size,
+        source=begun.source_sha256,
+        any_model=manner.any_model,
+        line=manner.known.get(str(path)),
+    )
+
+
+def recorded(outcomes: Iterator[Outcome], record: Record, predictor: Predictor, request: Request) -> Iterator[Outcome]:
     """The same outcomes, while a line for each color version and each failure is added to a record.
 
-    A photograph that is skipped gets none: its line stands from the run that colored it. Raises InputError or
-    OutputError.
+    A photograph that is skipped gets none: its line stands from the run that colored it. Nor does one that is left.
+    Raises OutputError.
     """
-    record = Record(path)
-    try:
-        for outcome in outcomes:
-            for line in _lines(outcome, colorizer, model, request):
-                record.add(line)
-            yield outcome
-    finally:
-        record.close()
+    for outcome in outcomes:
+        for line in _lines(outcome, predictor, request):
+            record.add(line)
+        yield outcome
 
 
-def _lines(outcome: Outcome, colorizer: Colorizer, model: str, request: Request) -> Iterator[Line]:
+def _lines(outcome: Outcome, predictor: Predictor, request: Request) -> Iterator[Line]:
     """Lines of a record: one for each output, and one for an error."""
-    name = model if model in BUNDLED_MODELS else Path(model).name
+    model, size = predictor.model_info, predictor.working_size
     line = Line(
-        now(), COLORED, str(outcome.task.source), outcome.source_sha256, "", "", name, colorizer.backend.info.digest,
-        {}, outcome.seconds,
+        now(), COLORED, str(outcome.task.source), outcome.source_sha256, "", "", model.name or model.preset,
+        model.digest, {}, outcome.seconds,
     )  # fmt: skip
-    output = asdict(replace(request.output, credentials=None))
-    del output["credentials"]  # a private key is in no record
-    rest = {"working_size": colorizer.working_size, "crop_border": request.crop_border}
     for new in outcome.written:
-        output["format"] = request.output.format or format_of(new.path)
-        settings = asdict(request.look.variant(new.number)) | output | rest
+        output = replace(request.output, format=request.output.format or format_of(new.path))
+        made = replace(request, look=request.look.variant(new.number), output=output)
+        settings = settings_in_record(made, size)
         yield replace(line, output=str(new.path), output_sha256=new.sha256, settings=settings)
-    if outcome.error is not None:
-        settings = asdict(request.look) | output | rest
-        yield replace(line, outcome=FAILED, settings=settings, error=str(outcome.error))
+    if outcome.failed:
+        yield replace(line, outcome=FAILED, settings=settings_in_record(request, size), error=str(outcome.error))
 
 
 def _advice(error: OSError) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 from photochrom import __version__
-from photochrom.errors import EncodingError, InputError
+from photochrom.errors import EncodingError, InColorError, InputError
 from photochrom.inference.colorizer import Coloring, check_balance
 from photochrom.inference.model import ModelInfo
 from photochrom.photo.arranging import crop_to_print, side_by_side
@@ -24,6 +24,7 @@ from photochrom.photo.color import PixelArray
 from photochrom.photo.credentials import SIGNABLE, Credentials, sign
 from photochrom.photo.decoding import decode_photograph
 from photochrom.photo.hints import Hint, HintFile
+from photochrom.photo.in_color import is_in_color
 from photochrom.photo.label import draw_label
 from photochrom.photo.metadata.mark import NOT_FOUND, Mark
 from photochrom.photo.metadata.reading import format_by_content
@@ -52,16 +53,19 @@ class Look:
 
     def hints_for(self, pixels: PixelArray) -> tuple[Hint, ...]:
         """All hints, in the pixels of a picture (H, W) or (H, W, 3)."""
-        height, width = pixels.shape[:2]
+        return self.hints_on(pixels.shape[1], pixels.shape[0])
+
+    def hints_on(self, width: int, height: int) -> tuple[Hint, ...]:
+        """All hints, in the pixels of a picture of this size."""
         return self.hints + (self.hint_file.for_size(width, height) if self.hint_file else ())
 
-    def within(self, pixels: PixelArray, box: Box) -> Look:
-        """The look for a part of a picture (H, W) or (H, W, 3), with its hints where they are in the part.
+    def within(self, width: int, height: int, box: Box) -> Look:
+        """The look for a part of a picture of this size, with its hints where they are in the part.
 
         Hints that only fit a picture of their own shape are left to the part. Raises InputError for one outside.
         """
         kept = self.hint_file if self.hint_file and self.hint_file.only_same_shape else None
-        hints = self.hints if kept else self.hints_for(pixels)
+        hints = self.hints if kept else self.hints_on(width, height)
         for hint in hints:
             for x, y in hint.points:
                 if not (box.left <= x < box.left + box.width and box.top <= y < box.top + box.height):
@@ -96,12 +100,14 @@ class Request:
     """Everything except the model that determines the color version of a photograph.
 
     crop_border: the output is only the print that the photograph shows, without the desk or scanner around it.
+    recolor: whether a photograph that is in color already is colored anyway.
     """
 
     look: Look = field(default_factory=Look)
     output: Output = field(default_factory=Output)
     max_pixels: int = MAX_PIXELS
     crop_border: bool = False
+    recolor: bool = True
 
 
 class Colored(NamedTuple):
@@ -147,13 +153,7 @@ def color(
 
     name: for messages. variants: their numbers; 0 is the look of the request itself. Raises InputError.
     """
-    photograph = decode_photograph(encoded, name, request.max_pixels)
-    wanted, crop = request.look, ""
-    if request.crop_border:
-        whole = photograph.pixels
-        photograph, box = crop_to_print(photograph)
-        wanted = wanted.within(whole, box) if box else wanted
-        crop = ",".join(map(str, box)) if box else NOT_FOUND
+    photograph, wanted, crop = admit(encoded, name, request)
     output = replace(request.output, format=request.output.format or photograph.format)
     for number in variants:
         look = wanted.variant(number)
@@ -177,6 +177,24 @@ def color(
         yield Colored(content, str(output.format), left_out)
 
 
+def admit(encoded: bytes, name: str, request: Request) -> tuple[Photograph, Look, str]:
+    """Decode a photograph that is to be colored, and crop it if that is asked for.
+
+    Returns it, the look with the hints where they are on it, and the crop as the mark has it. Raises InputError:
+    InColorError for one that is in color already, without what surrounds a print.
+    """
+    photograph = decode_photograph(encoded, name, request.max_pixels)
+    look, crop = request.look, ""
+    if request.crop_border:
+        width, height = photograph.pixels.shape[1], photograph.pixels.shape[0]
+        photograph, box = crop_to_print(photograph)
+        look = look.within(width, height, box) if box else look
+        crop = ",".join(map(str, box)) if box else NOT_FOUND
+    if not request.recolor and any(is_in_color(page.pixels) for page in (photograph, *photograph.pages)):
+        raise InColorError(name)
+    return photograph, look, crop
+
+
 def color_photograph(
     photograph: Photograph, look: Look, predictor: Predictor, output: Output = Output(), crop: str = ""
 ) -> Photograph:
@@ -194,18 +212,28 @@ def color_photograph(
         draw_label(colored, output.label)
     metadata = photograph.metadata
     if output.mark:
-        model, size = predictor.model_info, (pixels.shape[1], pixels.shape[0])
-        mark = Mark(
-            __version__, model.preset, model.digest, predictor.working_size, look.strength, look.seed, hints, size,
-            metadata.source, label=output.label, warmth=look.warmth, crop=crop,
-            side_by_side=output.side_by_side,
-        )  # fmt: skip
+        size = pixels.shape[1], pixels.shape[0]
+        mark = mark_of(look, output, predictor.model_info, predictor.working_size, hints, size, metadata.source, crop)
         metadata = replace(metadata, mark=mark)
     plain = replace(look, hints=(), hint_file=None)  # hints are for the first page
     unmarked = replace(output, mark=False)  # the first page says it for all
     pages = tuple(color_photograph(page, plain, predictor, unmarked) for page in photograph.pages)
     made = replace(photograph, pixels=colored, metadata=metadata, pages=pages)
     return side_by_side(pixels, made) if output.side_by_side else made
+
+
+def mark_of(
+    look: Look, output: Output, model: ModelInfo, working_size: int, hints: tuple[Hint, ...], size: tuple[int, int],
+    source: str, crop: str = "",
+) -> Mark:  # fmt: skip
+    """The mark of a color version.
+
+    hints: on a picture of this size. source: the SHA-256 of what is colored. crop: as the mark has it.
+    """
+    return Mark(
+        __version__, model.name or model.preset, model.digest, working_size, look.strength, look.seed, hints, size,
+        source, label=output.label, warmth=look.warmth, crop=crop, side_by_side=output.side_by_side,
+    )  # fmt: skip
 
 
 def look_of(mark: Mark) -> Look:

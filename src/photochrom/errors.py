@@ -4,7 +4,8 @@
     ├── InputError          a photograph, hint or option that can't be used
     │   ├── EncodingError   a photograph that its format can't hold
     │   ├── UnsupportedError  a file of a kind that isn't read
-    │   └── TooLargeError   a photograph of more pixels than are taken
+    │   ├── TooLargeError   a photograph of more pixels than are taken
+    │   └── InColorError    a photograph that is in color already
     ├── OutputError         a result that can't be written
     ├── WeightsError        a weights file or checkpoint that can't be used
     ├── TrainingError       a training that can't start or go on
@@ -52,6 +53,13 @@ class UnsupportedError(InputError):
 
 class TooLargeError(InputError):
     """A photograph of more pixels than are taken."""
+
+
+class InColorError(InputError):
+    """A photograph that is in color already, where only gray ones are colored."""
+
+    def __init__(self, name: str):
+        super().__init__(f"{name} is in color already: it is left as it is (--recolor colors it anyway)")
 
 
 class OutputError(PhotochromError):

@@ -9,7 +9,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -20,7 +20,7 @@ FOREIGN = "hidden or another program's"
 LINKED = "link to a folder that is listed anyway"
 SPECIAL = "pipe, socket or device"
 NO_SUFFIX = "without a suffix"
-KINDS_NAMED = 12  # in a message
+KINDS_NAMED = 12  # in a message, and as many files
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,14 @@ class Listing:
     """The files of a folder or archive, sorted out.
 
     photographs: in order of their names. sidecars: names of XMP files. left_out: how many files are no photographs, by
-    kind. unreadable: for each folder that can't be listed, why.
+    kind. named: the names of those that are of a kind that isn't read, and of links to folders that are listed anyway.
+    unreadable: for each folder that can't be listed, why.
     """
 
     photographs: list[Entry] = field(default_factory=list)
     sidecars: set[str] = field(default_factory=set)
     left_out: Counter[str] = field(default_factory=Counter)
+    named: list[str] = field(default_factory=list)
     unreadable: list[InputError] = field(default_factory=list)
 
     def add(self, entry: Entry, path: PurePosixPath | None = None) -> None:
@@ -58,6 +60,7 @@ class Listing:
             self.photographs.append(entry)
         else:
             self.left_out[kind if re.fullmatch(r"\.\w{1,10}", kind) else NO_SUFFIX] += 1
+            self.named.append(entry.name)
             if kind == ".xmp":
                 self.sidecars.add(entry.name)
 
@@ -104,6 +107,7 @@ def walk(root: Path, listing: Listing, avoid: Path | None = None, *, everything:
             elif _is_folder(entry, status):
                 if entry.is_symlink() and not _is_new(entry.path, entered):
                     listing.left_out[LINKED] += 1
+                    listing.named.append(name)
                 elif apart is None or status is None or (status.st_dev, status.st_ino) != apart:
                     folders.append(name)
             elif status is None:  # a link to nothing, or no permission: whoever reads it will say so
@@ -115,8 +119,8 @@ def walk(root: Path, listing: Listing, avoid: Path | None = None, *, everything:
         waiting += reversed(folders)
 
 
-def describe(left_out: Counter[str]) -> str:
-    """What was left out of a folder, in words; "" if nothing was."""
+def describe(left_out: Counter[str], names: Sequence[str] = ()) -> str:
+    """What was left out of a folder, in words; "" if nothing was. names: of which the first are told."""
     kinds = Counter({kind: n for kind, n in left_out.items() if kind.startswith(".") or kind == NO_SUFFIX})
     parts = []
     if kinds:
@@ -128,7 +132,8 @@ def describe(left_out: Counter[str]) -> str:
     if left_out[FOREIGN]:
         parts.append(f"{_counted(left_out[FOREIGN], 'file or folder', 'files or folders')}, {FOREIGN}")
     parts += [_counted(left_out[kind], kind, _plural(kind)) for kind in (LINKED, SPECIAL) if left_out[kind]]
-    return "; ".join(parts)
+    told = [*names[:KINDS_NAMED], *([f"{len(names) - KINDS_NAMED:,} more"] if len(names) > KINDS_NAMED else [])]
+    return "; ".join(parts) + (f": {', '.join(told)}" if told else "")
 
 
 def _counted(count: int, one: str, many: str = "") -> str:

@@ -32,12 +32,14 @@ class Task:
 class Plan:
     """What a call does.
 
-    tasks: in the order of the inputs. left_out: how many files of folders are no photographs, by kind. failures: inputs
-    and folders that can't be read, and photographs that have no place for their color version.
+    tasks: in the order of the inputs. left_out: how many files of folders are no photographs, by kind; named: those of
+    them that messages name. failures: inputs and folders that can't be read, and photographs that have no place for
+    their color version.
     """
 
     tasks: list[Task] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    named: list[str] = field(default_factory=list)
     failures: list[InputError] = field(default_factory=list)
 
 
@@ -58,13 +60,14 @@ def plan(
     variants: int = 1,
     sidecars: bool = False,
     suffix: str = COLOR_SUFFIX,
+    may_be_empty: bool = False,
 ) -> Plan:
     """The tasks for files and folders.
 
     out: a folder (it gets the files' names, and the structure of input folders), a file name for a single input, or
     None for NAME-color.EXT beside each input. suffix: what stands for "-color" there. format: None for each input's
     own. Where several photographs would get one name, those whose suffix changes become NAME.EXT.NEW. Raises
-    InputError for a mistake in the call, or if there is nothing to color.
+    InputError for a mistake in the call, or if there is nothing to color, unless may_be_empty.
     """
     is_single = len(inputs) == 1 and not inputs[0].is_dir()
     if out is not None and not is_single and not out.is_dir() and out.suffix.lower() in READABLE_SUFFIXES:
@@ -72,10 +75,12 @@ def plan(
         raise InputError(f"{out} is the name of one photograph, but {what}: name a folder with -o")
     made = Plan()
     found = _without_color_versions(list(_find(inputs, out, made, sidecars)), out)
+    if not found and may_be_empty:
+        return made
     if not found and made.failures:
         raise made.failures[0]
     if not found:
-        left_out = describe(made.left_out)
+        left_out = describe(made.left_out, made.named)
         raise InputError(
             f"no photographs in {', '.join(map(str, inputs))}" + (f" (there are {left_out})" if left_out else "")
         )
@@ -86,7 +91,7 @@ def plan(
     else:
         names = _output_names(found, out, format, suffix)
     _add_tasks(made, found, names, variants)
-    if not made.tasks:
+    if not made.tasks and not may_be_empty:
         raise made.failures[0]
     return made
 
@@ -147,6 +152,7 @@ def _find_in_folder(folder: Path, listing: Listing, made: Plan, sidecars: bool) 
             carried.update(others)
             yield _Found(folder / path, path, tuple(folder / name for name in others))
     made.left_out += listing.left_out - Counter({SIDECAR: len(carried)})
+    made.named += [str(folder / name) for name in listing.named if name not in carried]
 
 
 def _names_in(folder: Path) -> set[str]:

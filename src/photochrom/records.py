@@ -19,7 +19,7 @@ from typing import Any
 from photochrom import __version__
 from photochrom.disk import make_folder
 from photochrom.errors import InputError, OutputError, one_line, reason_of
-from photochrom.names import to_text
+from photochrom.names import from_text, to_text
 
 try:
     import fcntl
@@ -94,6 +94,18 @@ class Record:
         except OSError as error:
             raise self._refusal(error) from error
 
+    def colored(self) -> dict[str, Line]:
+        """The last line of every color version in the file, by its name. Raises InputError for one that is no line."""
+        try:
+            with open(self.path, encoding="utf-8", newline="") as file:
+                rows = csv.DictReader(file) if self.kind == ".csv" else map(json.loads, file)
+                lines = [_line_of(row) for row in rows if row["outcome"] == COLORED]
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{self.path} has lines that are none of this program: choose another --record") from error
+        except OSError as error:
+            raise self._refusal(error) from error
+        return {line.output: line for line in lines}
+
     def close(self) -> None:
         """Close the file."""
         os.close(self._descriptor)
@@ -139,6 +151,14 @@ class Record:
 
     def _refusal(self, error: OSError) -> OutputError:
         return OutputError(f"cannot write the record {self.path}: {reason_of(error)}")
+
+
+def _line_of(row: dict[str, Any]) -> Line:
+    """The line of a row of the file, whose values are all texts in a table."""
+    settings = json.loads(row["settings"]) if isinstance(row["settings"], str) else row["settings"]
+    names = {key: from_text(row[key]) for key in ("source", "output")}
+    known = {key: row[key] for key in COLUMNS}
+    return Line(**(known | names | {"settings": settings, "seconds": float(row["seconds"])}))
 
 
 def _csv_line(values: list[Any]) -> str:

@@ -19,13 +19,15 @@ import pyarrow.parquet as pq
 
 from photochrom.archive.stores import OWN_FOLDER, Store
 from photochrom.errors import InputError, one_line
+from photochrom.existing import Made
 from photochrom.folders import Entry
 from photochrom.names import from_text, to_text
 
 FOLDER = f"{OWN_FOLDER}/manifest"
 MANY_PARTS = 16
 ROW_SEPARATOR = "; "
-DONE, FAILED, QUARANTINED, FOREIGN = "done", "failed", "quarantined", "foreign"
+DONE, FAILED, QUARANTINED, FOREIGN, IN_COLOR = "done", "failed", "quarantined", "foreign", "in color"
+NOTHING_WRONG = {DONE, IN_COLOR}
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,9 @@ class Row:
     """The result for one source.
 
     state: done; failed, if the file can't be used; quarantined, if it crashed or hung its worker at every try; foreign,
-    if the destination has a file of the output's name that isn't ours. checksum: SHA-256 of the source.
-    output_checksum: of what was last written as the output, if anything. model, settings: those that colored it.
+    if the destination has a file of the output's name that isn't ours; in color, if the source is and is left.
+    checksum: SHA-256 of the source. output_checksum: of what was last written as the output, if anything. model,
+    settings: those that colored it.
     left_out: what the output doesn't have of the source's metadata, with ROW_SEPARATOR between.
     """
 
@@ -69,10 +72,16 @@ class Row:
         names = {key: from_text(columns[key]) for key in ("source", "output")}
         return cls(**{**columns, **names, "left_out": columns.get("left_out") or ""})  # older manifests have none
 
-    def is_settled(self, entry: Entry, model: str, settings: str) -> bool:
-        """Whether the source hasn't changed and would be colored in the same way."""
-        same_source = (self.size, self.modified) == (entry.size, entry.modified)
-        return same_source and (self.model, self.settings) == (model, settings)
+    @property
+    def made(self) -> Made:
+        """What the source was colored of and with."""
+        return made_of(Entry(self.source, self.size, self.modified), self.model, self.settings)
+
+
+def made_of(entry: Entry, model: str, settings: str) -> Made:
+    """What a source is colored of and with. model, settings: as in a row."""
+    name, _, digest = model.rpartition("-")
+    return Made(f"{entry.size} {entry.modified}", name, digest, settings)
 
 
 TYPES = {"str": pa.string(), "int": pa.int64(), "float": pa.float32()}

@@ -19,7 +19,17 @@ import ray
 from ray.data.exceptions import SystemException
 
 from photochrom.archive.cluster import check_address, cluster
-from photochrom.archive.manifest import DONE, FOREIGN, ROW_SEPARATOR, Row, append_rows, read_rows
+from photochrom.archive.manifest import (
+    DONE,
+    FOREIGN,
+    IN_COLOR,
+    NOTHING_WRONG,
+    ROW_SEPARATOR,
+    Row,
+    append_rows,
+    made_of,
+    read_rows,
+)
 from photochrom.archive.stores import Folder, Store, open_store
 from photochrom.archive.worker import STOPPED, Job, Work, Worker
 from photochrom.errors import InputError, OutputError, reason_of
@@ -38,8 +48,9 @@ class Summary:
     total: sources. settled: sources that need nothing. states: number of sources by the state of their row. errors:
     a line for each source that failed. seconds: since the run began. before: a line for each settled source that failed
     in an earlier run. unreadable: a line for each folder that can't be listed, and for each source without a name for
-    its output. left_out: how many files are no photographs, by kind. sidecars: names of the source's XMP files.
-    row: the newest one. metadata_left_out: what outputs don't have of their sources' metadata, and how many of them.
+    its output. left_out: how many files are no photographs, by kind; named: their names. sidecars: names of the
+    source's XMP files. left: a line for each source that was left because it is in color. row: the newest one.
+    metadata_left_out: what outputs don't have of their sources' metadata, and how many of them.
     """
 
     total: int = 0
@@ -50,14 +61,16 @@ class Summary:
     before: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    named: list[str] = field(default_factory=list)
     sidecars: set[str] = field(default_factory=set)
+    left: list[str] = field(default_factory=list)
     row: Row | None = None
     metadata_left_out: Counter[str] = field(default_factory=Counter)
 
     @property
     def is_whole(self) -> bool:
-        """Whether every source has its color version."""
-        return not (set(self.states) - {DONE} or self.before or self.unreadable)
+        """Whether every source has its color version, or is in color already."""
+        return not (set(self.states) - NOTHING_WRONG or self.before or self.unreadable)
 
 
 def run_archive(work: Work, *, workers: int | None, address: str | None, retry: bool) -> Iterator[Summary]:
@@ -94,8 +107,10 @@ def plan(work: Work, source: Store, destination: Store, retry: bool) -> tuple[li
         row = manifest.get(job.entry.name)
         if row is None or row.output != job.output:
             return False
-        if not row.is_settled(job.entry, work.model_digest, work.settings):
+        if not row.made.is_as(made_of(job.entry, work.model_digest, work.settings), work.any_model):
             return False
+        if row.state == IN_COLOR:
+            return not work.request.recolor
         if row.state == DONE:
             return row.output in outputs
         return not retry and (row.state != FOREIGN or (row.output in outputs and not work.overwrite))
@@ -106,9 +121,10 @@ def plan(work: Work, source: Store, destination: Store, retry: bool) -> tuple[li
     return missing, Summary(
         total=len(listing.photographs),
         settled=len(settled),
-        before=[manifest[name].message for name in sorted(settled) if manifest[name].state != DONE],
+        before=[manifest[name].message for name in sorted(settled) if manifest[name].state not in NOTHING_WRONG],
         unreadable=[str(error) for error in listing.unreadable] + refused,
         left_out=listing.left_out,
+        named=listing.named,
         sidecars=listing.sidecars,
     )
 
@@ -153,7 +169,7 @@ def _color(
             summary.row = row
             summary.metadata_left_out.update(row.left_out.split(ROW_SEPARATOR) if row.left_out else ())
             if row.error:
-                summary.errors.append(row.message)
+                (summary.left if row.state == IN_COLOR else summary.errors).append(row.message)
             if time.monotonic() - flushed > FLUSH_SECONDS:
                 _append(destination, rows)
                 rows, flushed = [], time.monotonic()

@@ -21,14 +21,17 @@ from typing import Any
 
 import pebble
 
-from photochrom.archive.manifest import DONE, FAILED, FOREIGN, QUARANTINED, ROW_SEPARATOR, Row
+from photochrom.archive.manifest import DONE, FAILED, FOREIGN, IN_COLOR, QUARANTINED, ROW_SEPARATOR, Row
 from photochrom.archive.stores import open_store
 from photochrom.coloring import Colored, Request, color
-from photochrom.errors import PhotochromError, one_line, our_fault, reason_of
+from photochrom.errors import InColorError, PhotochromError, one_line, our_fault, reason_of
+from photochrom.existing import Fate
 from photochrom.folders import Entry
 from photochrom.inference.colorizer import Colorizer
+from photochrom.inference.model import ModelInfo
 from photochrom.inference.weights import BUNDLED_MODELS, load_model
 from photochrom.names import color_name, contested, from_text, long_color_name, to_text
+from photochrom.rerun import fate_by_mark, mark_in
 from photochrom.settings import MAX_PIXELS, TRIES, TRY_SECONDS, format_of
 
 STOPPED = "stopped"  # the destination can't be written: the run ends, and this row doesn't enter the manifest
@@ -40,7 +43,8 @@ FULL_OR_FORBIDDEN = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errn
 class Work:
     """Everything a worker needs to know.
 
-    model_digest: the model's name and digest, as in the manifest. tries: how often a file may crash or hang the child.
+    model_digest: the model's name and digest, as in the manifest; info: facts about it. any_model: the user named none,
+    so what another version of the bundled one colored stays. tries: how often a file may crash or hang the child.
     seconds: how long each try may take. overwrite: whether files in the destination that aren't ours are replaced.
     keep_date: whether outputs get the date of their sources. run: a name for this run's unfinished files.
     """
@@ -53,7 +57,8 @@ class Work:
     working_size: int
     tries: int = TRIES
     seconds: float = TRY_SECONDS
-    model_sha256: str = ""
+    info: ModelInfo | None = None
+    any_model: bool = False
     overwrite: bool = False
     keep_date: bool = False
     run: str = ""
@@ -63,9 +68,9 @@ class Work:
         cls, model: str, working_size: int, source: str, destination: str, request: Request, tries: int, seconds: float
     ) -> Work:
         """Work with a model. It is loaded once, so that a wrong one is noticed at once. Raises WeightsError."""
-        sha256 = load_model(model, threads=1).info.digest
-        digest = f"{PurePosixPath(model).name}-{sha256[:16]}"
-        return cls(source, destination, request, model, digest, working_size, tries, seconds, sha256)
+        info = replace(load_model(model, threads=1).info, details={})  # only people want them
+        digest = f"{info.name}-{info.digest[:16]}"
+        return cls(source, destination, request, model, digest, working_size, tries, seconds, info)
 
     def anywhere(self) -> Work:
         """The same work with absolute paths, because workers of a cluster run in folders of their own."""
@@ -74,6 +79,11 @@ class Work:
         )
         model = self.model if self.model in BUNDLED_MODELS else str(Path(self.model).resolve())
         return replace(self, source=source, destination=destination, model=model)
+
+    @property
+    def model_sha256(self) -> str:
+        """The SHA-256 of the model's file."""
+        return self.info.digest if self.info else ""
 
     @property
     def settings(self) -> str:
@@ -178,16 +188,19 @@ class Worker:
         row = replace(row, checksum=hashlib.sha256(data).hexdigest())
         output = replace(self.work.request.output, format=self.work.format_of_output(name))
         request = replace(self.work.request, output=output)
+        is_there, known = self._look(job, request, row.checksum)
+        if is_there:
+            return replace(row, state=DONE, output_checksum=known)
         for tries in range(1, self.work.tries + 1):
             row = replace(row, tries=tries)
             try:
                 arguments = (data, one_line(name), request)
                 colored = self.child.schedule(color_in_child, arguments, timeout=self.work.seconds).result()
-                if not self._write(job, colored.content):
+                if not self._write(job, colored.content, known):
                     there = f"{job.output} is there already and is not what photochrom wrote"
                     return replace(row, state=FOREIGN, error=f"{there}: move it away, or replace it with --overwrite")
             except PhotochromError as error:
-                return replace(row, error=str(error))
+                return replace(row, state=IN_COLOR if isinstance(error, InColorError) else FAILED, error=str(error))
             except TimeoutError:
                 row = replace(row, state=QUARANTINED, error=f"took longer than {self.work.seconds:g} seconds")
             except (pebble.ProcessExpired, BrokenProcessPool):
@@ -205,8 +218,31 @@ class Worker:
                 return replace(row, state=DONE, output_checksum=digest, error="", seconds=seconds, left_out=left_out)
         return row
 
-    def _write(self, job: Job, colored: bytes) -> bool:
-        """Write an output, unless that would replace a file that isn't ours: then False. Raises OSError."""
+    def _look(self, job: Job, request: Request, source: str) -> tuple[bool, str]:
+        """Whether the output is there as it would be made; the SHA-256 of the file that is there, or may be replaced.
+
+        source: the SHA-256 of the source. A mark says it for files that the manifest doesn't know.
+        """
+        if self.work.overwrite or self.work.info is None:
+            return False, job.known
+        try:
+            there = self.destination.read(job.output)
+        except Exception:  # nothing is there, or writing will say what is wrong with it
+            return False, job.known
+        found = mark_in(there)
+        if found is not None and found.unchanged:
+            decided = fate_by_mark(
+                found, request, self.work.info, self.work.working_size, source=source, any_model=self.work.any_model
+            )
+            if decided in (Fate.STAYS, Fate.REPLACED):
+                return decided is Fate.STAYS, hashlib.sha256(there).hexdigest()
+        return False, job.known
+
+    def _write(self, job: Job, colored: bytes, known: str) -> bool:
+        """Write an output, unless that would replace a file that isn't ours: then False. Raises OSError.
+
+        known: the SHA-256 of the file that may be replaced.
+        """
         if not self.work.overwrite:
             try:
                 there = self.destination.read(job.output)
@@ -217,7 +253,7 @@ class Worker:
             else:
                 if there == colored:
                     return True  # a run that was killed had no time to note it
-                if hashlib.sha256(there).hexdigest() != job.known:
+                if hashlib.sha256(there).hexdigest() != known:
                     return False
         modified = job.entry.modified or None
         self.destination.write(job.output, colored, modified if self.work.keep_date else None)

@@ -14,12 +14,14 @@ from photochrom.commands.options import (
     FiniteRange,
     NamedPath,
     crop_option,
+    given,
     keeping_options,
     look_options,
     max_pixels_option,
     model_option,
     output_of,
     output_options,
+    recolor_option,
     report_left_out,
     working_size_option,
 )
@@ -57,8 +59,11 @@ ERRORS_SHOWN = 20
 )
 @click.option("--retry", is_flag=True, help="Try again the files that failed or were quarantined.")
 @click.option(
-    "--overwrite", is_flag=True, help="Replace files in DST that photochrom didn't write. By default they stay."
+    "--overwrite",
+    is_flag=True,
+    help="Replace files in DST that photochrom didn't write, or that were changed since. By default they stay.",
 )
+@recolor_option
 @keeping_options
 @click.option("--csv", "csv_path", type=ANY_PATH, metavar="FILE", help="Write the manifest to a CSV file at the end.")
 @click.option(
@@ -88,6 +93,7 @@ def archive(
     timeout: float,
     retry: bool,
     overwrite: bool,
+    recolor: bool,
     sidecars: bool,
     keep_date: bool,
     record_path: Path | None,
@@ -100,9 +106,10 @@ def archive(
     """Color an archive of any size, on one machine or a cluster.
 
     SRC and DST are folders or URLs of object stores (s3://, gs:// and whatever else fsspec knows). Run the command
-    again to go on after a stop, or to color photographs that are new or have changed. Parquet files below
-    DST/_photochrom/manifest say what happened to every file. Hidden files and what other programs put beside
-    photographs are left out; the command says how many files of which kinds it left out. Needs the extra "archive".
+    again to go on after a stop, or to color photographs that are new or have changed, or to color with other settings.
+    Photographs that are in color already are named and left. Parquet files below DST/_photochrom/manifest say what
+    happened to every file. Hidden files and what other programs put beside photographs are left out; the command
+    names files of other kinds. Needs the extra "archive".
 
     \b
       photochrom archive scans/ color/
@@ -116,11 +123,12 @@ def archive(
     from photochrom.coloring import Look, Request
 
     output = output_of(format_name, quality, no_mark, label)
-    request = Request(Look(strength, seed, warmth=warmth), output, round(max_pixels * 1e6), crop_border)
+    look = Look(strength, seed, warmth=warmth)
+    request = Request(look, output, round(max_pixels * 1e6), crop_border, recolor)
     if keep_date and not is_folder(destination):
         raise InputError("--keep-date needs a folder as destination: object stores can't keep a file's date")
     work = Work.of_model(model, working_size, source, destination, request, tries, timeout)
-    work = replace(work, overwrite=overwrite, keep_date=keep_date)
+    work = replace(work, overwrite=overwrite, any_model=not given(model=model), keep_date=keep_date)
     shown = sys.stderr.isatty()
     summaries = run_archive(work, workers=workers, address=address, retry=retry)
     for summary in recorded(summaries, record_path, work) if record_path else summaries:
@@ -142,15 +150,15 @@ def archive(
 
 
 def _report(summary: Summary) -> None:
-    """Name what failed, now and before, and count the rest."""
+    """Name what failed, now and before, and what is in color; count the rest."""
     before = [f"{line} (in an earlier run; --retry tries it again)" for line in summary.before]
-    for lines in (summary.unreadable, summary.errors, before):
+    for lines in (summary.unreadable, summary.errors, before, summary.left):
         for line in lines[:ERRORS_SHOWN]:
             click.echo(f"photochrom: {one_line(line)}", err=True)
         if len(lines) > ERRORS_SHOWN:
             more = f"{len(lines) - ERRORS_SHOWN:,} more, see the manifest (--csv FILE writes it)"
             click.echo(f"photochrom: {more}", err=True)
-    if left_out := describe(summary.left_out):
+    if left_out := describe(summary.left_out, summary.named):
         click.echo(f"photochrom: left out {left_out}", err=True)
     report_left_out(summary.metadata_left_out)
     states = ", ".join(f"{count} {state}" for state, count in sorted(summary.states.items())) or "nothing to do"

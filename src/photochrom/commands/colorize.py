@@ -5,36 +5,41 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
 
 from photochrom.commands.options import (
     ANY_PATH,
     crop_option,
+    given,
     keeping_options,
     look_options,
     max_pixels_option,
     model_option,
     output_of,
     output_options,
+    recolor_option,
     report_left_out,
     whole,
     working_size_option,
 )
-from photochrom.errors import InputError, one_line
-from photochrom.folders import describe
+from photochrom.commands.telling import report, say, status_of, tell_troubles, with_bar
+from photochrom.errors import InputError
 from photochrom.settings import COLOR_SUFFIX, COMPARED_SUFFIX, JOBS, VARIANTS
 
 if TYPE_CHECKING:
-    from photochrom.album import Outcome
+    from photochrom.album import Manner, Outcome
     from photochrom.coloring import Request
     from photochrom.inference.colorizer import Colorizer
     from photochrom.photo.metadata.mark import Mark
-    from photochrom.planning import Plan
+    from photochrom.planning import Plan, Task
+    from photochrom.records import Record
 
 STREAM = Path("-")  # standard input or output
 
@@ -83,7 +88,16 @@ STREAM = Path("-")  # standard input or output
     "--certificate", type=ANY_PATH, metavar="FILE", help="Sign outputs (C2PA) with this certificate chain, a PEM file."
 )
 @click.option("--key", type=ANY_PATH, metavar="FILE", help="Private key of --certificate, a PEM file.")
-@click.option("--overwrite", is_flag=True, help="Make existing outputs again. By default they are skipped.")
+@click.option(
+    "--overwrite",
+    is_flag=True,
+    help="Make existing outputs again, whoever made them. By default only those are made again that photochrom made "
+    "with other settings and that nobody has changed since.",
+)
+@recolor_option
+@click.option("--dry-run", is_flag=True, help="List what would be colored, and write nothing.")
+@click.option("--watch", is_flag=True, help='Color what arrives in folders, until Ctrl-C. Needs the extra "watch".')
+@click.option("-q", "--quiet", is_flag=True, help="Name only what failed or was left.")
 @keeping_options
 @click.option(
     "--jobs",
@@ -114,6 +128,10 @@ def colorize(
     certificate: Path | None,
     key: Path | None,
     overwrite: bool,
+    recolor: bool,
+    dry_run: bool,
+    watch: bool,
+    quiet: bool,
     sidecars: bool,
     keep_date: bool,
     record_path: Path | None,
@@ -125,13 +143,16 @@ def colorize(
     """Color photographs.
 
     INPUT is a photograph, a folder (with all folders below it), or - to read standard input and write standard
-    output. The output has the input's size, format, bit depth and metadata. Outputs that exist are skipped, so that
-    a stopped run goes on where it was. In folders, hidden files and what other programs put beside photographs are
-    left out; the command says how many files of which kinds it left out.
+    output. The output has the input's size, format, bit depth and metadata. Outputs that the same settings made are
+    skipped, so that a stopped run goes on where it was. Photographs that are in color already are named and left. In
+    folders, hidden files and what other programs put beside photographs are left out; the command names files of
+    other kinds.
 
     \b
       photochrom colorize old.jpg
       photochrom colorize album/ -o color/ --jobs 2
+      photochrom colorize album/ -o color/ --dry-run
+      photochrom colorize --watch scanner/ -o color/
       photochrom colorize album/ -o color/ --sidecars --keep-date --record color/run.csv
       photochrom colorize old.jpg --variants 4
       photochrom colorize old.jpg --hint 120,80,#2244aa
@@ -140,35 +161,39 @@ def colorize(
       photochrom colorize scan.tif --format png -o - > new.png
       photochrom colorize scan.tif --crop-border --side-by-side
     """
-    from photochrom.album import recorded, run
+    from photochrom.album import Manner
     from photochrom.coloring import Look, Request, look_of
     from photochrom.inference.colorizer import Colorizer
     from photochrom.photo.credentials import read_credentials
     from photochrom.photo.hints import parse_hint, read_hints
     from photochrom.photo.marked import read_marked
     from photochrom.planning import plan
+    from photochrom.records import Record
 
     hints = tuple(parse_hint(text) for text in hint_texts)
     look = Look(strength, seed, hints, read_hints(hints_path) if hints_path else None, warmth)
     mark = read_marked(example).mark if example else None
     if mark:
-        look = replace(look_of(mark), **_given(strength=strength, warmth=warmth, seed=seed), hints=hints)
+        look = replace(look_of(mark), **given(strength=strength, warmth=warmth, seed=seed), hints=hints)
         look = replace(look, hint_file=read_hints(hints_path)) if hints_path else look
-        working_size = _given(working_size=working_size).get("working_size", mark.working_size)
+        working_size = given(working_size=working_size).get("working_size", mark.working_size)
     output = replace(output_of(format_name, quality, no_mark, label), side_by_side=side_by_side)
     if certificate and key:
         output = replace(output, credentials=read_credentials(certificate, key))
     elif certificate or key:
         raise InputError("signing needs both --certificate and --key")
-    request = Request(look, output, round(max_pixels * 1e6), crop_border)
+    request = Request(look, output, round(max_pixels * 1e6), crop_border, recolor)
+    if watch and (dry_run or STREAM in (*inputs, out)):
+        raise InputError("--watch colors what arrives in folders: leave out --dry-run and -")
     if STREAM in (*inputs, out):
         if inputs == (STREAM,) and out not in (None, STREAM):
             raise InputError(f"standard input goes to standard output: leave out -o, or write - > {out}")
         if len(inputs) > 1:
             raise InputError("standard input and output hold one photograph: name one input")
-        if variants > 1 or sidecars or keep_date or record_path:
+        if variants > 1 or sidecars or keep_date or record_path or dry_run:
             raise InputError(
-                "standard output holds one picture: --variants, --sidecars, --keep-date and --record don't apply"
+                "standard output holds one picture: --variants, --sidecars, --keep-date, --record and --dry-run don't "
+                "apply"
             )
         if sys.stdin is None or sys.stdout is None:
             raise InputError("standard input or standard output is closed")
@@ -179,35 +204,61 @@ def colorize(
         _colorize_stream(inputs[0], colorizer, request)
         return
     suffix = COMPARED_SUFFIX if side_by_side else COLOR_SUFFIX
-    planned = plan(inputs, out, format=format_name, variants=variants, sidecars=sidecars, suffix=suffix)
-    tasks = planned.tasks
+    make_plan = partial(plan, inputs, out, format=format_name, variants=variants, sidecars=sidecars, suffix=suffix)
+    planned = None if watch else make_plan()
     threads = max(1, (os.cpu_count() or 1) // jobs)  # with more, they would wait for each other
     colorizer = Colorizer(model, working_size=working_size, threads=threads)
     _check_model(colorizer, mark, example)
-    outcomes = run(tasks, colorizer, request, overwrite=overwrite, jobs=jobs, keep_date=keep_date)
-    if record_path is not None:
-        outcomes = recorded(outcomes, record_path, colorizer, model, request)
-    is_terminal = sys.stderr.isatty()
-    with click.progressbar(
-        outcomes, length=len(tasks), label="Coloring", show_pos=True, file=sys.stderr, hidden=not is_terminal
-    ) as progress:
-        finished = list(progress)
-    _report(planned, finished, is_terminal)
-    report_left_out(Counter(what for outcome in finished for what in outcome.left_out))
-    if planned.failures or any(outcome.error for outcome in finished):
-        sys.exit(2 if len(tasks) + len(planned.failures) == 1 else 1)
+    with ExitStack() as stack:
+        record = (
+            stack.enter_context(closing(Record(record_path)))
+            if record_path and (record_path.exists() or not dry_run)
+            else None
+        )
+        known = record.colored() if record else {}
+        manner = Manner(overwrite, not given(model=model), known, keep_date, dry_run)
+        start = partial(_start, colorizer, request, manner, jobs, record)
+        if planned is None:
+            _watch(inputs, partial(make_plan, may_be_empty=True), start, quiet)
+        else:
+            finished = list(with_bar(start(planned.tasks), len(planned.tasks), quiet))
+            report(planned, finished, dry=dry_run, quiet=quiet)
+            if status := status_of(planned, finished):
+                sys.exit(status)
 
 
-def _given(**values: Any) -> dict[str, Any]:
-    """Those of a command's options that the user gave."""
-    context = click.get_current_context()
-    return {k: v for k, v in values.items() if context.get_parameter_source(k) != ParameterSource.DEFAULT}
+def _start(
+    colorizer: Colorizer, request: Request, manner: Manner, jobs: int, record: Record | None, tasks: list[Task]
+) -> Iterator[Outcome]:
+    from photochrom.album import recorded, run
+
+    outcomes = run(tasks, colorizer, request, manner, jobs=jobs)
+    return outcomes if record is None or manner.dry else recorded(outcomes, record, colorizer, request)
+
+
+def _watch(
+    folders: tuple[Path, ...], plan: Callable[[], Plan], start: Callable[[list[Task]], Iterator[Outcome]], quiet: bool
+) -> None:
+    """Color what arrives, and tell it at once, until a signal ends the process."""
+    from photochrom.watching import arrivals
+
+    for arrived in arrivals(folders, plan):
+        for failure in arrived.failures:
+            say(f"photochrom: {failure}")
+        for name in () if quiet else arrived.left_out:
+            say(f"photochrom: left out {name}, {'a link' if os.path.islink(name) else 'of a kind that is not read'}")
+        for outcome in start(arrived.tasks):
+            tell_troubles(outcome)
+            for new in () if quiet else outcome.written:
+                say(str(new.path))
+            if not quiet:
+                report_left_out(Counter(outcome.left_out))
 
 
 def _check_model(colorizer: Colorizer, mark: Mark | None, example: Path | None) -> None:
     """Raises InputError if a color version that is taken as an example was made with another model."""
     digest = colorizer.model_info.digest
-    if mark and digest != mark.model_sha256 and not _given(model=None):
+    if mark and digest != mark.model_sha256 and not given(model=None):
         raise InputError(
             f"{example} was colored with another model (SHA-256 {mark.model_sha256}): name it, or the one to use "
             "instead, with --model"
@@ -227,26 +278,3 @@ def _colorize_stream(source: Path, colorizer: Colorizer, request: Request) -> No
     report_left_out(Counter(colored.left_out))
     sys.stdout.buffer.write(colored.content)
     sys.stdout.buffer.flush()  # a full disk is noticed here, and not when Python ends
-
-
-def _report(plan: Plan, outcomes: list[Outcome], is_terminal: bool) -> None:
-    """Name what failed and count what was left out. Print a summary on a terminal, or if anything failed."""
-    left_out = describe(plan.left_out)
-    errors = [*plan.failures, *(outcome.error for outcome in outcomes if outcome.error)]
-    skipped = sum(outcome.skipped for outcome in outcomes)
-    untried = len(plan.tasks) - len(outcomes)
-    for error in errors:
-        click.echo(f"photochrom: {one_line(str(error))}", err=True)
-    if left_out:
-        click.echo(f"photochrom: left out {left_out}", err=True)
-    if untried:
-        click.echo(
-            f"photochrom: {untried} photographs were not tried: run the same command again when there is room", err=True
-        )
-    if is_terminal or (errors and len(outcomes) + len(plan.failures) > 1):
-        colored = sum(not outcome.skipped and not outcome.error for outcome in outcomes)
-        click.echo(f"{colored} colored, {skipped} skipped because their outputs exist, {len(errors)} failed", err=True)
-    elif skipped:
-        click.echo(
-            f"photochrom: {skipped} skipped because their outputs exist (--overwrite makes them again)", err=True
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ SINCE = {
     False: "changed: another program has written to the file",
     None: "not known: it is signed, and signatures are checked with the extra c2pa",
 }
+SINCE_UNKNOWN = "not known: an earlier version of photochrom made it"
 
 
 @click.command()
@@ -56,16 +58,20 @@ def _facts(path: Path) -> list[tuple[str, str]]:
     """What is known about a file, as pairs of a name and a text. Raises InputError."""
     from photochrom.photo.marked import read_marked
     from photochrom.photo.metadata.mark import hints_text
-    from photochrom.video.mark import is_film, read_film_mark
+    from photochrom.video.mark import FILM_DIGEST, is_film, is_film_unchanged, read_film_mark
 
     if is_film(path):
-        return [("file", str(path)), *read_film_mark(path)]
-    mark, unchanged = read_marked(path)
+        said = read_film_mark(path)
+        facts = [(name, each if isinstance(each, str) else json.dumps(each)) for name, each in said.items()]
+        since = SINCE[is_film_unchanged(path, said)] if FILM_DIGEST in said else SINCE_UNKNOWN
+        return [("file", str(path)), *facts, ("since then", since)]
+    found = read_marked(path)
+    mark = found.mark
     written = FORMATS[mark.format].label if mark.format in FORMATS else mark.format
     facts = [
         ("file", str(path)),
         ("made by", f"photochrom {mark.version}"),
-        ("since then", SINCE[unchanged]),
+        ("since then", SINCE[found.unchanged]),
         ("model", f"{mark.model} (SHA-256 {mark.model_sha256})"),
         ("working size", str(mark.working_size)),
         ("strength", f"{mark.strength:g}"),

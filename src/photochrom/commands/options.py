@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from photochrom.errors import one_line
 from photochrom.folders import describe
@@ -63,6 +64,21 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def whole(range: Range) -> click.IntRange:
     """The type of an option that takes whole numbers of a range."""
     return click.IntRange(int(range.low), None if range.high is None else int(range.high))
+
+
+def given(**values: Any) -> dict[str, Any]:
+    """Those of a command's options that the user gave."""
+    context = click.get_current_context()
+    return {k: v for k, v in values.items() if context.get_parameter_source(k) != ParameterSource.DEFAULT}
+
+
+def recolor_option(command: Command) -> Command:
+    """--recolor."""
+    return click.option(
+        "--recolor",
+        is_flag=True,
+        help="Color photographs that are in color already, too. By default they are named and left.",
+    )(command)
 
 
 def look_options(command: Command) -> Command:

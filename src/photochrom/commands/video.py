@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from photochrom.commands.options import ANY_PATH, FiniteRange, look_options, model_option, working_size_option
+from photochrom.commands.options import ANY_PATH, FiniteRange, given, look_options, model_option, working_size_option
 from photochrom.video.encoding import CODECS, DEFAULT_CODEC, MAX_CRF, MIN_CRF, Encoding
 
 CRF_DEFAULTS = ", ".join(f"{codec.crf} for {name}" for name, codec in CODECS.items() if codec.crf is not None)
@@ -44,7 +44,12 @@ CRF_DEFAULTS = ", ".join(f"{codec.crf} for {name}" for name, codec in CODECS.ite
 @click.option(
     "--no-mark", is_flag=True, help="Leave out the comment that says that the colors were made by AI, and how."
 )
-@click.option("--overwrite", is_flag=True, help="Write OUT even if it exists.")
+@click.option(
+    "--overwrite",
+    is_flag=True,
+    help="Write OUT even if it exists. By default it is made again only if photochrom made it with other settings, "
+    "and nobody has changed it since.",
+)
 @model_option
 @working_size_option
 def video(
@@ -68,7 +73,8 @@ def video(
     """Color a film.
 
     Sound, subtitles, chapters, frame times, rotation and color tags stay as they are. Start the same command again to
-    go on after a stop; unfinished work waits in a folder beside OUT. Needs the extra "video".
+    go on after a stop; unfinished work waits in a folder beside OUT. Other settings make OUT again. Needs the extra
+    "video".
 
     \b
       photochrom video old.mp4 new.mp4
@@ -76,19 +82,26 @@ def video(
       photochrom video old.mp4 new.mp4 --hints film.json
     """
     from photochrom.coloring import Look
-    from photochrom.errors import InputError
+    from photochrom.errors import one_line
+    from photochrom.existing import LEFT, Fate, left_as_it_is
     from photochrom.inference.colorizer import Colorizer
-    from photochrom.video.colorize import FilmOptions, colorize_film
+    from photochrom.video.colorize import FilmOptions, colorize_film, fate_of_film
     from photochrom.video.film import read_film
     from photochrom.video.tracking import read_film_hints
 
-    if target.exists() and not overwrite:
-        raise InputError(f"{target} exists (--overwrite makes it again)")
     film = read_film(source, deinterlace)
     film_hints = read_film_hints(hints, film) if hints else ()
     look = Look(strength, seed, warmth=warmth)
     options = FilmOptions(Encoding(codec, crf), look, begin, end, film_hints, not flicker, not no_mark)
     colorizer = Colorizer(model, working_size=working_size)
+    if target.exists() and not overwrite:
+        decided = fate_of_film(film, target, colorizer, options, any_model=not given(model=model))
+        if decided in LEFT:
+            click.echo(f"photochrom: {one_line(left_as_it_is(target, decided))}", err=True)
+            sys.exit(1)
+        if decided is not Fate.REPLACED:
+            click.echo(f"photochrom: {target} is skipped because it exists (--overwrite makes it again)", err=True)
+            return
     shown, told = sys.stderr.isatty(), False
     for progress in colorize_film(film, target, colorizer, options):
         if progress.left_out and not told:

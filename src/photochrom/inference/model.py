@@ -14,6 +14,7 @@ class ModelInfo:
 
     size_multiple: the input's height and width are multiples of it. details: the training's configuration and figures,
     for people. digest: the SHA-256 of the model's file; archives and films record it to know which model colored them.
+    name: of the bundled model, or of the file or folder that it was loaded from.
     """
 
     preset: str
@@ -21,6 +22,7 @@ class ModelInfo:
     noise_channels: int
     details: dict[str, Any]
     digest: str = ""
+    name: str = ""
 
 
 class Backend(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -21,6 +22,12 @@ def load_model(name: str = DEFAULT_MODEL, threads: int = 0) -> Backend:
 
     Raises WeightsError, or MissingExtra for a checkpoint without PyTorch.
     """
+    backend = _load(name, threads)
+    backend.info = replace(backend.info, name=name if name in BUNDLED_MODELS else Path(name).resolve().name)
+    return backend
+
+
+def _load(name: str, threads: int) -> Backend:
     if name in BUNDLED_MODELS:
         content = read_bundled(name)
         return OnnxBackend(content, f"the bundled model {name!r}", threads, bundled_digest(name))

@@ -15,28 +15,40 @@ from photochrom.photo.metadata.record import CREDENTIALS
 
 
 class Marked(NamedTuple):
-    """A mark, and whether its file is as photochrom wrote it; None if that can't be known here."""
+    """A mark, whether its file is signed, and the file's content."""
 
     mark: Mark
-    unchanged: bool | None
+    is_signed: bool
+    content: bytes
+
+    @property
+    def unchanged(self) -> bool | None:
+        """Whether the file is as photochrom wrote it; None if that can't be known here."""
+        unchanged = is_unchanged(self.content) is True
+        if not unchanged and self.is_signed:  # it was signed after the mark was written
+            try:
+                return is_signature_valid(self.content, format_by_content(self.content))
+            except MissingExtra:
+                return None
+        return unchanged
+
+
+def marked(content: bytes) -> Marked | None:
+    """The mark of a photograph's file; None if it has none. Raises InputError for one that was tampered with."""
+    metadata = read_metadata(content)
+    mark = read_mark(metadata)
+    return None if mark is None else Marked(mark, CREDENTIALS in metadata.left_out, content)
 
 
 def read_marked(path: Path) -> Marked:
     """The mark of a photograph's file. Raises InputError if it has none."""
     content = read_bytes(path)
-    metadata = read_metadata(content)
     try:
-        mark = read_mark(metadata)
+        found = marked(content)
     except InputError as error:
         raise InputError(f"{path} {error}") from error
-    if mark is None:
+    if found is None:
         raise InputError(
             f"{path} doesn't say how it was made: photochrom didn't color it, or another program removed the mark"
         )
-    unchanged = is_unchanged(content) is True
-    if not unchanged and CREDENTIALS in metadata.left_out:  # it was signed after the mark was written
-        try:
-            return Marked(mark, is_signature_valid(content, format_by_content(content)))
-        except MissingExtra:
-            return Marked(mark, None)
-    return Marked(mark, unchanged)
+    return found

@@ -20,7 +20,7 @@ from photochrom.video.colors import set_tags
 from photochrom.video.encoding import Encoding
 from photochrom.video.fields import ORDERS
 from photochrom.video.film import Film, opened, picture_stream
-from photochrom.video.mark import add_mark
+from photochrom.video.mark import add_mark, seal
 from photochrom.video.segments import Segment
 
 COPIED = ("audio", "subtitle", "data", "attachment")  # kinds of tracks that are taken over as they are
@@ -127,6 +127,8 @@ def assemble(
                 )
                 for _, packet in packets:
                     container.mux(packet)
+            if mark:
+                seal(temporary, mark)
             os.replace(temporary, target)
         except (OSError, av.FFmpegError) as error:
             raise OutputError(f"cannot write {target}: {reason_of(error)}") from error

@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -17,6 +17,7 @@ import photochrom
 from photochrom.coloring import Look
 from photochrom.disk import claimed, write_whole
 from photochrom.errors import InputError, MissingExtra, OutputError, reason_of
+from photochrom.existing import Fate, fate
 from photochrom.inference.colorizer import Coloring, Colorizer
 from photochrom.photo.color import FloatArray, PixelArray
 from photochrom.photo.hints import Hint
@@ -30,7 +31,7 @@ try:
     from photochrom.video.coherence import Coherence
     from photochrom.video.fields import first_row
     from photochrom.video.film import Film, Frame, read_frames
-    from photochrom.video.mark import film_mark
+    from photochrom.video.mark import MODEL, MODEL_DIGEST, film_mark, is_film_unchanged, made_by, read_film_mark
     from photochrom.video.segments import Segment, segment_writer
     from photochrom.video.shots import find_shots
     from photochrom.video.tracking import FilmHint, shot_at, with_hints
@@ -94,6 +95,19 @@ def colorize_film(film: Film, target: Path, colorizer: Colorizer, options: FilmO
             shutil.rmtree(parts)
     except (OSError, av.FFmpegError) as error:
         raise OutputError(f"cannot write beside {target}: {reason_of(error)}") from error
+
+
+def fate_of_film(film: Film, target: Path, colorizer: Colorizer, options: FilmOptions, any_model: bool) -> Fate:
+    """What becomes of a target that is there. any_model: the user named no model. Raises InputError."""
+    _check(film, target, options)
+    wanted = made_by(json.loads(_mark(film, colorizer, options)))
+    try:
+        said = read_film_mark(target)
+    except InputError:
+        return fate(None, wanted, lambda: None, says=options.mark)
+    if not options.mark:
+        wanted = replace(wanted, settings=None)  # differs from everything that a mark says
+    return fate(made_by(said), wanted, lambda: is_film_unchanged(target, said), any_model=any_model)
 
 
 def color_frames(
@@ -251,14 +265,19 @@ def _mark(film: Film, colorizer: Colorizer, options: FilmOptions) -> str:
     """The line that says how the film was colored."""
     info, look = colorizer.model_info, options.look
     settings = {
-        "model": info.preset,
-        "model SHA-256": info.digest,
+        MODEL: info.name or info.preset,
+        MODEL_DIGEST: info.digest,
         "working size": colorizer.working_size,
         "strength": look.strength,
         "warmth": look.warmth,
         "seed": look.seed,
         "hints": [f"at {each.time:g} s: {hints_text((each.hint,))}" for each in options.hints],
         "steady": options.steady,
+        "deinterlaced": bool(film.deinterlaced),
+        "codec": options.encoding.codec,
+        "crf": options.encoding.options.get("crf"),
+        "from": options.begin,
+        "to": options.end,
     }
     return film_mark(photochrom.__version__, film.path, settings)
 

@@ -21,6 +21,7 @@ PARTS: dict[str, Callable[[memoryview, Blocks], list[Buffer]]] = {
     "avif": isobmff.parts,
     "heic": isobmff.parts,
 }
+HOLDS_MARK = tuple(PARTS)  # in XMP
 WITHOUT_THUMBNAIL = ("tiff", "bmp")  # a second directory of a TIFF would be a second page
 HOLDS_IPTC = ("jpeg", "png", "tiff")
 HOLDS_RESOLUTION = ("jpeg", "png", "tiff", "bmp")  # elsewhere it stands in the EXIF
