@@ -174,7 +174,7 @@ def test_side_by_side(scan, tmp_path):
     mark = read_marked(both).mark
     assert mark.side_by_side and mark.size == (600, 450)
     assert "side by side:        yes" in run("info", both).output
-    again = run("colorize", tmp_path, "-o", tmp_path / "out")  # what stands beside its photograph is no photograph
+    again = run("colorize", tmp_path, "-o", tmp_path / "out", "--recolor")  # what stands beside it is no photograph
     assert again.exit_code == 0
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"scan.jpg", "plain.png"}
 
