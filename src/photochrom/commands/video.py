@@ -85,7 +85,7 @@ def video(
     if target.exists() and not overwrite:
         raise InputError(f"{target} exists (--overwrite makes it again)")
     film = read_film(source, deinterlace)
-    film_hints = read_film_hints(hints, film) if hints else ()
+    film_hints = read_film_hints(hints, film.size) if hints else ()
     look = Look(strength, seed, warmth=warmth)
     options = FilmOptions(Encoding(codec, crf), look, begin, end, film_hints, not flicker, not no_mark)
     colorizer = Colorizer(model, working_size=working_size)
