@@ -55,9 +55,7 @@ __all__ = ["FilmHint", "Hint", "colorize", "reference_hints"]
 DEPTHS = (8, 9, 10, 12, 14, 16)  # bits that FFmpeg has formats for
 AHEAD = 32  # frames that may be asked for before their turn, at least; and so many are kept that were
 FIELDS = {1: "bb", 2: "tt"}  # _FieldBased: the lower or the upper field first
-RANGE = (
-    "_Range" if hasattr(vs, "Range") else "_ColorRange"
-)  # older ones have the second, with its numbers the other way
+RANGE = "_Range" if hasattr(vs, "Range") else "_ColorRange"  # the second is the older, with the numbers swapped
 STALE = ("_Range", "_ColorRange", "_ChromaLocation")  # properties of a frame that its color version doesn't take over
 REFERENCE = re.compile(r"ref_(\d+)\.(png|jpg|jpeg)", re.IGNORECASE)  # HAVC's names
 HINTS_ACROSS = 6  # hints that a reference frame gives, from left to right
@@ -82,7 +80,9 @@ def colorize(
     what its numbers mean, as they do for `photochrom video`; gray without _Range is full range. strength, seed,
     model, working_size: those of `photochrom video`. steady: hold colors together within shots; frames are colored in
     order then, and a frame far from the last one is refused. hints: a file of hints, or hints by time; they too need
-    frames in order. threads: of the network, 0 for all cores. format: RGB or YUV without subsampling. Raises InputError.
+    frames in order. threads: of the network, 0 for all cores. format: RGB or YUV without subsampling.
+
+    Raises InputError, or WeightsError for the model.
     """
     if not isinstance(clip, vs.VideoNode) or clip.format is None or not clip.width:
         raise InputError("the filter takes a video clip whose frames all have one format and size")
@@ -173,7 +173,9 @@ def _checked(format: int) -> vs.VideoFormat:
     try:
         found = vs.core.get_video_format(format)
     except (vs.Error, TypeError):
-        raise InputError(f"no VapourSynth format has the number {format}: try vs.YUV444P16 or vs.RGBS") from None
+        found = None
+    if found is None or found.color_family == vs.UNDEFINED:
+        raise InputError(f"VapourSynth has no format {format}: try vs.YUV444P16 or vs.RGBS")
     is_whole = found.color_family in (vs.RGB, vs.YUV) and not (found.subsampling_w or found.subsampling_h)
     if not is_whole or (found.sample_type == vs.INTEGER and found.bits_per_sample not in DEPTHS):
         raise InputError(f"colors are written as RGB or 4:4:4, such as vs.YUV444P16 or vs.RGBS, not as {found.name}")
@@ -305,10 +307,7 @@ class _Turn:
             return range(n, n + 1)
         first = self._last + 1 if n > self._last else 0  # whoever goes back to the beginning begins anew
         if n - first >= self._ahead:
-            raise InputError(
-                f"steady colors and hints need a clip's frames in order, and frame {n} was asked for after frame "
-                f"{self._last}: trim the clip before it is colored, or look around in it with steady=False"
-            )
+            raise self._refusal(n)
         return range(first, n + 1)
 
     def colorings(self, numbers: range, read: Callable[[int], tuple[vs.VideoFrame, _Source]]) -> tuple[Coloring, ...]:
@@ -319,13 +318,18 @@ class _Turn:
                 self._stream, self._last = self._begin(), -1
                 self._kept.clear()
             for place, number in enumerate(numbers):
-                if number <= self._last:
-                    continue
-                if number != self._last + 1:
-                    self.due(n + self._ahead)  # others began anew meanwhile
-                frame, source = read(place)
-                cut = frame.props.get("_SceneChangePrev")
-                self._kept[number] = self._stream.next(number, *source, None if cut is None else bool(cut))
-                self._last = number
-                self._kept.pop(number - self._ahead, None)
+                if number == self._last + 1:
+                    frame, source = read(place)
+                    cut = frame.props.get("_SceneChangePrev")
+                    self._kept[number] = self._stream.next(number, *source, None if cut is None else bool(cut))
+                    self._last = number
+                    self._kept.pop(number - self._ahead, None)
+            if n not in self._kept:  # somebody began anew, or was much faster
+                raise self._refusal(n)
             return self._kept[n]
+
+    def _refusal(self, n: int) -> InputError:
+        return InputError(
+            f"steady colors and hints need a clip's frames in order, and frame {n} was asked for after frame "
+            f"{self._last}: trim the clip before it is colored, or look around in it with steady=False"
+        )
