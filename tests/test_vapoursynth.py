@@ -157,7 +157,7 @@ def test_the_command_writes_the_same_numbers(pictures, tmp_path, small):
     assert worst(colors_of(clip), colors_of(film_clip(target, vs.YUV444P8))) <= 1
 
 
-@pytest.mark.parametrize("look", [{"strength": 0.5}, {"seed": 3}])
+@pytest.mark.parametrize("look", [{"strength": 0.5, "warmth": 0.5}, {"seed": 3}])
 def test_a_look_is_that_of_the_command(pictures, tmp_path, look, small):
     path = write_film(tmp_path / "old.mkv", pictures[:2], "gray")
     made = colors_of(colorize(gray_clip(pictures[:2]), steady=False, format=vs.RGBS, **look, **small))

@@ -24,7 +24,7 @@ from photochrom.inference.model import Backend
 from photochrom.photo.color import PixelArray
 from photochrom.photo.decoding import read_photograph
 from photochrom.photo.hints import MAX_HINTS, Hint
-from photochrom.settings import DEFAULT_MODEL, STRENGTH, WORKING_SIZE
+from photochrom.settings import DEFAULT_MODEL, STRENGTH, WARMTH, WORKING_SIZE
 
 try:
     import av
@@ -66,6 +66,7 @@ def colorize(
     clip: vs.VideoNode,
     *,
     strength: float = STRENGTH.default,
+    warmth: float = WARMTH.default,
     seed: int | None = None,
     steady: bool = True,
     hints: str | Path | Sequence[FilmHint] = (),
@@ -77,7 +78,7 @@ def colorize(
     """The clip in color, frame by frame as frames are asked for.
 
     clip: GRAY, YUV or RGB of 8 to 16 bits, half or single precision; only its light is used. Its frames' properties say
-    what its numbers mean, as they do for `photochrom video`; gray without _Range is full range. strength, seed,
+    what its numbers mean, as they do for `photochrom video`; gray without _Range is full range. strength, warmth, seed,
     model, working_size: those of `photochrom video`. steady: hold colors together within shots; frames are colored in
     order then, and a frame far from the last one is refused. hints: a file of hints, or hints by time; they too need
     frames in order. threads: of the network, 0 for all cores. format: RGB or YUV without subsampling.
@@ -93,7 +94,7 @@ def colorize(
         if not (0 <= each.hint.x < clip.width and 0 <= each.hint.y < clip.height):
             size = f"{clip.width} x {clip.height} pixels"
             raise InputError(f"the hint at {each.hint.x:g},{each.hint.y:g} is outside the clip, {size}")
-    options = FilmOptions(look=Look(strength, seed), hints=given, steady=steady)
+    options = FilmOptions(look=Look(strength, seed, warmth=warmth), hints=given, steady=steady)
     colorizer = Colorizer(model, working_size=working_size, threads=threads)
     _read(source.get_frame(0))  # raises for what can't be colored, before the work begins
     if not (steady or given):
@@ -263,7 +264,7 @@ def _written(
     target, pixels = f[-1].copy(), source.pixels
     if pixels.dtype == np.uint8 and target.format.bits_per_sample > 8:
         pixels = pixels.astype(np.uint16) * 257
-    colored = join_picture(colorizer, pixels, colorings, source.fields, options.look.strength)
+    colored = join_picture(colorizer, pixels, colorings, source.fields, options.look)
     tags = target_tags(source.picture)
     for number, plane in enumerate(_planes(colored, tags, target.format)):
         np.asarray(target[number])[...] = plane
