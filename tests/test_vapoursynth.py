@@ -322,6 +322,31 @@ def test_useless_references_are_refused(pictures, tmp_path, name, content, messa
         reference_hints(tmp_path, gray_clip(pictures))
 
 
+def test_the_documentation_does_what_it_says(pictures, photographs, small, tmp_path, monkeypatch):
+    import re
+    from functools import partial
+    from pathlib import Path
+
+    from PIL import Image
+
+    import photochrom.vapoursynth
+
+    page = Path(__file__).parents[1] / "docs" / "vapoursynth.md"
+    if not page.exists():
+        pytest.skip("not in a source distribution")
+    (tmp_path / "refs").mkdir()
+    Image.fromarray(photographs["coffee"]).save(tmp_path / "refs" / "ref_000001.png")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(photochrom.vapoursynth, "colorize", partial(colorize, **small))
+    given = {"source": clip_of([[p, p * 0 + 128, p * 0 + 128] for p in pictures[:2]], vs.YUV444P8, **LIMITED)}
+    for block in re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL):
+        exec(compile(block.replace('core.bs.VideoSource("old.mkv")', "source"), page.name, "exec"), given)
+    vs.clear_outputs()
+    assert [given[name].format.id for name in ("color", "rgb24")] == [vs.YUV444P16, vs.RGB24]
+    for name in ("color", "guided", "rgb24"):
+        assert len(list(given[name].frames(close=True))) == 2
+
+
 # Mistakes
 
 
