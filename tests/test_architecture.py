@@ -14,20 +14,8 @@ PACKAGE = Path(photochrom.__file__).parent
 # A module imports from its own level or below.
 LEVELS = ["errors", "settings", "names", "disk", "folders", "records", "stopping", "photo", "networks", "inference"]
 LEVELS += ["coloring", "planning", "album", "training", "evaluation"]
-LEVELS += [
-    "archive",
-    "video",
-    "service",
-    "server",
-    "darkroom",
-    "serve",
-    "hub",
-    "vapoursynth",
-    "doctor",
-    "commands",
-    "cli",
-    "__main__",
-]
+LEVELS += ["archive", "video", "service", "server", "darkroom", "serve", "hub", "vapoursynth", "doctor", "commands"]
+LEVELS += ["cli", "__main__"]
 TORCH_FREE = (*(name for name in LEVELS if name not in ("networks", "training")), "__init__")
 STANDARD_LIBRARY_ONLY = ("settings", "errors", "names", "folders")
 HTTP_LIBRARIES = {"http", "starlette", "fastapi", "gradio", "uvicorn", "asyncio"}
