@@ -3,6 +3,7 @@
 # make quick        the quick tests alone, which reach every module (a few minutes)
 # make nightly      what takes hours: writes benchmarks/NIGHTLY.md
 # make matrix       the quick tests on the oldest and newest Python, and with the lowest versions of what we depend on
+# make vapoursynth  tests of the VapourSynth filter, on a Python that VapourSynth has a wheel for (3.12 or newer)
 # make constraints  writes constraints.txt from a fresh resolution
 # make pictures    draws README's picture anew, with the present weights; `make site` draws all the others
 # make site         builds the documentation into site/
@@ -16,7 +17,7 @@ PIP = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 # Tests that share a Ray cluster, a server or a browser stay in one process. Three for two cores, because many wait.
 PYTEST = $(BIN)/python -m pytest --numprocesses 3 --dist loadgroup
 
-.PHONY: demo check test quick nightly matrix constraints pictures site audit bench clean
+.PHONY: demo check test quick nightly matrix vapoursynth constraints pictures site audit bench clean
 
 demo: $(VENV)/demo-installed
 	$(BIN)/python examples/demo.py demo
@@ -38,6 +39,9 @@ nightly: $(VENV)/dev-installed
 
 matrix:
 	$(PYTHON) tools/matrix.py
+
+vapoursynth:
+	$(PYTHON) tools/matrix.py --vapoursynth
 
 constraints:
 	$(PYTHON) tools/constraints.py

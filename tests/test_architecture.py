@@ -26,7 +26,8 @@ LEVELS = [
     "inference",
 ]
 LEVELS += ["coloring", "rerun", "planning", "album", "watching", "training", "evaluation"]
-LEVELS += ["archive", "video", "service", "server", "darkroom", "serve", "hub", "doctor", "commands", "cli", "__main__"]
+LEVELS += ["archive", "video", "service", "server", "darkroom", "serve", "hub", "vapoursynth"]
+LEVELS += ["doctor", "commands", "cli", "__main__"]
 TORCH_FREE = (*(name for name in LEVELS if name not in ("networks", "training")), "__init__")
 STANDARD_LIBRARY_ONLY = ("settings", "errors", "names", "folders", "existing")
 HTTP_LIBRARIES = {"http", "starlette", "fastapi", "gradio", "uvicorn", "asyncio"}

@@ -90,7 +90,7 @@ def video(
     from photochrom.video.tracking import read_film_hints
 
     film = read_film(source, deinterlace)
-    film_hints = read_film_hints(hints, film) if hints else ()
+    film_hints = read_film_hints(hints, film.size) if hints else ()
     look = Look(strength, seed, warmth=warmth)
     options = FilmOptions(Encoding(codec, crf), look, begin, end, film_hints, not flicker, not no_mark)
     colorizer = Colorizer(model, working_size=working_size)

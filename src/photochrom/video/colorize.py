@@ -29,7 +29,7 @@ try:
 
     from photochrom.video.assembly import assemble, find_tracks
     from photochrom.video.coherence import Coherence
-    from photochrom.video.fields import first_row
+    from photochrom.video.fields import field_rows
     from photochrom.video.film import Film, Frame, read_frames
     from photochrom.video.mark import MODEL, MODEL_DIGEST, film_mark, is_film_unchanged, made_by, read_film_mark
     from photochrom.video.segments import Segment, segment_writer
@@ -125,17 +125,27 @@ def color_frames(
             coherence.begin_shot()
             shot = present
         hints = look.hints_for(frame.pixels) + followed
-        if film.fields:
-            pixels = np.empty((*frame.pixels.shape[:2], 3), frame.pixels.dtype)
-            for row in (first_row(film.fields), 1 - first_row(film.fields)):
-                field = frame.pixels[row::2]
-                whole = np.repeat(field, 2, axis=0)
-                coloring = color_next(coherence, colorizer, whole, options, hints)
-                pixels[row::2] = colorizer.apply(field, coloring, look.strength, look.warmth)
-        else:
-            coloring = color_next(coherence, colorizer, frame.pixels, options, hints)
-            pixels = colorizer.apply(frame.pixels, coloring, look.strength, look.warmth)
-        yield frame, pixels, shot
+        colorings = color_picture(coherence, colorizer, frame.pixels, film.fields, options, hints)
+        yield frame, join_picture(colorizer, frame.pixels, colorings, film.fields, look), shot
+
+
+def color_picture(
+    coherence: Coherence, colorizer: Colorizer, pixels: PixelArray, fields: str, options: FilmOptions,
+    hints: tuple[Hint, ...],
+) -> tuple[Coloring, ...]:  # fmt: skip
+    """The colorings of a shot's next picture, pixels (H, W) or (H, W, 3): one, or one per field."""
+    parts = [np.repeat(pixels[rows], 2, axis=0) for rows in field_rows(fields)] if fields else [pixels]
+    return tuple(color_next(coherence, colorizer, part, options, hints) for part in parts)
+
+
+def join_picture(
+    colorizer: Colorizer, pixels: PixelArray, colorings: tuple[Coloring, ...], fields: str, look: Look
+) -> PixelArray:
+    """A picture in color, (H, W, 3) of the same type, by the colorings that `color_picture` gives."""
+    colored = np.empty((*pixels.shape[:2], 3), pixels.dtype)
+    for rows, coloring in zip(field_rows(fields), colorings, strict=True):
+        colored[rows] = colorizer.apply(pixels[rows], coloring, look.strength, look.warmth)
+    return colored
 
 
 def color_next(

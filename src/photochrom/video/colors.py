@@ -109,21 +109,26 @@ def to_srgb(picture: av.VideoFrame, tags: ColorTags, deep: bool) -> PixelArray:
         return picture.to_ndarray(format="rgb48le" if deep else "rgb24")
     bits, most = picture.format.components[0].bits, 65535 if deep else 255
     whole = _rescaled(picture, f"yuv444p{bits}le" if bits > 8 else "yuv444p")
-    yuv = np.dstack([_stored(whole, number) for number in range(3)])
+    yuv = np.dstack([plane_of(whole, number) for number in range(3)])
     return cv2.transform(yuv, tags.to_rgb(bits, most))
 
 
 def from_srgb(pixels: PixelArray, tags: ColorTags, format: str) -> av.VideoFrame:
     """A picture to store, in one of FFmpeg's planar YUV formats, of pixels (H, W, 3): uint8 or uint16."""
     bits = av.VideoFormat(format, 2, 2).components[0].bits
+    yuv = yuv_of(pixels, tags, bits)
+    whole = av.VideoFrame(pixels.shape[1], pixels.shape[0], f"yuv444p{bits}le" if bits > 8 else "yuv444p")
+    for number in range(3):
+        plane_of(whole, number)[...] = yuv[..., number]
+    return _rescaled(whole, format)
+
+
+def yuv_of(pixels: PixelArray, tags: ColorTags, bits: int) -> PixelArray:
+    """Y, Cb, Cr (H, W, 3) of so many bits, uint8 up to 8 and else uint16, of pixels (H, W, 3): uint8 or uint16."""
     if bits > 8 and pixels.dtype == np.uint8:
         pixels = pixels.astype(np.uint16) * 257
     yuv = cv2.transform(pixels, tags.to_yuv(bits, np.iinfo(pixels.dtype).max))
-    whole = av.VideoFrame(pixels.shape[1], pixels.shape[0], f"yuv444p{bits}le" if bits > 8 else "yuv444p")
-    for number, plane in enumerate(whole.planes):
-        rows = np.frombuffer(memoryview(plane), yuv.dtype).reshape(plane.height, -1)
-        rows[:, : plane.width] = yuv[..., number]
-    return _rescaled(whole, format)
+    return np.minimum(yuv, 2**bits - 1).astype(np.uint16 if bits > 8 else np.uint8)  # full range's chroma may overflow
 
 
 def _rescaled(picture: av.VideoFrame, format: str) -> av.VideoFrame:
@@ -131,7 +136,7 @@ def _rescaled(picture: av.VideoFrame, format: str) -> av.VideoFrame:
     return picture.reformat(format=format, src_color_range=FULL, dst_color_range=FULL, interpolation="BICUBIC")
 
 
-def _stored(picture: av.VideoFrame, number: int) -> PixelArray:
+def plane_of(picture: av.VideoFrame, number: int) -> PixelArray:
     """A plane (H, W) of a picture, uint8 or uint16."""
     plane, deep = picture.planes[number], picture.format.components[number].bits > 8
     kind = np.dtype("u1" if not deep else ">u2" if picture.format.is_big_endian else "<u2")
@@ -139,7 +144,7 @@ def _stored(picture: av.VideoFrame, number: int) -> PixelArray:
 
 
 def _gray_to_srgb(picture: av.VideoFrame, full: bool, deep: bool) -> PixelArray:
-    bits, stored = picture.format.components[0].bits, _stored(picture, 0)
+    bits, stored = picture.format.components[0].bits, plane_of(picture, 0)
     black, white = (0, 2**bits - 1) if full else (16 << (bits - 8), 235 << (bits - 8))
     levels = np.arange(2 ** (8 * stored.dtype.itemsize), dtype=np.float64)
     most = 65535 if deep else 255

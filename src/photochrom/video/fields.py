@@ -32,6 +32,11 @@ def first_row(order: str) -> int:
     return 0 if order.endswith("t") else 1
 
 
+def field_rows(order: str) -> tuple[slice, ...]:
+    """The rows of each field, of the one that is shown first before the other's; all rows without an order."""
+    return (slice(first_row(order), None, 2), slice(1 - first_row(order), None, 2)) if order else (slice(None),)
+
+
 def encoder_options(encoder: str, order: str) -> dict[str, str]:
     """What an encoder is told of a film in fields."""
     options = {"flags": "+ildct+ilme", "field_order": order}

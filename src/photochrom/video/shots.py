@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import cv2
 import numpy as np
 from av import VideoFrame
@@ -20,14 +22,26 @@ def find_shots(film: Film, last: int | None = None) -> list[int]:
 
     Raises InputError for a film that is damaged or breaks off before `last`.
     """
-    detector = ContentDetector(threshold=THRESHOLD, min_scene_len=SHORTEST, luma_only=True)
+    finder = ShotFinder(film.time_base, film.rate)
     begins, tick = {film.start}, film.start
     for tick, picture in read_pictures(film, last=last):
-        at = FrameTimecode(Timecode(max(0, tick - film.start), film.time_base), fps=film.rate)
-        begins |= {film.pts_at(cut.seconds) for cut in detector.process_frame(at, _small(picture))}
+        begins |= {film.pts_at(seconds) for seconds in finder.cuts(max(0, tick - film.start), picture)}
     if last is None:
         check_whole(film, tick)
     return sorted(begins)
+
+
+class ShotFinder:
+    """Finds cuts in pictures that come one after the other."""
+
+    def __init__(self, time_base: Fraction, rate: Fraction):
+        self._time_base, self._rate = time_base, rate
+        self._detector = ContentDetector(threshold=THRESHOLD, min_scene_len=SHORTEST, luma_only=True)
+
+    def cuts(self, tick: int, picture: VideoFrame) -> list[float]:
+        """The times of the cuts that the next picture shows, in seconds: its own, or an earlier one after a flash."""
+        at = FrameTimecode(Timecode(tick, self._time_base), fps=self._rate)
+        return [cut.seconds for cut in self._detector.process_frame(at, _small(picture))]
 
 
 def _small(picture: VideoFrame) -> np.ndarray:

@@ -42,13 +42,13 @@ class FilmHint:
     hint: Hint
 
 
-def read_film_hints(path: Path, film: Film) -> tuple[FilmHint, ...]:
+def read_film_hints(path: Path, size: tuple[int, int]) -> tuple[FilmHint, ...]:
     """Read {"size": [W, H], "hints": [{"time": 1.5, "x": 1, "y": 2, "color": "#rrggbb"}]}; size may be missing.
 
-    Raises InputError.
+    size: width and height of the film. Raises InputError.
     """
     text = read_hint_text(path)
-    hints = parse_hint_file(text, str(path)).for_size(*film.size)
+    hints = parse_hint_file(text, str(path)).for_size(*size)
     times = [each.get("time") for each in json.loads(text)["hints"]]
     if not all(isinstance(time, (int, float)) and math.isfinite(time) and time >= 0 for time in times):
         raise InputError(f'{path} is for a photograph: every hint of a film needs its "time" in seconds')
@@ -80,7 +80,7 @@ class ShotTracks:
     def __init__(self, film: Film, first: int, last: int | None, given: list[FilmHint], start: int):
         """first, last: the shot's ticks, last excluded. start: the tick of the frame that will be asked for first."""
         anchors = [nearest_tick(film, first, last, each.time) for each in given]
-        self.points = Points(film, [each.hint for each in given], anchors)
+        self.points = Points(film.size, [each.hint for each in given], anchors)
         self.earlier = walk_backward(film, self.points.hints, anchors, start)
         if min(anchors) < start:
             for frame in read_frames(film, min(anchors), start):
@@ -104,11 +104,11 @@ class ShotTracks:
 class Points:
     """Points that are tracked from picture to picture, each from the picture on that its hint was given on."""
 
-    def __init__(self, film: Film, hints: list[Hint], anchors: list[int]):
-        """anchors: the ticks of the frames that the hints were given on."""
+    def __init__(self, size: tuple[int, int], hints: list[Hint], anchors: list[int]):
+        """size: width and height of the film. anchors: the ticks of the frames that the hints were given on."""
         self.hints, self.anchors = hints, anchors
-        self._size = film.size
-        self._scale = _small_shape(*film.size)[0] / film.size[0]
+        self._size = size
+        self._scale = _small_shape(*size)[0] / size[0]
         self._places: list[Place | None] = [None] * len(hints)  # in pixels of the small pictures
         self._picture: np.ndarray | None = None
         self._tick = -1
@@ -165,7 +165,7 @@ class Earlier:
 def walk_backward(film: Film, hints: list[Hint], anchors: list[int], start: int) -> list[Earlier]:
     """Where hints were from the tick `start` on until the frames they were given on, at the ticks `anchors`."""
     earlier = [Earlier() for _ in hints]
-    points = Points(film, hints, anchors)
+    points = Points(film.size, hints, anchors)
     for tick, picture in read_backward(film, start, max(anchors) + 1):
         points.move(picture, tick)
         for anchor, places, place in zip(anchors, earlier, points.found(), strict=True):
