@@ -16,68 +16,59 @@ from photochrom.pipeline.hints import COLUMNS, follow_hints, plane_of, rasterize
 from photochrom.pipeline.network import Network, predict
 from photochrom.pipeline.small import small_luminance, strips_of
 
-PHOTOGRAPH = ("H", "W", 3)
 
-
-def whole_pipeline(network: Network, working_size: int, all_inputs: bool = False) -> onnx.ModelProto:
-    """The graph from a photograph (H, W, 3), uint8 sRGB, to its colors; strength, noise and hints have defaults.
-
-    all_inputs: the latter must be given, for runtimes that can't replace defaults.
-    """
+def whole_pipeline(network: Network, working_size: int) -> onnx.ModelProto:
+    """The graph from a photograph (H, W, 3), uint8 sRGB, to its colors; strength, noise and hints have defaults."""
     graph = Graph()
-    photograph = graph.input("photograph", np.uint8, PHOTOGRAPH)
-    strength = _strength(graph, all_inputs)
-    guide = _guide_of(photograph, network, working_size, all_inputs)
-    height = photograph.length(0)
-    count, rows = strips_of(height, photograph.length(1))
+    photograph = graph.input("photograph", np.uint8, ("H", "W", 3))
+    strength = graph.input("strength", np.float32, (1,), np.ones(1, np.float32))
+    noise = graph.input("noise", np.float32, (network.noise_channels,), np.zeros(network.noise_channels, np.float32))
+    hints = graph.input("hints", np.float32, ("K", COLUMNS), np.zeros((0, COLUMNS), np.float32))
+    guide = guide_of(photograph, noise, hints, network, working_size)
+    height, width = photograph.length(0), photograph.length(1)
+    count, rows = strips_of(height, width)
 
     def color_strip(index: Value) -> list[Value]:
         first = index * rows
-        pixels = photograph.take(minimum(graph.arange(rows) + first, height - 1))  # strips have one height
+        pixels = photograph.take(minimum(graph.arange(rows) + first, height - 1))  # all strips have as many rows
         return [color_rows(pixels, first, height, guide, strength)]
 
     (strips,) = graph.loop(count, [], color_strip)
-    colors = strips.reshape(-1, photograph.length(1), 3)[:height]
-    graph.output(colors, "colors", PHOTOGRAPH)
+    graph.output(strips.reshape(-1, width, 3)[:height], "colors", ("H", "W", 3))
     return graph.model("photochrom")
 
 
-def predicting_part(network: Network, working_size: int, all_inputs: bool = False) -> onnx.ModelProto:
+def predicting_part(network: Network, working_size: int) -> onnx.ModelProto:
     """The graph from a photograph to its guide (4, h, w), from which `joining_part` makes colors."""
     graph = Graph()
-    photograph = graph.input("photograph", np.uint8, PHOTOGRAPH)
-    graph.output(_guide_of(photograph, network, working_size, all_inputs), "guide", (4, "h", "w"))
+    photograph = graph.input("photograph", np.uint8, ("H", "W", 3))
+    noise = graph.input("noise", np.float32, (network.noise_channels,))
+    hints = graph.input("hints", np.float32, ("K", COLUMNS))
+    guide = guide_of(photograph, noise, hints, network, working_size)
+    graph.output(guide, "guide", (4, "h", "w"))
     return graph.model("photochrom_predict")
 
 
-def joining_part(all_inputs: bool = False) -> onnx.ModelProto:
+def joining_part() -> onnx.ModelProto:
     """The graph from rows first .. first + n of a photograph `height` pixels high, and its guide, to their colors."""
     graph = Graph()
     rows = graph.input("rows", np.uint8, ("n", "W", 3))
-    first, height = (graph.input(name, np.int64, ()) for name in ("first", "height"))
+    first, height = (graph.input(name, np.int64, (1,)).squeeze(0) for name in ("first", "height"))
     guide = graph.input("guide", np.float32, (4, "h", "w"))
-    colors = color_rows(rows, first, height, guide, _strength(graph, all_inputs))
-    graph.output(colors, "colors", ("n", "W", 3))
+    strength = graph.input("strength", np.float32, (1,))
+    graph.output(color_rows(rows, first, height, guide, strength), "colors", ("n", "W", 3))
     return graph.model("photochrom_join")
 
 
-def _strength(graph: Graph, required: bool) -> Value:
-    return graph.input("strength", np.float32, (), None if required else np.array(1, np.float32))
-
-
-def _guide_of(photograph: Value, network: Network, working_size: int, all_inputs: bool) -> Value:
-    """The guide (4, h, w), with inputs for noise and hints."""
-    graph = photograph.graph
-    likeliest, no_hints = np.zeros(network.noise_channels, np.float32), np.zeros((0, COLUMNS), np.float32)
-    noise = graph.input("noise", np.float32, likeliest.shape, None if all_inputs else likeliest)
-    table = graph.input("hints", np.float32, ("K", COLUMNS), None if all_inputs else no_hints)
+def guide_of(photograph: Value, noise: Value, table: Value, network: Network, working_size: int) -> Value:
+    """The guide (4, h, w) of a photograph (H, W, 3), with noise (Z,) and a table of hints (K, 6)."""
     luminance = small_luminance(photograph, working_size)
     small = luminance.length(0), luminance.length(1)
     plane = plane_of(*small)
     hints = read_hints(table, (photograph.length(0), photograph.length(1)), small)
     told = minimum(hints.count, 1)
     predicted = predict(network, freshen(luminance), rasterize(hints, plane), noise, told)
-    chroma = graph.branch(
+    chroma = photograph.graph.branch(
         told > 0,
         lambda: follow_hints(predicted[0], predicted[1], luminance, hints, plane),
         lambda: predicted[0],

@@ -170,6 +170,7 @@ class Graph:
         self.initializers: list[TensorProto] = []
         self._constants: dict[tuple[str, tuple[int, ...], bytes], Value] = {}
         self._nodes: list[list[onnx.NodeProto]] = [[]]  # of the graph, and of the loops and branches being written
+        self._known: list[dict[Any, list[Value]]] = [{}]  # what these nodes result in
         self._count = 0
 
     def input(self, name: str, dtype: Any, shape: Sequence[int | str], default: NDArray[Any] | None = None) -> Value:
@@ -200,10 +201,15 @@ class Graph:
         return values[0] if len(values) == 1 else concat(values, 0)
 
     def node(self, kind: str, inputs: Sequence[Value], dtypes: Sequence[Any], **attributes: Any) -> list[Value]:
-        """The results of an operator, as many as dtypes."""
+        """The results of an operator, as many as dtypes. The same operator on the same values is written once."""
+        names = [value.name for value in inputs]
+        key = kind, *names, *((name, str(value)) for name, value in attributes.items())
+        for known in self._known:
+            if key in known:
+                return known[key]
         results = [self._new(dtype) for dtype in dtypes]
-        names = [value.name for value in inputs], [value.name for value in results]
-        self._nodes[-1].append(helper.make_node(kind, *names, **attributes))
+        self._nodes[-1].append(helper.make_node(kind, names, [value.name for value in results], **attributes))
+        self._known[-1][key] = results
         return results
 
     def arange(self, count: Any) -> Value:
@@ -273,10 +279,10 @@ class Graph:
     @contextmanager
     def _inner(self) -> Any:
         self._nodes.append([])
-        try:
-            yield self._nodes[-1]
-        finally:
-            self._nodes.pop()
+        self._known.append({})
+        yield self._nodes[-1]
+        self._nodes.pop()
+        self._known.pop()
 
 
 def _info(value: Value, shape: Sequence[int] | None = None) -> onnx.ValueInfoProto:

@@ -78,9 +78,8 @@ def read_hints(table: Value, size: tuple[Value, Value], small: tuple[Value, Valu
         for column, outer, inner in ((1, size[0], small[0]), (0, size[1], small[1]))
     ]
     rows, columns = (value.cast(np.int64) for value in place)
-    scale = small[0].cast(np.float32) / height
-    y, x = (value.cast(np.float32) for value in place)
-    return Hints(rows, columns, x, y, chroma_of(table[:, 2:5] / 255), table[:, 5] * scale)
+    scale = small[0].cast(np.float64) / size[0].cast(np.float64)
+    return Hints(rows, columns, *reversed(place), chroma_of(table[:, 2:5] / 255), table[:, 5].cast(np.float64) * scale)
 
 
 def plane_of(height: Value, width: Value) -> Plane:
@@ -204,14 +203,30 @@ def path_lengths(cells: Value, rows: Value, columns: Value) -> tuple[Value, Valu
 
 def coverage(hints: Hints, index: Value, plane: Plane) -> Value:
     """How much of each pixel of the small picture (h, w) the disc of a hint covers, 0..1; its edge is soft."""
-    graph = plane.rows.graph
     x, y = hints.x.take(index) * FINE, hints.y.take(index) * FINE
     radius = maximum(hints.radius.take(index), 1) * FINE
-    rows = graph.arange(plane.height * FINE).cast(np.float32).unsqueeze(1)
-    columns = graph.arange(plane.width * FINE).cast(np.float32)
-    down, across = rows - y, columns - x
-    inside = (down * down + across * across <= radius * radius).cast(np.float32)
-    return blur(inside.reshape(plane.height, FINE, plane.width, FINE).reduced("Mean", 1, 3))
+    across, width = from_middle(x - radius, x + radius, plane.width * FINE)
+    down, height = from_middle(y - radius, y + radius, plane.height * FINE)
+    down = down.unsqueeze(1)
+    inside = in_quarter(across, width, down, height).op("Or", in_quarter(down, height, across, width))
+    cells = inside.cast(np.float32).reshape(plane.height, FINE, plane.width, FINE).reduced("Mean", 1, 3)
+    return blur((cells * 255 + 0.5).op("Floor") / 255)
+
+
+def from_middle(first: Value, last: Value, count: Value) -> tuple[Value, Value]:
+    """For `count` pixels their distance from the middle of the pixels first .. last, and last - first; in half pixels."""
+    first, last = (value.cast(np.int64).cast(np.float64) for value in (first, last))
+    pixels = count.graph.arange(count).cast(np.float64)
+    return (2 * pixels - first - last).op("Abs"), last - first
+
+
+def in_quarter(far: Value, across: Value, near: Value, down: Value) -> Value:
+    """Whether Pillow draws pixels as part of an ellipse, where its outline goes more along `near` than along `far`.
+
+    The outline's pixel is the one whose place in the ellipse's equation is nearest to 1; all in half pixels.
+    """
+    inner = far - 1
+    return (far <= across) & ((inner * inner + 1) / (across * across) + near * near / (down * down) <= 1)
 
 
 def blur(plane: Value) -> Value:
