@@ -1,7 +1,7 @@
 """The graphs: the whole pipeline, and the same in two parts.
 
-    photograph (H, W, 3) ─→ predict ─→ guide (4, h, w)
-    rows of the photograph (n, W, 3), guide ─→ join ─→ their colors (n, W, 3)
+photograph (H, W, 3) ─→ predict ─→ guide (4, h, w)
+rows of the photograph (n, W, 3), guide ─→ join ─→ their colors (n, W, 3)
 """
 
 from __future__ import annotations

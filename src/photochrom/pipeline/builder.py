@@ -109,8 +109,14 @@ class Value:
         ]
         last = np.iinfo(np.int64).max
         steps = [cut.step or 1 for _, cut in cuts]
-        starts = [cut.start if cut.start is not None else (0 if s > 0 else last) for (_, cut), s in zip(cuts, steps, strict=True)]
-        stops = [cut.stop if cut.stop is not None else (last if s > 0 else -last) for (_, cut), s in zip(cuts, steps, strict=True)]
+        starts = [
+            cut.start if cut.start is not None else (0 if s > 0 else last)
+            for (_, cut), s in zip(cuts, steps, strict=True)
+        ]
+        stops = [
+            cut.stop if cut.stop is not None else (last if s > 0 else -last)
+            for (_, cut), s in zip(cuts, steps, strict=True)
+        ]
         order = np.array([axis for axis, _ in cuts], np.int64)
         taken = self.op("Slice", self.graph.vector(starts), self.graph.vector(stops), order, np.array(steps, np.int64))
         single = [axis for axis, part in zip(axes, keys, strict=False) if isinstance(part, int)]

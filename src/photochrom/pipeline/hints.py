@@ -129,7 +129,10 @@ def correct_chroma(chroma: Value, luminance: Value, hints: Hints, plane: Plane) 
     levels = at_places(luminance.unsqueeze(0), hints)
 
     def add(index: Value, total: Value, weight_sum: Value) -> list[Value]:
-        down, across = (rows - hints.rows.take(index).cast(np.float32)), columns - hints.columns.take(index).cast(np.float32)
+        down, across = (
+            (rows - hints.rows.take(index).cast(np.float32)),
+            columns - hints.columns.take(index).cast(np.float32),
+        )
         near = (down * down + across * across) / (reach * reach)
         difference = luminance - levels.take(index)
         weight = exp((near + difference * difference / REACH_LUMINANCE**2) * -0.5)
