@@ -101,25 +101,12 @@ class Value:
         """Slices as in NumPy, whose bounds may be numbers or Values; an integer takes one place of its axis."""
         keys = key if isinstance(key, tuple) else (key,)
         before = next((i for i, part in enumerate(keys) if part is Ellipsis), len(keys))
-        axes = [*range(before), None, *range(before + 1 - len(keys), 0)]
-        cuts = [
-            (axis, part if isinstance(part, slice) else slice(part, part + 1 if part != -1 else None))
-            for axis, part in zip(axes, keys, strict=False)
-            if axis is not None and part != slice(None)
-        ]
-        last = np.iinfo(np.int64).max
-        steps = [cut.step or 1 for _, cut in cuts]
-        starts = [
-            cut.start if cut.start is not None else (0 if s > 0 else last)
-            for (_, cut), s in zip(cuts, steps, strict=True)
-        ]
-        stops = [
-            cut.stop if cut.stop is not None else (last if s > 0 else -last)
-            for (_, cut), s in zip(cuts, steps, strict=True)
-        ]
-        order = np.array([axis for axis, _ in cuts], np.int64)
-        taken = self.op("Slice", self.graph.vector(starts), self.graph.vector(stops), order, np.array(steps, np.int64))
-        single = [axis for axis, part in zip(axes, keys, strict=False) if isinstance(part, int)]
+        axes = [*range(before), 0, *range(before + 1 - len(keys), 0)]
+        parts = [(axis, part) for axis, part in zip(axes, keys, strict=False) if part is not Ellipsis]
+        cuts = [(axis, *_bounds(part)) for axis, part in parts if part != slice(None)]
+        order, starts, stops, steps = (self.graph.vector(numbers) for numbers in zip(*cuts, strict=True))
+        taken = self.op("Slice", starts, stops, order, steps)
+        single = [axis for axis, part in parts if isinstance(part, int)]
         return taken.squeeze(*single) if single else taken
 
     def cast(self, dtype: Any) -> Value:
@@ -289,6 +276,16 @@ class Graph:
         yield self._nodes[-1]
         self._nodes.pop()
         self._known.pop()
+
+
+def _bounds(part: Any) -> tuple[Any, Any, int]:
+    """Start, stop and step of a slice or an integer, none of them left out."""
+    end = np.iinfo(np.int64).max
+    if not isinstance(part, slice):
+        return part, end if part == -1 else part + 1, 1
+    step = part.step or 1
+    start, stop = (0, end) if step > 0 else (end, -end)
+    return start if part.start is None else part.start, stop if part.stop is None else part.stop, step
 
 
 def _info(value: Value, shape: Sequence[int] | None = None) -> onnx.ValueInfoProto:

@@ -58,11 +58,11 @@ def export_pipeline(
     difference = np.abs(expected.astype(int) - run_pipeline(contents[path], picture, threads))
     sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {file.name}\n" for file, content in contents.items())
     contents[checksums] = sums.encode()
-    for file, content in contents.items():
-        try:
+    try:
+        for file, content in contents.items():
             write_whole(file, content)
-        except OSError as error:
-            raise OutputError(f"cannot write {file}: {reason_of(error)}") from error
+    except OSError as error:
+        raise OutputError(f"cannot write {file}: {reason_of(error)}") from error
     return Exported(tuple(contents), float(difference.mean()), int(difference.max()))
 
 

@@ -1,7 +1,7 @@
 """Color hints, as in `photo.hints` and `photo.hint_bounds`.
 
-A hint is a row of six numbers: x, y in pixels of the photograph; red, green, blue in 0..255; a radius in pixels, or 0 for
-a hint that reaches as far as its thing seems to.
+A hint is a row of six numbers: x, y in pixels of the photograph; red, green, blue in 0..255; a radius in pixels, or 0
+for a hint that reaches as far as its thing seems to.
 """
 
 from __future__ import annotations
@@ -123,17 +123,13 @@ def follow_hints(plain: Value, hinted: Value, luminance: Value, hints: Hints, pl
 def correct_chroma(chroma: Value, luminance: Value, hints: Hints, plane: Plane) -> Value:
     """Correct chroma (2, h, w) so that it has the hints' colors at their places."""
     graph = chroma.graph
-    rows, columns = plane.rows.cast(np.float32), plane.columns.cast(np.float32)
     reach = minimum(plane.height, plane.width).cast(np.float32) * REACH
     missing = hints.chroma - at_places(chroma, hints)
     levels = at_places(luminance.unsqueeze(0), hints)
 
     def add(index: Value, total: Value, weight_sum: Value) -> list[Value]:
-        down, across = (
-            (rows - hints.rows.take(index).cast(np.float32)),
-            columns - hints.columns.take(index).cast(np.float32),
-        )
-        near = (down * down + across * across) / (reach * reach)
+        down, across = plane.rows - hints.rows.take(index), plane.columns - hints.columns.take(index)
+        near = (down * down + across * across).cast(np.float32) / (reach * reach)
         difference = luminance - levels.take(index)
         weight = exp((near + difference * difference / REACH_LUMINANCE**2) * -0.5)
         return [total + weight * missing.take(index).unsqueeze(1, 2), weight_sum + weight]
@@ -217,7 +213,7 @@ def coverage(hints: Hints, index: Value, plane: Plane) -> Value:
 
 
 def from_middle(first: Value, last: Value, count: Value) -> tuple[Value, Value]:
-    """For `count` pixels their distance from the middle of the pixels first .. last, and last - first; in half pixels."""
+    """Of `count` pixels the distance from the middle of first .. last, in half pixels, and last - first."""
     first, last = (value.cast(np.int64).cast(np.float64) for value in (first, last))
     pixels = count.graph.arange(count).cast(np.float64)
     return (2 * pixels - first - last).op("Abs"), last - first
