@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
-from photochrom.commands.options import ANY_PATH, EXISTING, FiniteRange, report_collections
+from photochrom.commands.options import ANY_PATH, EXISTING, FiniteRange, report_collections, whole
 from photochrom.errors import InputError
+from photochrom.settings import WORKING_SIZE
 
 
 @click.command()
@@ -110,9 +111,9 @@ def train(
         sys.exit(status)
 
 
-@click.command(short_help="Write a training run's generator to an ONNX file.")
-@click.argument("run", type=EXISTING, metavar="RUN")
-@click.argument("model", type=ANY_PATH, metavar="FILE")
+@click.command(short_help="Write a training run's generator, or a whole pipeline, to an ONNX file.")
+@click.argument("run", type=ANY_PATH, metavar="MODEL_OR_RUN")
+@click.argument("file", type=ANY_PATH, metavar="FILE")
 @click.option(
     "--weak-gain",
     type=FiniteRange(0.1, 10),
@@ -121,41 +122,99 @@ def train(
 @click.option("--strong-gain", type=FiniteRange(0.1, 10), help="Factor on strong chroma.")
 @click.option("--tint-gain", type=FiniteRange(0, 10), help="Factor on the mean chroma; below 1, less tint.")
 @click.option("--tilt", type=FiniteRange(0, 10), help="How far variants differ; 0: as the network learned it.")
+@click.option("--pipeline", is_flag=True, help="Write all from a photograph to its colors, for other programs.")
+@click.option(
+    "--working-size",
+    type=whole(WORKING_SIZE),
+    help=f"Short side, in pixels, of what a pipeline's network sees.  [default: {WORKING_SIZE.default:g}]",
+)
 def export(
     run: Path,
-    model: Path,
+    file: Path,
     weak_gain: float | None,
     strong_gain: float | None,
     tint_gain: float | None,
     tilt: float | None,
+    pipeline: bool,
+    working_size: int | None,
 ) -> None:
     """Write a training run's generator to an ONNX file for `colorize --model`.
 
     Weights are stored as 16-bit floats. The file is compared with PyTorch and the difference is printed. If
     FILE ends in .pt, it becomes a small checkpoint instead, from which `train --from` can start on another
     machine. Needs the extra "train".
+
+    With --pipeline FILE has all that `colorize` does between reading and writing files, for programs in any
+    language that have ONNX Runtime. MODEL_OR_RUN may then be a bundled model's name or an exported file, too, which
+    needs only the extra "pipeline".
+
+    \b
+      photochrom export run model.onnx
+      photochrom export default pipeline.onnx --pipeline
     """
+    from photochrom.inference.weights import BUNDLED_MODELS
+
+    gains = {"weak_gain": weak_gain, "strong_gain": strong_gain, "tint_gain": tint_gain, "tilt": tilt}
+    if pipeline:
+        _export_pipeline(run, file, gains, working_size)
+        return
+    if working_size is not None:
+        raise InputError("--working-size is for --pipeline: a model has none of its own")
+    if not run.exists() and str(run) not in BUNDLED_MODELS:
+        raise InputError(f"{run} does not exist: name a training run")
+    if not run.is_dir() and run.suffix != ".pt":
+        raise InputError(f"{run} is no training run: to make a pipeline of a finished model, add --pipeline")
     _need_torch("exporting")
-    if model.suffix == ".pt":
+    if file.suffix == ".pt":
         from photochrom.training.checkpoint import write_portable
 
-        write_portable(run, model)
-        click.echo(f"{model}: {model.stat().st_size / 1e6:.1f} MB")
+        write_portable(run, file)
+        click.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
         return
     from photochrom.training.export import export as write_model
 
-    parity = write_model(run, model, weak_gain, strong_gain, tint_gain, tilt)
-    size = model.stat().st_size / 1e6
+    parity = write_model(run, file, **gains)
+    size = file.stat().st_size / 1e6
     click.echo(
-        f"{model}: {size:.1f} MB; differs from PyTorch by {parity.mean:.4f} on average, "
+        f"{file}: {size:.1f} MB; differs from PyTorch by {parity.mean:.4f} on average, "
         f"at most {parity.largest:.4f} (chroma in Lab units)"
     )
 
 
+def _export_pipeline(model: Path, file: Path, gains: dict[str, float | None], working_size: int | None) -> None:
+    from photochrom.inference.weights import is_checkpoint, read_model
+
+    name = str(model)
+    if is_checkpoint(name):
+        _need_torch("exporting a training run")
+        from photochrom.training.export import encode
+
+        content, _ = encode(model, **gains)
+    elif any(gain is not None for gain in gains.values()):
+        raise InputError("gains and tilt are for a training run: a finished model has its own")
+    else:
+        content, name = read_model(name)
+    _need("exporting a pipeline", "pipeline", "onnx")
+    from photochrom.pipeline.export import export_pipeline, names_of_files
+
+    if any(made.exists() and model.exists() and made.samefile(model) for made in names_of_files(file)):
+        raise InputError(f"{file} would replace the model that it is made of: give it another name")
+    exported = export_pipeline(content, name, file, working_size or int(WORKING_SIZE.default))
+    for written in exported.files:
+        click.echo(f"{written}: {written.stat().st_size / 1e6:.2f} MB")
+    click.echo(
+        f"differs from photochrom colorize by {exported.mean:.4f} on average, at most {exported.largest} (of 255 steps)"
+    )
+
+
 def _need_torch(what: str) -> None:
+    _need(what, "train", "torch", "lightning_fabric", "onnx")
+
+
+def _need(what: str, extra: str, *packages: str) -> None:
     from importlib.util import find_spec
 
     from photochrom.errors import MissingExtra
 
-    if any(find_spec(module) is None for module in ("torch", "lightning_fabric", "onnx")):
-        raise MissingExtra(what, "train")
+    if any(find_spec(package) is None for package in packages):
+        raise MissingExtra(what, extra)

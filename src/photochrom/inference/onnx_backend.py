@@ -11,7 +11,16 @@ import numpy as np
 import onnxruntime
 
 from photochrom.errors import WeightsError
-from photochrom.inference.onnx_file import INPUTS, METADATA_KEY, checked_digest, foreign, not_a_model, parse_info
+from photochrom.inference.onnx_file import (
+    INPUTS,
+    METADATA_KEY,
+    PIPELINE_KEY,
+    checked_digest,
+    foreign,
+    not_a_generator,
+    not_a_model,
+    parse_info,
+)
 from photochrom.photo.color import FloatArray
 
 if os.environ["ORT_DISABLE_TELEMETRY"] == "1":
@@ -35,7 +44,10 @@ class OnnxBackend:
             self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime has no error class of its own to name
             raise WeightsError(not_a_model(model, name)) from error
-        self.info = parse_info(self.session.get_modelmeta().custom_metadata_map.get(METADATA_KEY), name, digest)
+        metadata = self.session.get_modelmeta().custom_metadata_map
+        if PIPELINE_KEY in metadata:
+            raise WeightsError(not_a_generator(name))
+        self.info = parse_info(metadata.get(METADATA_KEY), name, digest)
         if {given.name for given in self.session.get_inputs()} != INPUTS:
             raise WeightsError(foreign(name))
 

@@ -9,6 +9,7 @@ from photochrom.errors import WeightsError
 from photochrom.inference.model import ModelInfo
 
 METADATA_KEY = "photochrom"  # of the metadata entry with the JSON
+PIPELINE_KEY = "photochrom-pipeline"  # of the same in a file that `photochrom export --pipeline` wrote
 FORMAT_VERSION = 1
 SEAL_KEY = "sha256"  # of the last metadata entry: the digest of everything before it
 SEAL_START = b"\x72\x4a\x0a\x06" + SEAL_KEY.encode() + b"\x12\x40"  # that entry in protobuf, up to 64 hex digits
@@ -51,6 +52,11 @@ def parse_info(text: str | None, name: str, digest: str = "") -> ModelInfo:
 def foreign(name: str) -> str:
     """The message about an ONNX model that another program wrote."""
     return f"{name} is an ONNX model, but not one that `photochrom export` wrote"
+
+
+def not_a_generator(name: str) -> str:
+    """The message about a pipeline where a model is asked for."""
+    return f"{name} is a whole pipeline, for other programs: name the model that it was made of"
 
 
 def not_a_model(model: bytes, name: str) -> str:

@@ -28,22 +28,32 @@ def load_model(name: str = DEFAULT_MODEL, threads: int = 0) -> Backend:
 
 
 def _load(name: str, threads: int) -> Backend:
+    if is_checkpoint(name):
+        from photochrom.inference.torch_backend import TorchBackend
+
+        return TorchBackend(Path(name))
+    content, title = read_model(name)
+    return OnnxBackend(content, title, threads, bundled_digest(name) if name in BUNDLED_MODELS else None)
+
+
+def is_checkpoint(name: str) -> bool:
+    """Whether a model's name is that of a training's run or checkpoint."""
+    path = Path(name)
+    return name not in BUNDLED_MODELS and path.exists() and (path.is_dir() or path.suffix == ".pt")
+
+
+def read_model(name: str) -> tuple[bytes, str]:
+    """The content of a bundled model's or an .onnx file, and what to call it in messages. Raises WeightsError."""
     if name in BUNDLED_MODELS:
-        content = read_bundled(name)
-        return OnnxBackend(content, f"the bundled model {name!r}", threads, bundled_digest(name))
+        return read_bundled(name), f"the bundled model {name!r}"
     path = Path(name)
     if not path.exists():
         names = ", ".join(BUNDLED_MODELS)
         raise WeightsError(f"no model {name!r}: name a bundled one ({names}), an exported .onnx file or a training run")
-    if path.is_dir() or path.suffix == ".pt":
-        from photochrom.inference.torch_backend import TorchBackend
-
-        return TorchBackend(path)
     try:
-        model = path.read_bytes()
+        return path.read_bytes(), str(path)
     except OSError as error:
         raise WeightsError(f"cannot read the model {path}: {reason_of(error)}") from error
-    return OnnxBackend(model, str(path), threads)
 
 
 def read_bundled(name: str) -> bytes:

@@ -42,9 +42,28 @@ def export(
 ) -> Parity:
     """Export a run's (or checkpoint's) averaged generator to path; compare it with PyTorch.
 
+    The numbers are as in `encode`. Raises OutputError, WeightsError, TrainingError.
+    """
+    content, generator = encode(run, weak_gain, strong_gain, tint_gain, tilt)
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {reason_of(error)}") from error
+    return measure_parity(generator, OnnxBackend(content, str(path)))
+
+
+def encode(
+    run: Path,
+    weak_gain: float | None = None,
+    strong_gain: float | None = None,
+    tint_gain: float | None = None,
+    tilt: float | None = None,
+) -> tuple[bytes, AnyGenerator]:
+    """A run's (or checkpoint's) averaged generator: the content of an ONNX file, and the generator itself.
+
     weak_gain, strong_gain, tint_gain: replace those of the default generator, to calibrate its colorfulness (see
     `calibrate` and `lower_tint` in `networks.generator`). tilt: how far its variants differ (`networks.tilt`).
-    Raises OutputError, WeightsError, TrainingError.
+    Raises WeightsError, TrainingError.
     """
     wanted = {"weak_gain": weak_gain, "strong_gain": strong_gain, "tint_gain": tint_gain, "tilt": tilt}
     generator, config, step = load_ema(run, {name: value for name, value in wanted.items() if value is not None})
@@ -59,12 +78,7 @@ def export(
         "details": {"step": step, "config": config},
     }
     model.metadata_props.add(key=METADATA_KEY, value=json.dumps(description))
-    content = seal(model.SerializeToString())
-    try:
-        write_whole(path, content)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {reason_of(error)}") from error
-    return measure_parity(generator, OnnxBackend(content, str(path)))
+    return seal(model.SerializeToString()), generator
 
 
 @torch.inference_mode()

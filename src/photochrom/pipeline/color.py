@@ -1,0 +1,95 @@
+"""sRGB and CIELAB, as in `photo.color`; planes lie along the first axis."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from photochrom.photo.color import (
+    D65_WHITE,
+    GAMUT_STEPS,
+    GAMUT_TOLERANCE,
+    LAB_EPSILON,
+    LAB_KAPPA,
+    RGB_TO_XYZ,
+    SRGB_LINEAR_LIMIT,
+    XYZ_TO_RGB,
+    rgb_to_linear,
+)
+from photochrom.pipeline.builder import Value, concat, maximum, minimum, where
+
+LINEAR = rgb_to_linear(np.linspace(0, 1, 256, dtype=np.float32))  # of each number of 8 bits
+LAB_LIMIT = LAB_EPSILON ** (1 / 3)  # below it the cube becomes a straight line
+LINEAR_LIMIT = SRGB_LINEAR_LIMIT / 12.92
+RGB_TO_Y = np.array(RGB_TO_XYZ[1], np.float32)[:, None]
+RGB_TO_RATIOS = (np.array(RGB_TO_XYZ).T / np.array(D65_WHITE)).astype(np.float32)  # X, Y and Z over those of the white
+RATIOS_TO_RGB = (np.array(XYZ_TO_RGB) * np.array(D65_WHITE)).astype(np.float32)
+TINTS = np.array([[1 / 500, 0], [0, 0], [0, -1 / 200]], np.float32)  # what a and b add to CIELAB's three roots
+
+
+def luminance_of(pixels: Value) -> Value:
+    """L (H, W) in 0..100 of sRGB pixels (H, W, 3), uint8."""
+    linear_rgb = pixels.graph.constant(LINEAR).take(pixels.cast(np.int32))
+    return 116 * lab_root((linear_rgb @ RGB_TO_Y).squeeze(-1)) - 16
+
+
+def lab_root(ratio: Value) -> Value:
+    """CIELAB's function of X, Y and Z over those of the white: a cube root, and a straight line where it is dark."""
+    line = (minimum(ratio, LAB_EPSILON) - LAB_EPSILON) * (LAB_KAPPA / 116)
+    return power(maximum(ratio, LAB_EPSILON), 1 / 3) + line
+
+
+def lab_cube(root: Value) -> Value:
+    """The inverse of `lab_root`."""
+    light = maximum(root, LAB_LIMIT)
+    return light * light * light + (minimum(root, LAB_LIMIT) - LAB_LIMIT) * (116 / LAB_KAPPA)
+
+
+def power(base: Value, exponent: float) -> Value:
+    """Of numbers above 0."""
+    return base.op("Pow", exponent)
+
+
+def join(luminance: Value, chroma: Value) -> Value:
+    """sRGB (N, 3) in [0, 1] of luminance (1, N) and chroma (2, N), with the most chroma that sRGB can show."""
+    gray = (luminance.clip(0, 100) + 16) / 116
+    tint = chroma.graph.constant(TINTS) @ chroma  # (3, N)
+    linear_rgb = linear_rgb_of(gray + tint)
+    outside = (~displayable(linear_rgb)).squeeze(0).op("NonZero", dtype=np.int64)  # (1, M)
+    places = outside.squeeze(0)
+    shown = into_gamut(gray.take(places, axis=1), tint.take(places, axis=1))
+    mapped = linear_rgb.transpose(1, 0).op("ScatterND", outside.transpose(1, 0), shown.transpose(1, 0))
+    return linear_to_rgb(mapped.clip(0, 1))
+
+
+def linear_rgb_of(roots: Value) -> Value:
+    """Linear sRGB (3, N), unclipped, of CIELAB's roots of X, Y and Z (3, N)."""
+    return roots.graph.constant(RATIOS_TO_RGB) @ lab_cube(roots)
+
+
+def into_gamut(gray: Value, tint: Value) -> Value:
+    """Linear sRGB (3, M) with the most of the tint (3, M) that can be shown over gray (1, M), by bisection."""
+    share = gray * 0
+    for step in range(1, GAMUT_STEPS + 1):
+        more = share + 0.5**step
+        fits = displayable(linear_rgb_of(gray + tint * more))
+        share = share + fits.cast(np.float32) * 0.5**step
+    return linear_rgb_of(gray + tint * share)
+
+
+def displayable(linear_rgb: Value) -> Value:
+    """Whether sRGB can show each of the colors (3, N): (1, N)."""
+    far = (linear_rgb - 0.5).op("Abs")
+    return maximum(maximum(far[:1], far[1:2]), far[2:]) <= 0.5 + GAMUT_TOLERANCE
+
+
+def linear_to_rgb(linear_rgb: Value) -> Value:
+    """Apply the sRGB transfer curve; any shape, [0, 1]. Its straight part lies below its power where it is dark."""
+    return minimum(linear_rgb * 12.92, 1.055 * power(maximum(linear_rgb, LINEAR_LIMIT), 1 / 2.4) - 0.055)
+
+
+def chroma_of(rgb: Value) -> Value:
+    """a and b (N, 2) of sRGB colors (N, 3) in [0, 1]."""
+    linear_rgb = where(rgb <= SRGB_LINEAR_LIMIT, rgb / 12.92, power((rgb + 0.055) / 1.055, 2.4))
+    roots = lab_root(linear_rgb @ RGB_TO_RATIOS)
+    x, y, z = roots[:, :1], roots[:, 1:2], roots[:, 2:]
+    return concat([500 * (x - y), 200 * (y - z)], 1)

@@ -1,0 +1,67 @@
+"""Chroma as a function of luminance, fitted in the small picture and applied at full size, as in `photo.upsampling`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from photochrom.photo.upsampling import EDGE, RADIUS
+from photochrom.pipeline.builder import Value, concat, maximum, minimum
+from photochrom.pipeline.color import join, luminance_of
+
+
+def guide_chroma(chroma: Value, luminance: Value) -> Value:
+    """Fit chroma (2, h, w) to luminance (h, w): the guide (4, h, w), two slopes and two offsets."""
+    windows = [window_matrix(luminance.length(axis)) for axis in (0, 1)]
+    plane = luminance.unsqueeze(0)
+    means = box_mean(concat([plane, plane * plane, chroma, chroma * luminance], 0), windows)
+    mean_luminance, mean_square, mean_chroma, mean_product = means[:1], means[1:2], means[2:4], means[4:6]
+    variance = maximum(mean_square - mean_luminance * mean_luminance, 0)
+    slope = (mean_product - mean_chroma * mean_luminance) / (variance + EDGE**2)
+    offset = mean_chroma - slope * mean_luminance
+    return box_mean(concat([slope, offset], 0), windows)
+
+
+def box_mean(planes: Value, windows: list[Value]) -> Value:
+    """Mean over square windows, cut off at the border; planes (C, h, w)."""
+    return windows[0] @ planes @ windows[1].transpose(1, 0)
+
+
+def window_matrix(length: Value) -> Value:
+    """The (length, length) matrix of a mean over 2 * RADIUS + 1 neighbors."""
+    index = length.graph.arange(length)
+    inside = ((index.unsqueeze(1) - index).op("Abs") <= RADIUS).cast(np.float32)
+    return inside / inside.reduced("Sum", 1, keep=True)
+
+
+def color_rows(pixels: Value, first: Value, height: Value, guide: Value, strength: Value) -> Value:
+    """The colors (n, W, 3), uint8, of rows first .. first + n, pixels (n, W, 3), of a photograph `height` pixels high.
+
+    Rows from `height` on, if there are any, are as the last one of the guide.
+    """
+    rows, width = pixels.length(0), pixels.length(1)
+    luminance = luminance_of(pixels).unsqueeze(0)
+    slope_and_offset = enlarge_columns(enlarge_rows(guide, first, rows, height), width)
+    chroma = (slope_and_offset[:2] * luminance + slope_and_offset[2:]) * strength
+    rgb = join(luminance.reshape(1, -1), chroma.reshape(2, -1))
+    return (rgb * 255).op("Round").cast(np.uint8).reshape(rows, width, 3)
+
+
+def enlarge_rows(planes: Value, first: Value, count: Value, height: Value) -> Value:
+    """Rows first .. first + count of planes (C, h, w) enlarged bilinearly to (C, height, w)."""
+    small = planes.length(1)
+    place = (planes.graph.arange(count) + first).cast(np.float64) + 0.5
+    position = place * small.cast(np.float64) / height.cast(np.float64) - 0.5
+    position = minimum(maximum(position, 0), (small - 1).cast(np.float64))
+    low = position.cast(np.int64)
+    high = minimum(low + 1, small - 1)
+    share = (position - low.cast(np.float64)).cast(np.float32).unsqueeze(1)
+    return planes.take(low, 1) * (1 - share) + planes.take(high, 1) * share
+
+
+def enlarge_columns(planes: Value, width: Value) -> Value:
+    """Planes (C, n, w) enlarged bilinearly to (C, n, width)."""
+    graph, batch = planes.graph, planes.unsqueeze(0)
+    sizes = graph.vector([1, planes.length(0), planes.length(1), width])
+    nothing = graph.constant(np.zeros(0, np.float32))
+    (enlarged,) = graph.node("Resize", [batch, nothing, nothing, sizes], [np.float32], mode="linear")
+    return enlarged.squeeze(0)
