@@ -309,3 +309,13 @@ def test_frames_that_an_animated_png_does_not_count_are_there(rgb):
 def test_a_picture_in_boxes_is_not_called_a_film(start, label):
     with pytest.raises(UnsupportedError, match=f"not supported: {label}"):
         decode_photograph(start)
+
+
+@pytest.mark.parametrize("behind", [bytes(24), b"EXIF" + struct.pack("<I", 5000) + bytes(80)])
+def test_damage_behind_the_picture_of_a_webp_is_none_of_the_picture(rgb, behind):
+    whole = encoded(rgb, "WEBP", lossless=True)
+    content = b"RIFF" + struct.pack("<I", len(whole) - 8 + 18 + 5000) + b"WEBP"
+    content += b"VP8X" + struct.pack("<I", 10) + bytes([8, 0, 0, 0, 159, 0, 0, 119, 0, 0]) + whole[12:] + behind
+    assert np.array_equal(decode_photograph(content).pixels, rgb)
+    with pytest.raises(InputError, match="damaged or incomplete: it ends before its picture does"):
+        decode_photograph(content[: len(whole) // 2])
