@@ -4,6 +4,7 @@ import io
 import struct
 import subprocess
 import sys
+import zlib
 from functools import partial
 
 import imagecodecs
@@ -17,10 +18,11 @@ from photochrom.errors import InputError, UnsupportedError
 from photochrom.photo.collections import decode_square
 from photochrom.photo.decoding import decode_photograph
 from photochrom.photo.formats.jpeg_xl import read_header
+from photochrom.photo.metadata.exif import orientation_of
 from photochrom.photo.metadata.sidecar import true_sidecar
-from tests.test_decoding_meaning import chunk
+from tests.test_decoding_meaning import chunk, png
 from tests.test_decoding_tiff import tiff
-from tests.test_formats import encoded
+from tests.test_formats import animation, encoded
 
 # Color profiles
 
@@ -239,3 +241,81 @@ def test_a_bmp_with_odd_bits_is_not_called_damaged():
     file = struct.pack("<2sIHHI", b"BM", start + 2 * width * height, 0, 0, start) + header + masks
     with pytest.raises(UnsupportedError, match="BMP / an unusual arrangement of bits, convert it"):
         decode_photograph(file + bytes(2 * width * height))
+
+
+# Orientation
+
+
+def exif_block(kind: int, value: bytes) -> bytes:
+    """EXIF with an orientation of a type, big-endian."""
+    return b"MM\0*\0\0\0\x08\0\1" + struct.pack(">HHI4s", 0x112, kind, 1, value) + bytes(4)
+
+
+ODDLY_TYPED = [(1, b"\6"), (4, b"\0\0\0\6"), (8, b"\0\6"), (9, b"\0\0\0\6")]  # byte, long, and signed ones
+
+
+@pytest.mark.parametrize("kind, value", ODDLY_TYPED)
+def test_an_orientation_of_an_unusual_type_turns_the_picture_and_is_gone_then(rgb, kind, value):
+    plain = encoded(rgb, "JPEG", quality=95)
+    block = b"Exif\0\0" + exif_block(kind, value)
+    content = plain[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + plain[2:]
+    photograph = decode_photograph(content)
+    assert np.array_equal(photograph.pixels, np.rot90(decode_photograph(plain).pixels, -1))
+    assert orientation_of(photograph.metadata.exif) == 1
+    small = decode_square(content, 32, crop=False).astype(int)
+    assert np.abs(small - np.rot90(decode_square(plain, 32, crop=False), -1)).mean() < 2
+
+
+@pytest.mark.parametrize("keyword", ["exif", "APP1"])
+def test_an_orientation_in_a_text_of_a_png_turns_the_picture(rgb, keyword):
+    block = b"Exif\0\0" + exif_block(3, b"\0\6")
+    text = f"Raw profile type {keyword}\0\n{keyword}\n{len(block):8}\n{block.hex()}\n".encode()
+    assert np.array_equal(decode_photograph(png(rgb, chunk(b"tEXt", text))).pixels, np.rot90(rgb, -1))
+
+
+# PNG and files of ISO boxes
+
+
+def test_a_profile_with_a_meaningless_rendering_intent_is_obeyed(gray):
+    profile = bytearray(scanner_profile("GRAY"))
+    usual, swapped = bytes(profile), profile
+    swapped[64:68] = b"\1\0\0\0"
+    results = []
+    for each in (usual, bytes(swapped)):
+        content = png(gray, chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(each)))
+        results.append((decode_photograph(content).pixels, decode_square(content, 32)))
+    assert np.array_equal(results[0][0], results[1][0]) and not np.array_equal(results[0][0][..., 0], gray)
+    assert np.abs(results[0][1].astype(int) - results[1][1]).max() <= 2
+
+
+def test_frames_that_an_animated_png_does_not_count_are_there(rgb):
+    content = animation(rgb[..., 0], "PNG")
+    at = content.index(b"acTL")
+    one = chunk(b"acTL", b"\0\0\0\1" + content[at + 8 : at + 12])
+    with pytest.raises(UnsupportedError, match="PNG / animation"):
+        decode_photograph(content[: at - 4] + one + content[at + 16 :])
+
+
+@pytest.mark.parametrize(
+    "start, label",
+    [
+        (box(b"ftyp", b"mif3avif") + box(b"mini", bytes(40)), r"AVIF / in a minimized box \(mif3\)"),
+        (box(b"ftyp", b"mif3heic") + box(b"mini", bytes(40)), r"HEIF / in a minimized box \(mif3\)"),
+        (box(b"ftyp", b"abcd\0\0\0\0") + box(b"meta", bytes(40)), "HEIF / abcd"),
+        (box(b"ftyp", b"isom\0\0\0\0") + box(b"meta", bytes(40)) + box(b"moov", bytes(40)), "a film"),
+        (box(b"ftyp", b"qt  \0\0\0\0") + box(b"mdat", bytes(40)), "a film"),
+    ],
+)
+def test_a_picture_in_boxes_is_not_called_a_film(start, label):
+    with pytest.raises(UnsupportedError, match=f"not supported: {label}"):
+        decode_photograph(start)
+
+
+@pytest.mark.parametrize("behind", [bytes(24), b"EXIF" + struct.pack("<I", 5000) + bytes(80)])
+def test_damage_behind_the_picture_of_a_webp_is_none_of_the_picture(rgb, behind):
+    whole = encoded(rgb, "WEBP", lossless=True)
+    content = b"RIFF" + struct.pack("<I", len(whole) - 8 + 18 + 5000) + b"WEBP"
+    content += b"VP8X" + struct.pack("<I", 10) + bytes([8, 0, 0, 0, 159, 0, 0, 119, 0, 0]) + whole[12:] + behind
+    assert np.array_equal(decode_photograph(content).pixels, rgb)
+    with pytest.raises(InputError, match="damaged or incomplete: it ends before its picture does"):
+        decode_photograph(content[: len(whole) // 2])

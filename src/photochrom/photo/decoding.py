@@ -17,12 +17,12 @@ import numpy as np
 
 from photochrom.errors import InputError, TooLargeError, UnsupportedError, reason_of
 from photochrom.photo.color import PixelArray
-from photochrom.photo.formats.arrays import BLOB, from_array
+from photochrom.photo.formats.arrays import BLOB, INT, from_array
 from photochrom.photo.formats.faults import Damaged, Unsupported
 from photochrom.photo.formats.opening import open_pictures
 from photochrom.photo.formats.picture import CheckSize, Picture
 from photochrom.photo.formats.profile import convert_to_srgb
-from photochrom.photo.metadata.reading import page_metadata, read_true_metadata
+from photochrom.photo.metadata.reading import orientation_by_exif, page_metadata, read_true_metadata
 from photochrom.photo.metadata.record import Metadata
 from photochrom.photo.metadata.webp import is_lossless
 from photochrom.photo.photograph import Photograph
@@ -64,9 +64,10 @@ def decode_photograph(data: bytes, name: str = "the photograph", max_pixels: int
             for picture in open_pictures(data, budget.check):
                 pictures.append(picture)
                 page = budget.name = _page_name(name, len(pictures))  # of the next one
+        turn = orientation_by_exif(data)
         for number, picture in enumerate(pictures):
             page = _page_name(name, number)
-            pages.append(_decode(picture, page, partial(_check_size, page, max_pixels)))
+            pages.append(_decode(picture, page, partial(_check_size, page, max_pixels), turn))
     except Unsupported as fault:
         raise UnsupportedError(page, fault.kind, fault.advice) from fault
     except Damaged as fault:
@@ -83,23 +84,31 @@ def _page_name(name: str, number: int) -> str:
     return f"{name}, page {number + 1}," if number else name
 
 
-def _decode(picture: Picture, name: str, check_size: CheckSize) -> Photograph:
-    """One page. Raises InputError, Unsupported or Damaged."""
+def _decode(picture: Picture, name: str, check_size: CheckSize, turn: int | None) -> Photograph:
+    """One page. turn: EXIF's orientation, None if the file says it elsewhere.
+
+    Raises InputError, Unsupported or Damaged.
+    """
     with ThreadPoolExecutor(1) as beside:
         verified = beside.submit(picture.verify) if picture.verify else None
         try:
             with company():
-                photograph = _to_photograph(picture, picture.load(), name, check_size)
+                photograph = _to_photograph(picture, picture.load(), name, check_size, turn)
         except pyvips.Error:
             with alone():
-                photograph = _to_photograph(picture, picture.again(), name, check_size)
+                photograph = _to_photograph(picture, picture.again(), name, check_size, turn)
         if verified:
             verified.result()
     return photograph
 
 
-def _to_photograph(picture: Picture, image: pyvips.Image, name: str, check_size: CheckSize) -> Photograph:
+def _to_photograph(
+    picture: Picture, image: pyvips.Image, name: str, check_size: CheckSize, turn: int | None
+) -> Photograph:
     check_size(image.width, image.height)
+    if turn is not None and turn != (image.get("orientation") if image.get_typeof("orientation") else 1):
+        image = image.copy()
+        image.set_type(INT, "orientation", turn)
     image = image.autorot()
     bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else None
     pixels, alpha = _to_srgb(image, name)

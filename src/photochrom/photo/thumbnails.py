@@ -17,6 +17,7 @@ from photochrom.photo.formats.faults import Damaged, Unsupported
 from photochrom.photo.formats.opening import open_pictures
 from photochrom.photo.formats.profile import convert_to_srgb, refuse_hdr_profile
 from photochrom.photo.formats.signature import recognize
+from photochrom.photo.metadata.reading import orientation_by_exif
 from photochrom.photo.photograph import Photograph
 from photochrom.photo.vips import company, pyvips
 
@@ -44,9 +45,12 @@ def reduce(data: bytes, target: Target, **options: Any) -> NDArray[np.uint8]:
     return image.cast("uchar").numpy()[..., :3]
 
 
+def _orientation(header: pyvips.Image) -> int:
+    return int(header.get("orientation")) if header.get_typeof("orientation") else 1
+
+
 def _size_of(header: pyvips.Image) -> tuple[int, int]:
-    lies = header.get_typeof("orientation") and header.get("orientation") >= 5
-    return (header.height, header.width) if lies else (header.width, header.height)
+    return (header.height, header.width) if _orientation(header) >= 5 else (header.width, header.height)
 
 
 def _quick(data: bytes, target: Target, options: dict[str, Any]) -> pyvips.Image | None:
@@ -65,7 +69,7 @@ def _reduced(data: bytes, label: str, target: Target, options: dict[str, Any]) -
     if not picture.plain:
         return None
     header = pyvips.Image.new_from_buffer(data, "")
-    if header.interpretation == "cmyk":
+    if header.interpretation == "cmyk" or orientation_by_exif(data) not in (None, _orientation(header)):
         return None
     if header.get_typeof("icc-profile-data"):
         refuse_hdr_profile(header.get("icc-profile-data"))

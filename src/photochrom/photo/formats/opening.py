@@ -9,6 +9,7 @@ from photochrom.photo.formats.coded import open_jpeg_xl, open_jpeg_xr
 from photochrom.photo.formats.faults import Unsupported
 from photochrom.photo.formats.heic import open_heic
 from photochrom.photo.formats.jpeg import open_jpeg
+from photochrom.photo.formats.jpeg_2000 import open_jpeg_2000
 from photochrom.photo.formats.picture import CheckSize, Picture
 from photochrom.photo.formats.plain import OPENERS as PLAIN
 from photochrom.photo.formats.plain import open_plain
@@ -25,6 +26,7 @@ SINGLE: dict[str, Callable[[bytes, CheckSize], Picture]] = {
     "WebP": open_webp,
     "AVIF": open_avif,
     "HEIC": open_heic,
+    "JPEG 2000": open_jpeg_2000,
     "JPEG XL": open_jpeg_xl,
     "JPEG XR": open_jpeg_xr,
 }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 
+from photochrom.photo.formats.arrays import BLOB
 from photochrom.photo.formats.curves import Curve, Primaries, bt709, power, srgb, to_srgb
 from photochrom.photo.formats.faults import Damaged, Unsupported
 from photochrom.photo.formats.picture import CheckSize, Picture
@@ -26,7 +28,10 @@ PRIMARIES: dict[int, Primaries | None] = {
     9: (0.3127, 0.3290, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046),
     12: (0.3127, 0.3290, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060),
 }
-INDEXED = 3  # a color type
+INDEXED, IN_COLOR = 3, 2  # a color type, and a bit of color types
+LARGEST_PROFILE = 16_000_000  # bytes
+LARGEST_INTENT = 0xFFFF  # that libpng takes
+RELATIVE = b"\0\0\0\1"  # colorimetric, a rendering intent
 TO_SRGB = "convert it to sRGB first"
 HDR = {16: "PQ", 18: "HLG"}
 
@@ -34,20 +39,35 @@ HDR = {16: "PQ", 18: "HLG"}
 def open_png(data: bytes, check_size: CheckSize) -> Picture:
     """Raises Unsupported or Damaged."""
     chunks = dict(_chunks_before_pixels(data))
-    if len(chunks.get(b"acTL", b"")) == 8 and struct.unpack(">I", chunks[b"acTL"][:4])[0] > 1:
+    if _is_animated(data, chunks.get(b"acTL", b"")):
         raise Unsupported("PNG / animation (APNG)", "save one of its pictures, or make a film of it")
     meaning = _cicp(chunks.get(b"cICP", b"")) or _gamma(chunks)
-    return Picture(partial(_load, data, meaning), "png", partial(_look_again, data, meaning), plain=meaning is None)
+    profile = b"" if meaning else _profile(chunks.get(b"iCCP", b""), data[25])
+    load = partial(_load, data, meaning, profile)
+    return Picture(load, "png", partial(_look_again, data, meaning, profile), plain=meaning is None and not profile)
 
 
-def _chunks_before_pixels(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """The kind of each chunk, and where its content begins and should end."""
     position = 8
     while position + 8 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, position)
+        yield kind, position + 8, position + 8 + size
+        position += 12 + size
+
+
+def _chunks_before_pixels(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    for kind, start, end in _chunks(data):
         if kind == b"IDAT":
             return
-        yield kind, data[position + 8 : position + 8 + min(size, 64)]  # none of those that matter is longer
-        position += 12 + size
+        yield kind, data[start:end]
+
+
+def _is_animated(data: bytes, control: bytes) -> bool:
+    """Whether there are several frames, whatever number of them the file says."""
+    if len(control) != 8:
+        return False
+    return int.from_bytes(control[:4], "big") > 1 or sum(kind == b"fcTL" for kind, _, _ in _chunks(data)) > 1
 
 
 def _cicp(content: bytes) -> tuple[Curve, Primaries | None] | None:
@@ -79,8 +99,22 @@ def _gamma(chunks: dict[bytes, bytes]) -> tuple[Curve, Primaries | None] | None:
     return srgb if usual else power(1 / gamma), primaries
 
 
-def _load(data: bytes, meaning: tuple[Curve, Primaries | None] | None) -> pyvips.Image:
+def _profile(content: bytes, color_type: int) -> bytes:
+    """A color profile that libvips' decoder drops for its rendering intent alone, with a usual one; else empty."""
+    _, _, packed = content.partition(b"\0")
+    with suppress(zlib.error):
+        profile = zlib.decompressobj().decompress(packed[1:], LARGEST_PROFILE)
+        fits = profile[36:40] == b"acsp" and profile[16:20] == (b"RGB " if color_type & IN_COLOR else b"GRAY")
+        if fits and int.from_bytes(profile[64:68], "big") > LARGEST_INTENT:
+            return profile[:64] + RELATIVE + profile[68:]
+    return b""
+
+
+def _load(data: bytes, meaning: tuple[Curve, Primaries | None] | None, profile: bytes) -> pyvips.Image:
     image = pyvips.Image.pngload_buffer(data, fail_on="error")
+    if profile:
+        image = image.copy()
+        image.set_type(BLOB, "icc-profile-data", profile)
     if meaning is None:
         return image
     if image.get_typeof("icc-profile-data"):  # cICP counts more
@@ -89,10 +123,10 @@ def _load(data: bytes, meaning: tuple[Curve, Primaries | None] | None) -> pyvips
     return to_srgb(image, *meaning)
 
 
-def _look_again(data: bytes, meaning: tuple[Curve, Primaries | None] | None) -> pyvips.Image:
+def _look_again(data: bytes, meaning: tuple[Curve, Primaries | None] | None, profile: bytes) -> pyvips.Image:
     """The picture without a palette that says nothing about its pixels, but may be wrong. Raises Damaged."""
     with suppress(pyvips.Error):
-        return _load(_without_palette(data), meaning).copy_memory()
+        return _load(_without_palette(data), meaning, profile).copy_memory()
     whole = b"IEND" in data[-65536:]
     raise Damaged("its picture can't be decoded" if whole else "it ends before its picture does")
 
@@ -101,12 +135,9 @@ def _without_palette(data: bytes) -> bytes:
     """The file without PLTE, which only suggests colors for old screens where pixels are no numbers of a palette."""
     if data[25:26] == bytes([INDEXED]):
         return data
-    position = 8
-    while position + 8 <= len(data):
-        size, kind = struct.unpack_from(">I4s", data, position)
+    for kind, start, end in _chunks(data):
         if kind == b"PLTE":
-            return data[:position] + data[position + 12 + size :]
+            return data[: start - 8] + data[end + 4 :]
         if kind == b"IDAT":
             break
-        position += 12 + size
     return data

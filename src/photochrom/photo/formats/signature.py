@@ -6,6 +6,7 @@ import re
 import struct
 
 from photochrom.photo.formats.faults import CONVERT, Unsupported
+from photochrom.photo.formats.isobmff import boxes
 
 IN_PHOTO_EDITOR = "save it as TIFF or PNG in the program that made it, or in GIMP"
 DEVELOP = "develop it with darktable or RawTherapee to TIFF"
@@ -96,6 +97,8 @@ REFUSED = [
 HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
 HEIF_BRANDS = {b"mif1", b"msf1", b"mif2", b"miaf"}  # which say nothing of the coding
 AVIF_BRANDS = {b"avif", b"avis"}
+LOW_OVERHEAD = b"mif3"
+FILM_BOXES = {b"moov", b"moof"}
 
 
 def recognize(data: bytes) -> str:
@@ -129,11 +132,17 @@ def _of_brands(data: bytes) -> str:
         return "AVIF"
     if HEIC_BRANDS.intersection(brands):
         return "HEIC"
+    if brands[0] == LOW_OVERHEAD:
+        label = "AVIF" if data[12:16] in AVIF_BRANDS else "HEIF"  # where others have a version
+        raise Unsupported(f"{label} / in a minimized box (mif3)")
     if brands[0] in HEIF_BRANDS:
         coding = b"/".join(b.strip() for b in brands if b not in HEIF_BRANDS).decode("latin-1")
         return "HEIC" if not coding else f"HEIF / {coding}"
     if brands[0] in (b"jp2 ", b"jpx ", b"jph "):
         return "JPEG 2000"
+    kinds = {kind for kind, _, _ in boxes(data)}
+    if b"meta" in kinds and not kinds & FILM_BOXES:
+        return f"HEIF / {brands[0].decode('latin-1').strip()}"
     raise Unsupported("a film (MPEG-4 or QuickTime)", COLOR_THE_FILM)
 
 

@@ -193,10 +193,9 @@ def _with_directory(block: bytes, header: Header, raw: list[bytes], new: list[En
 
 
 def _put_short(block: bytearray, header: Header, entry: Entry | None, value: int) -> None:
-    if entry and entry.type == SHORT:
-        struct.pack_into(header.order + "H", block, entry.at, value)
-    elif entry and entry.type == LONG:
-        struct.pack_into(header.order + "I", block, entry.at, value)
+    code = {1: "B", 6: "B", SHORT: "H", 8: "H", LONG: "I", 9: "I", 13: "I"}.get(entry.type) if entry else None
+    if entry and code:
+        struct.pack_into(header.order + code, block, entry.at, value)
 
 
 def _swap(block: bytearray, header: Header, first: Entry | None, second: Entry | None) -> None:

@@ -87,9 +87,12 @@ def find(entries: Sequence[Entry], tag: int) -> Entry | None:
 
 
 def number(entry: Entry | None, order: str) -> int | None:
-    """The first whole number of an entry; None if there is none."""
-    code = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}.get(entry.type) if entry else None
-    return struct.unpack_from(order + code, entry.value)[0] if entry and code else None
+    """The first whole number of an entry, from 0; None if there is none."""
+    code = (
+        {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 18: "Q"}.get(entry.type) if entry else None
+    )
+    value = struct.unpack_from(order + code, entry.value)[0] if entry and code else -1
+    return value if value >= 0 else None
 
 
 def ratio(entry: Entry | None, order: str) -> float | None:

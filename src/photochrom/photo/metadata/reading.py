@@ -11,6 +11,7 @@ from photochrom.photo.metadata.record import Metadata, Resolution
 
 UNREADABLE = "metadata that can't be read"
 NOT_READ = "EXIF or XMP, which are not read from JPEG 2000, JPEG XL and GIF"
+BY_EXIF = ("jpeg", "png", "webp")
 GIF_XMP = b"XMP DataXMP"  # the name of a GIF's block
 
 
@@ -68,6 +69,14 @@ def turned_by(data: bytes, metadata: Metadata) -> int:
     if isobmff.is_isobmff(data) and not isobmff.is_turned(data):
         return 1  # what the EXIF says about the picture has no meaning there
     return orientation_of(metadata.exif)
+
+
+def orientation_by_exif(data: bytes) -> int | None:
+    """EXIF's 1..8 of a file whose pixels are turned by its EXIF; None for formats that say it in another place.
+
+    libvips' reader of EXIF knows neither numbers of unusual types nor EXIF in a text of a PNG, which is not lost here.
+    """
+    return turned_by(data, read_metadata(data)) if format_by_content(data) in BY_EXIF else None
 
 
 def page_metadata(data: bytes) -> Metadata:
