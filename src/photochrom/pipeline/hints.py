@@ -73,13 +73,13 @@ def read_hints(table: Value, size: tuple[Value, Value], small: tuple[Value, Valu
     height, width = (side.cast(np.float32) for side in size)
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     table = table.op("Compress", inside, axis=0)
-    place = [
+    y, x = (
         table[:, column].cast(np.float64) * inner.cast(np.float64) / outer.cast(np.float64)
         for column, outer, inner in ((1, size[0], small[0]), (0, size[1], small[1]))
-    ]
-    rows, columns = (value.cast(np.int64) for value in place)
+    )
+    rows, columns = y.cast(np.int64), x.cast(np.int64)
     scale = small[0].cast(np.float64) / size[0].cast(np.float64)
-    return Hints(rows, columns, *reversed(place), chroma_of(table[:, 2:5] / 255), table[:, 5].cast(np.float64) * scale)
+    return Hints(rows, columns, x, y, chroma_of(table[:, 2:5] / 255), table[:, 5].cast(np.float64) * scale)
 
 
 def plane_of(height: Value, width: Value) -> Plane:
