@@ -247,8 +247,10 @@ def test_train_and_export_from_the_command_line(training_folder, tmp_path):
     assert result.exit_code == 0 and "MB" in result.output, result.output
     source = next(training_folder.glob("*.jpg"))
     for model in (tmp_path / "model.onnx", tmp_path / "run"):
-        result = run("colorize", source, "-o", tmp_path / f"{model.name}.png", "--model", model)
+        result = run("colorize", source, "-o", tmp_path / f"{model.name}.png", "--model", model, "--recolor")
         assert result.exit_code == 0, result.output
+    result = run("export", tmp_path / "run", tmp_path / "pipeline.onnx", "--pipeline", "--strong-gain", 1.2)
+    assert result.exit_code == 0 and "at most" in result.output, result.output
     one, two = (read_photograph(tmp_path / f"{name}.png").pixels.astype(int) for name in ("model.onnx", "run"))
     assert np.abs(one - two).mean() < 0.5
 

@@ -185,6 +185,8 @@ def test_python_blocks(page, desk, monkeypatch, photographs, request):
     if page.name == "archive.md":
         monkeypatch.chdir(finished_archive(desk, request.getfixturevalue("ray_address")))
     gray = photographs["coffee"][..., 1]
+    if page.name == "pipeline.md":
+        assert_line_works("photochrom export default pipeline.onnx --pipeline", desk)
     given = {"gray": gray, "colorizer": Colorizer()}
     for block in blocks(page, "python"):
         code = at_address(block, request)

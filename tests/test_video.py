@@ -373,7 +373,7 @@ def test_a_film_that_breaks_off_says_where(photographs, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["new.xyz"], "no film format"),
+        (["new.xyz"], "films are written as"),
         (["no/where.mp4"], "no folder"),
         (["new.mp4", "--from", "2", "--to", "1"], "not after"),
         (["new.mp4", "--from", "2.6"], "no frames"),
@@ -563,8 +563,8 @@ def test_tracks_that_the_output_cannot_hold_are_left_out_by_name(suffix, photogr
     assert len(read_all(tmp_path / f"new.{suffix}")) == 5
     with av.open(str(tmp_path / f"new.{suffix}")) as container:
         kept = any(stream.type == "data" for stream in container.streams)
-    assert "track 1 (data" in progress[0].left_out[0]
     assert kept == (suffix != "mkv")  # these make a new timecode track
+    assert ["track 1 (data" in name for name in progress[0].left_out] == ([] if kept else [True])
 
 
 def test_the_command_names_tracks_that_are_left_out(photographs, tmp_path):

@@ -68,6 +68,7 @@ class Value:
         return self.op("Div", other)
 
     def __mod__(self, other: Any) -> Value:
+        assert self.dtype == np.int64
         return self.op("Mod", other)
 
     def __neg__(self) -> Value:

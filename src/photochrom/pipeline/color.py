@@ -10,17 +10,18 @@ from photochrom.photo.color import (
     GAMUT_TOLERANCE,
     LAB_EPSILON,
     LAB_KAPPA,
+    LINEAR_LEVELS,
     RGB_TO_XYZ,
     SRGB_LINEAR_LIMIT,
     XYZ_TO_RGB,
+    linear_to_rgb,
     rgb_to_linear,
 )
 from photochrom.pipeline.builder import Value, concat, maximum, minimum, where
 
 LINEAR = rgb_to_linear(np.linspace(0, 1, 256, dtype=np.float32))  # of each number of 8 bits
 LAB_LIMIT = LAB_EPSILON ** (1 / 3)  # below it the cube becomes a straight line
-LINEAR_LIMIT = SRGB_LINEAR_LIMIT / 12.92
-RGB_TO_Y = np.array(RGB_TO_XYZ[1], np.float32)[:, None]
+CURVE = np.rint(linear_to_rgb(np.linspace(0, 1, LINEAR_LEVELS + 1, dtype=np.float32)) * 255).astype(np.uint8)
 RGB_TO_RATIOS = (np.array(RGB_TO_XYZ).T / np.array(D65_WHITE)).astype(np.float32)  # X, Y and Z over those of the white
 RATIOS_TO_RGB = (np.array(XYZ_TO_RGB) * np.array(D65_WHITE)).astype(np.float32)
 TINTS = np.array([[1 / 500, 0], [0, 0], [0, -1 / 200]], np.float32)  # what a and b add to CIELAB's three roots
@@ -28,8 +29,10 @@ TINTS = np.array([[1 / 500, 0], [0, 0], [0, -1 / 200]], np.float32)  # what a an
 
 def luminance_of(pixels: Value) -> Value:
     """L (H, W) in 0..100 of sRGB pixels (H, W, 3), uint8."""
-    linear_rgb = pixels.graph.constant(LINEAR).take(pixels.cast(np.int32))
-    return 116 * lab_root((linear_rgb @ RGB_TO_Y).squeeze(-1)) - 16
+    places = pixels.cast(np.int32)
+    tables = [pixels.graph.constant(np.float32(weight) * LINEAR) for weight in RGB_TO_XYZ[1]]
+    red, green, blue = (table.take(places[..., channel]) for channel, table in enumerate(tables))
+    return 116 * lab_root(red + green + blue) - 16
 
 
 def lab_root(ratio: Value) -> Value:
@@ -50,7 +53,7 @@ def power(base: Value, exponent: float) -> Value:
 
 
 def join(luminance: Value, chroma: Value) -> Value:
-    """sRGB (N, 3) in [0, 1] of luminance (1, N) and chroma (2, N), with the most chroma that sRGB can show."""
+    """Linear sRGB (N, 3) in [0, 1] of luminance (1, N) and chroma (2, N), with the most chroma that sRGB can show."""
     gray = (luminance.clip(0, 100) + 16) / 116
     tint = chroma.graph.constant(TINTS) @ chroma  # (3, N)
     linear_rgb = linear_rgb_of(gray + tint)
@@ -58,7 +61,7 @@ def join(luminance: Value, chroma: Value) -> Value:
     places = outside.squeeze(0)
     shown = into_gamut(gray.take(places, axis=1), tint.take(places, axis=1))
     mapped = linear_rgb.transpose(1, 0).op("ScatterND", outside.transpose(1, 0), shown.transpose(1, 0))
-    return linear_to_rgb(mapped.clip(0, 1))
+    return mapped.clip(0, 1)
 
 
 def linear_rgb_of(roots: Value) -> Value:
@@ -82,9 +85,10 @@ def displayable(linear_rgb: Value) -> Value:
     return maximum(maximum(far[:1], far[1:2]), far[2:]) <= 0.5 + GAMUT_TOLERANCE
 
 
-def linear_to_rgb(linear_rgb: Value) -> Value:
-    """Apply the sRGB transfer curve; any shape, [0, 1]. Its straight part lies below its power where it is dark."""
-    return minimum(linear_rgb * 12.92, 1.055 * power(maximum(linear_rgb, LINEAR_LIMIT), 1 / 2.4) - 0.055)
+def write_rgb(linear_rgb: Value) -> Value:
+    """sRGB of 8 bits of linear sRGB in [0, 1], any shape: from a table, as in `photo.color`."""
+    levels = (linear_rgb * LINEAR_LEVELS + 0.5).cast(np.int32)
+    return linear_rgb.graph.constant(CURVE).take(levels)
 
 
 def chroma_of(rgb: Value) -> Value:

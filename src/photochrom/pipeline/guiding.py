@@ -6,7 +6,7 @@ import numpy as np
 
 from photochrom.photo.upsampling import EDGE, RADIUS
 from photochrom.pipeline.builder import Value, concat, maximum, minimum
-from photochrom.pipeline.color import join, luminance_of
+from photochrom.pipeline.color import join, luminance_of, write_rgb
 
 
 def guide_chroma(chroma: Value, luminance: Value) -> Value:
@@ -42,8 +42,8 @@ def color_rows(pixels: Value, first: Value, height: Value, guide: Value, strengt
     luminance = luminance_of(pixels).unsqueeze(0)
     slope_and_offset = enlarge_columns(enlarge_rows(guide, first, rows, height), width)
     chroma = (slope_and_offset[:2] * luminance + slope_and_offset[2:]) * strength
-    rgb = join(luminance.reshape(1, -1), chroma.reshape(2, -1))
-    return (rgb * 255).op("Round").cast(np.uint8).reshape(rows, width, 3)
+    linear_rgb = join(luminance.reshape(1, -1), chroma.reshape(2, -1))
+    return write_rgb(linear_rgb).reshape(rows, width, 3)
 
 
 def enlarge_rows(planes: Value, first: Value, count: Value, height: Value) -> Value:
@@ -59,9 +59,14 @@ def enlarge_rows(planes: Value, first: Value, count: Value, height: Value) -> Va
 
 
 def enlarge_columns(planes: Value, width: Value) -> Value:
-    """Planes (C, n, w) enlarged bilinearly to (C, n, width)."""
-    graph, batch = planes.graph, planes.unsqueeze(0)
-    sizes = graph.vector([1, planes.length(0), planes.length(1), width])
+    """Planes (C, n, w) enlarged bilinearly to (C, n, width).
+
+    Each row is a picture of its own, so that it comes out the same in a strip of any height, to the last bit.
+    """
+    graph = planes.graph
+    count, rows = planes.length(0), planes.length(1)
+    batch = planes.reshape(1, count * rows, 1, planes.length(2))
     nothing = graph.constant(np.zeros(0, np.float32))
+    sizes = graph.vector([1, count * rows, 1, width])
     (enlarged,) = graph.node("Resize", [batch, nothing, nothing, sizes], [np.float32], mode="linear")
-    return enlarged.squeeze(0)
+    return enlarged.reshape(count, rows, width)

@@ -42,7 +42,7 @@ def open_png(data: bytes, check_size: CheckSize) -> Picture:
     if _is_animated(data, chunks.get(b"acTL", b"")):
         raise Unsupported("PNG / animation (APNG)", "save one of its pictures, or make a film of it")
     meaning = _cicp(chunks.get(b"cICP", b"")) or _gamma(chunks)
-    profile = b"" if meaning else _profile(chunks.get(b"iCCP", b""), data[25])
+    profile = b"" if meaning else _profile(chunks.get(b"iCCP", b""), data[25] if len(data) > 25 else 0)
     load = partial(_load, data, meaning, profile)
     return Picture(load, "png", partial(_look_again, data, meaning, profile), plain=meaning is None and not profile)
 
