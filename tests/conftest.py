@@ -33,7 +33,8 @@ def pytest_configure() -> None:
 
     make_session = onnxruntime.InferenceSession
 
-    def make_small_session(model, options, **rest):
+    def make_small_session(model, options=None, **rest):
+        options = options or onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         return make_session(model, options, **rest)
 

@@ -468,7 +468,10 @@ def test_a_stopped_run_leaves_nothing_unfinished(tmp_path, photographs, number, 
     assert process.returncode == 128 + number and "Traceback" not in said and said in ("photochrom: stopped\n", "")
     assert not [path for path in out.iterdir() if path.name.startswith(".")]
     for path in out.iterdir():
-        assert stat.S_ISREG(path.stat().st_mode) and photochrom("colorize", path, "-o", tmp_path / "x", "--recolor").returncode == 0
+        assert (
+            stat.S_ISREG(path.stat().st_mode)
+            and photochrom("colorize", path, "-o", tmp_path / "x", "--recolor").returncode == 0
+        )
 
 
 @posix_only

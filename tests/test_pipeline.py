@@ -112,8 +112,8 @@ def test_same_colors_as_the_colorizer(session, small, photographs, name):
 def test_same_colors_at_the_usual_working_size(colorizer, photographs, tmp_path):
     export_pipeline(read_bundled("default"), "default", tmp_path / "pipeline.onnx")
     usual = open_session(tmp_path / "pipeline.onnx")
-    for name, picture in photographs.items():
-        assert_same_colors(run_pipeline(usual, picture), colorizer.colorize(picture)), name
+    for picture in photographs.values():
+        assert_same_colors(run_pipeline(usual, picture), colorizer.colorize(picture))
 
 
 @pytest.mark.parametrize("seed, strength", [(None, 0.0), (None, 0.5), (3, 1.0), (7, 1.4)])
@@ -350,7 +350,7 @@ def test_expressions_are_as_in_numpy():
         "product": a @ a.T,
         "loop": a.sum(axis=0),
         "until": np.float32(128),
-        "stacked": np.float32([0, 1, 4, 9]),
+        "stacked": np.array([0, 1, 4, 9], np.float32),
         "branch": a[0],
         "sorted": a.ravel(),
         "padded": np.pad(a, ((1, 0), (0, 2)), "edge"),
