@@ -349,7 +349,7 @@ def test_expressions_are_as_in_numpy():
         "choice": np.where(a > 3, a, 0) + np.maximum(a % 3, 1),
         "product": a @ a.T,
         "loop": a.sum(axis=0),
-        "until": np.float32(128),
+        "until": np.float32(256),  # 128 is the first that says stop, and is doubled with that
         "stacked": np.array([0, 1, 4, 9], np.float32),
         "branch": a[0],
         "sorted": a.ravel(),
