@@ -9,9 +9,7 @@ av = pytest.importorskip("av")
 pytest.importorskip("scenedetect")
 
 from photochrom.errors import InputError
-from photochrom.video.assembly import find_tracks
 from photochrom.video.colorize import FilmOptions, colorize_film
-from photochrom.video.encoding import Encoding
 from photochrom.video.film import read_film
 
 pytestmark = pytest.mark.slow
@@ -144,12 +142,20 @@ def test_text_keeps_its_time(tmp_path, loud):
         ]
 
 
-def test_a_cover_is_not_the_film(tmp_path, loud):
+@pytest.mark.parametrize("target, is_kept", [("new.mp4", True), ("new.mkv", True), ("new.mov", False)])
+def test_a_cover_is_not_the_film(tmp_path, loud, target, is_kept):
     path = write(tmp_path / "old.mp4", cover=True)
-    film = read_film(path)
-    assert film.size == (WIDTH, HEIGHT)
-    kept, left_out = find_tracks(film, tmp_path / "new.mkv", Encoding())
-    assert kept == [] and len(left_out) == 1 and "video, png" in left_out[0]
+    assert read_film(path).size == (WIDTH, HEIGHT)
+    progress = list(colorize_film(read_film(path), tmp_path / target, loud, FilmOptions()))
+    assert len(progress) == COUNT and len(progress[0].left_out) == (not is_kept)
+    flag = av.stream.Disposition.attached_pic
+    with av.open(str(path)) as one, av.open(str(tmp_path / target)) as two:
+        old, new = (
+            [bytes(packet) for packet in film.demux() if packet.size and packet.stream.disposition & flag]
+            for film in (one, two)
+        )
+    assert new == (old if is_kept else []) and len(old) == 1
+    assert is_kept or "video, png" in progress[0].left_out[0]
 
 
 def test_the_timecode_is_made_anew(tmp_path, loud):

@@ -13,19 +13,22 @@ from typing import Any
 
 import av
 from av.container import InputContainer, OutputContainer
+from av.stream import Disposition
 
 from photochrom.disk import unfinished
 from photochrom.errors import InputError, OutputError, reason_of
 from photochrom.video.colors import set_tags
-from photochrom.video.encoding import Encoding
+from photochrom.video.encoding import CONTAINERS, Encoding
 from photochrom.video.fields import ORDERS
-from photochrom.video.film import Film, opened, picture_stream
+from photochrom.video.film import NEW_CLOCK, Clock, Film, opened, picture_stream
 from photochrom.video.mark import add_mark, seal
-from photochrom.video.segments import Segment
+from photochrom.video.segments import Segment, add_pictures
 
 COPIED = ("audio", "subtitle", "data", "attachment")  # kinds of tracks that are taken over as they are
 PLAIN_TEXT = ("srt", "subrip", "text", "webvtt")  # subtitles that QuickTime's containers get as their own kind
 QUICKTIME = (".mp4", ".m4v", ".mov")
+ATTACHING = (".mkv",)  # has covers as attached files
+COVERS = {".mp4", ".m4v", *ATTACHING}
 LAYOUTS = {1: "mono", 2: "stereo", 4: "quad", 6: "5.1", 8: "7.1"}  # by the number of channels, of sound that has none
 REFUSALS = (av.FFmpegError, ValueError, NotImplementedError)  # what PyAV says of a track that a container can't hold
 PROBED_PACKETS = 2000  # of a source, among which a track's first one is looked for
@@ -34,62 +37,74 @@ PROBED_PACKETS = 2000  # of a source, among which a track's first one is looked 
 def find_tracks(film: Film, target: Path, encoding: Encoding) -> tuple[list[int], list[str]]:
     """The numbers of the source's tracks that the target can hold beside the pictures, and the names of the others.
 
-    A scratch file is written for each of them, with a real header and the track's first packet, because some containers
-    refuse a track only at the end. Raises InputError if the target can't even hold the pictures.
+    A scratch file is written for each of them, and for all together, with a real header and each track's first packet,
+    because some containers refuse a track only at the end. Raises InputError if the target can't hold the pictures.
     """
-    kept, left_out = [], []
+    kept: list[int] = []
+    left_out: list[str] = []
     with opened(film.path) as source, TemporaryDirectory() as folder:
-        scratch = Path(folder) / f"scratch{target.suffix}"
-        try:
-            _try_track(film, scratch, encoding, None)
-        except REFUSALS:
-            raise InputError(
-                f"{target.suffix} films can't hold {encoding.codec}: try .mkv, or another --codec"
-            ) from None
+        if not _can_hold(film, folder, target.suffix, encoding, []):
+            others = [suffix for suffix in CONTAINERS if _can_hold(film, folder, suffix, encoding, [])]
+            advice = f"choose {' or '.join(others)}, or another --codec" if others else "choose another --codec"
+            raise InputError(f"{target.suffix} films can't hold {encoding.codec} pictures of {film.path}: {advice}")
         pictures = picture_stream(source)
         for stream in source.streams:
-            if stream.index == pictures.index or _is_made_anew(stream, target):
+            if stream.index == pictures.index or _is_made_anew(stream, source, target):
                 continue
-            try:
-                if stream.type not in COPIED or _is_unknown(stream):
-                    raise ValueError(stream.type)
-                _try_track(film, scratch, encoding, stream.index)
+            is_cover = _is_cover(stream) and target.suffix in COVERS
+            known = is_cover or (stream.type in COPIED and not _is_unknown(stream))
+            if known and _can_hold(film, folder, target.suffix, encoding, [stream.index]):
                 kept.append(stream.index)
-            except REFUSALS:
-                name = getattr(stream, "name", None)
-                left_out.append(f"track {stream.index} ({stream.type}{f', {name}' if name else ''})")
+            else:
+                left_out.append(_name(stream))
+        while kept and not _can_hold(film, folder, target.suffix, encoding, kept):
+            left_out.append(_name(source.streams[kept.pop()]))
     return kept, left_out
+
+
+def _name(stream: Any) -> str:
+    name = getattr(stream, "name", None)
+    return f"track {stream.index} ({stream.type}{f', {name}' if name else ''})"
 
 
 def _is_unknown(stream: Any) -> bool:
     return stream.type == "data" and not getattr(stream, "name", None)
 
 
-def _is_made_anew(stream: Any, target: Path) -> bool:
-    """Whether it is the timecode, which QuickTime's containers make a track of from the film's metadata."""
-    return stream.type == "data" and "timecode" in stream.metadata and target.suffix.lower() in QUICKTIME
+def _is_made_anew(stream: Any, source: InputContainer, target: Path) -> bool:
+    """Whether it is the list of chapters, or the timecode if QuickTime's containers make a track of it themselves."""
+    if stream.type != "data":
+        return False
+    is_timecode = "timecode" in stream.metadata and target.suffix.lower() in QUICKTIME
+    return is_timecode or (stream.name == "bin_data" and bool(source.chapters()))
 
 
-def _try_track(film: Film, path: Path, encoding: Encoding, number: int | None) -> None:
-    """Write a film of a header and one packet of a track. Raises one of REFUSALS."""
-    with av.open(str(film.path)) as source, av.open(str(path), "w") as container:
-        video: Any = container.add_stream(encoding.encoder, rate=film.rate, options=encoding.options)
-        video.width, video.height = film.size
-        video.pix_fmt = encoding.pixel_format(film.size, film.deep)
-        video.metadata.update(picture_stream(source).metadata)
-        container.metadata.update(source.metadata)
-        copies = _copy_streams(source, container, [] if number is None else [number])
-        container.start_encoding()
-        if number is None:
-            return
-        stream = source.streams[number]
-        for packet in islice(source.demux(), PROBED_PACKETS):
-            if packet.stream.index == number and packet.pts is not None:
-                earlier = packet.pts if packet.dts is None else packet.dts
-                for copied in _for_target(packet, stream, copies[number]):
-                    copied.pts, copied.dts = copied.pts - earlier, 0
-                    container.mux(copied)
-                return
+def _is_cover(stream: Any) -> bool:
+    return stream.type == "video" and bool(stream.disposition & Disposition.attached_pic)
+
+
+def _can_hold(film: Film, folder: str, suffix: str, encoding: Encoding, numbers: list[int]) -> bool:
+    """Whether a film of a header, and one packet of each of some tracks, can be written."""
+    path = Path(folder) / f"scratch{suffix}"
+    try:
+        with av.open(str(film.path)) as source, av.open(str(path), "w") as container:
+            add_pictures(container, film, encoding).metadata.update(picture_stream(source).metadata)
+            copies = _copy_streams(film, source, container, numbers)
+            _keep_film_facts(source, container, Fraction(0), None)
+            container.start_encoding()
+            awaited = set(copies)
+            for packet in islice(source.demux(), PROBED_PACKETS if awaited else 0):
+                number = packet.stream.index
+                if number in awaited and packet.size and (packet.pts is not None or _is_cover(packet.stream)):
+                    awaited.remove(number)
+                    packet.pts = packet.dts = 0
+                    for copied in _for_target(packet, source.streams[number], copies[number]):
+                        container.mux(copied)
+                if not awaited:
+                    break
+    except REFUSALS:
+        return False
+    return True
 
 
 def assemble(
@@ -114,7 +129,7 @@ def assemble(
                 with av.open(str(segments[0].path)) as segment:
                     video = container.add_stream_from_template(segment.streams.video[0])
                     _keep_picture_facts(film, source, video)
-                copies = _copy_streams(source, container, kept)
+                copies = _copy_streams(film, source, container, kept)
                 shift = (film.origin if first is None else first) * film.time_base
                 begin, end = None if first is None else shift, None if last is None else last * film.time_base
                 _keep_film_facts(source, container, shift, end)
@@ -147,14 +162,20 @@ def _keep_picture_facts(film: Film, source: InputContainer, video: Any) -> None:
     set_tags(context, film.target_tags)
     if film.fields:
         context.field_order = next(number for number, name in ORDERS.items() if name == film.fields)
-    if film.turns:
-        video.set_display_rotation(90 * film.turns)
+    if film.matrix:
+        video.set_display_matrix(film.matrix)
 
 
-def _copy_streams(source: InputContainer, container: OutputContainer, kept: list[int]) -> dict[int, Any]:
+def _copy_streams(film: Film, source: InputContainer, container: OutputContainer, kept: list[int]) -> dict[int, Any]:
+    """New tracks for some of the source's, by their numbers there; none for one that a header has as a whole."""
     copies: dict[int, Any] = {}
     for number in kept:
         stream: Any = source.streams[number]
+        if _is_cover(stream) and Path(container.name).suffix.lower() in ATTACHING:
+            kind = stream.codec_context.name
+            name, mime = stream.metadata.get("filename"), stream.metadata.get("mimetype")
+            container.add_attachment(name or f"cover.{kind}", mime or f"image/{kind}", _first_packet(film, number))
+            continue
         if _becomes_timed_text(stream, container):
             copy: Any = container.add_stream("mov_text")
             stream.codec_context.open(strict=False)
@@ -170,6 +191,12 @@ def _copy_streams(source: InputContainer, container: OutputContainer, kept: list
     return copies
 
 
+def _first_packet(film: Film, number: int) -> bytes:
+    """A cover has no other."""
+    with opened(film.path) as source:
+        return next((bytes(each) for each in source.demux() if each.stream.index == number and each.size), b"")
+
+
 def _becomes_timed_text(stream: Any, container: OutputContainer) -> bool:
     return (
         stream.type == "subtitle" and stream.codec_context.name in PLAIN_TEXT
@@ -180,7 +207,10 @@ def _becomes_timed_text(stream: Any, container: OutputContainer) -> bool:
 def _for_target(packet: Any, stream: Any, copy: Any) -> Iterator[Any]:
     """A source's packet as the target's track takes it."""
     if copy.type == "subtitle" and copy.codec_context.name == "mov_text" != stream.codec_context.name:
-        text = copy.codec_context.encode_subtitle(stream.codec_context.decode2(packet))
+        shown = stream.codec_context.decode2(packet)
+        if shown is None:
+            return
+        text = copy.codec_context.encode_subtitle(shown)
         text.pts, text.dts, text.duration, text.time_base = packet.pts, packet.pts, packet.duration, packet.time_base
         packet = text
     packet.stream = copy
@@ -226,6 +256,7 @@ def _other_packets(
     end: Fraction | None,
 ) -> Iterator[tuple[float, av.Packet[Any]]]:
     streams = [source.streams[index] for index in copies]
+    clocks = {index: _clock(source.streams[index]) for index in copies}
     packets = iter(source.demux(streams) if streams else ())
     while True:
         try:
@@ -234,16 +265,20 @@ def _other_packets(
             raise InputError(f"{film.path} is damaged ({reason_of(error)})") from error
         if packet is None:
             return
-        pts = packet.dts if packet.pts is None else packet.pts
-        if pts is None:
+        number, earlier = packet.stream.index, round(shift / packet.time_base)
+        if _is_cover(packet.stream) and packet.size:
+            packet.pts = packet.dts = earlier
+        time = packet.dts if packet.pts is None else packet.pts
+        if time is None:
             continue  # the end
-        at = pts * packet.time_base
+        time = clocks[number].follow(time, packet.duration or 0)
+        at = time * packet.time_base
         if (begin is not None and at < begin) or (end is not None and at >= end):
             continue
-        earlier = round(shift / packet.time_base)
-        packet.pts = pts - earlier
-        if packet.dts is not None:
-            packet.dts -= earlier
-        number = packet.stream.index
+        packet.pts = packet.dts = time - earlier
         for copied in _for_target(packet, source.streams[number], copies[number]):
             yield float(at - shift), copied
+
+
+def _clock(stream: Any) -> Clock:
+    return Clock(round(NEW_CLOCK / stream.time_base), 1 if stream.type == "audio" else 0)

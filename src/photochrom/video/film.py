@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice, pairwise
+from itertools import dropwhile, islice, pairwise
 from pathlib import Path
 
 import av
 import numpy as np
 from av.container import InputContainer
+from av.format import Flags
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
@@ -27,6 +29,7 @@ PROBED_FRAMES = 32  # whose times show whether a film's times can be used
 SEEK_LEAD = 2.0  # seconds: how far before the first frame that is wanted decoding begins
 SAFE_LEAD = 1.0  # seconds: and how far at least, after a seek that was not exact
 HIGHEST_RATE = 1000  # frames per second: raw DV says the ticks of its clock
+NEW_CLOCK = 1.0  # seconds: where times fall by more than this, a clock begins anew; by less, one of them is wrong
 LONGEST = 1e8  # seconds, three years: later times are taken as this one
 
 
@@ -35,6 +38,8 @@ class Film:
     """What is known of a film before its frames are read.
 
     size: width, height, upright. turns: quarter turns, counterclockwise, from the stored pictures to upright ones.
+    mirrored: whether they are mirrored, left to right, before they are turned. matrix: FFmpeg's display matrix, nine
+    numbers, none if pictures are shown as they are stored. one_clock: whether times rise all through the file.
     time_base: seconds of a tick of `pts`. start: the first pts. duration: seconds, 0 if it does not say. frames:
     about how many. aspect: of a pixel, width to height, None if it does not say. origin: the tick at which the file
     begins, sound included, 0 at least. decoding_lead: None if frames have usable times; else their decoding times are
@@ -59,6 +64,23 @@ class Film:
     decoding_lead: int | None = None
     fields: str = ""
     deinterlaced: str = ""
+    mirrored: bool = False
+    matrix: tuple[int, ...] = ()
+    one_clock: bool = True
+
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """Width and height of the stored pictures."""
+        return (self.size[1], self.size[0]) if self.turns % 2 else self.size
+
+    def upright(self, pixels: PixelArray) -> PixelArray:
+        """Stored pixels (H, W, ...) as they are shown."""
+        return np.ascontiguousarray(np.rot90(np.fliplr(pixels) if self.mirrored else pixels, self.turns))
+
+    def stored(self, pixels: PixelArray) -> PixelArray:
+        """The inverse of `upright`."""
+        turned = np.rot90(pixels, -self.turns)
+        return np.ascontiguousarray(np.fliplr(turned) if self.mirrored else turned)
 
     def pts_at(self, seconds: float) -> int:
         """The tick at a time from the film's start."""
@@ -118,10 +140,14 @@ def read_film(path: Path, deinterlace: bool = False) -> Film:
         probed = list(islice(container.decode(stream), PROBED_FRAMES))
         if not probed:
             raise InputError(f"{path} has no pictures in it")
-        turns = round(probed[0].rotation / 90) % 4
+        usable = _are_times_usable(probed)
+        if usable:
+            start = probed[0].pts or 0  # the container's word may be later
+        fields = field_order(probed, stream.codec_context)
+        matrix, turns, mirrored = _orientation(probed[0])
+        if fields and not deinterlace:
+            turns, mirrored = 0, False  # fields are rows of the stored pictures
         size = (stream.height, stream.width) if turns % 2 else (stream.width, stream.height)
-        # Rows of a film that is turned aren't rows of its upright pictures.
-        fields = "" if turns else field_order(probed, stream.codec_context)
         depth = max((component.bits for component in stream.format.components), default=8)
         return Film(
             path,
@@ -137,10 +163,59 @@ def read_film(path: Path, deinterlace: bool = False) -> Film:
             target_tags(probed[0]),
             max(0, round(Fraction(container.start_time or 0, av.time_base) / time_base)),
             Fraction(stream.sample_aspect_ratio) if stream.sample_aspect_ratio else None,
-            None if _are_times_usable(probed) else (probed[0].dts or 0) - start,
+            None if usable else (probed[0].dts or 0) - start,
             "" if deinterlace else fields,
             fields if deinterlace else "",
+            mirrored,
+            matrix,
+            Flags.ts_discont.value & container.format.flags == 0 or _has_one_clock(path),
         )
+
+
+def _orientation(picture: av.VideoFrame) -> tuple[tuple[int, ...], int, bool]:
+    """A picture's display matrix, and the quarter turns and the mirroring that it stands for."""
+    data = picture.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return (), 0, False
+    matrix = tuple(int(number) for number in np.frombuffer(bytes(data), np.int32))
+    right, down = (matrix[0], matrix[1]), (matrix[3], matrix[4])  # where the directions of a row and a column go
+    mirrored = right[0] * down[1] - right[1] * down[0] < 0
+    sign = -1 if mirrored else 1
+    return matrix, round(-math.atan2(sign * right[1], sign * right[0]) / (math.pi / 2)) % 4, mirrored
+
+
+def _has_one_clock(path: Path) -> bool:
+    """Whether the times of a film rise all through the file. Stretches of broadcasts and discs may each begin anew."""
+    latest = None
+    with opened(path) as container:
+        for packet in container.demux(picture_stream(container)):
+            if packet.dts is not None:
+                if latest is not None and (latest - packet.dts) * packet.time_base > NEW_CLOCK:
+                    return False
+                latest = packet.dts
+    return True
+
+
+class Clock:
+    """A track's times in one line: where its clock begins anew they go on, and each is later than the one before it."""
+
+    def __init__(self, jump: int, apart: int = 1):
+        """jump: ticks; where times fall by more, a clock begins anew. apart: ticks between two times, at least."""
+        self.jump, self.apart, self.later = jump, apart, 0
+        self._last: int | None = None
+        self._next = 0
+
+    def follow(self, time: int | None, step: int) -> int:
+        """The next time, None if it isn't known, in the one line. step: ticks that it lasts."""
+        at = self._next if time is None else time + self.later
+        if self._last is not None and at < self._last + self.apart:
+            if self._last - at > self.jump:
+                self.later += self._next - at
+                at = self._next
+            else:
+                at = self._last + self.apart
+        self._last, self._next = at, at + max(self.apart, step)
+        return at
 
 
 def _are_times_usable(frames: list[av.VideoFrame]) -> bool:
@@ -152,7 +227,7 @@ def read_frames(film: Film, first: int | None = None, last: int | None = None) -
     """The frames with first <= pts < last. Raises InputError where the film is damaged."""
     for tick, raw in read_pictures(film, first, last):
         pixels = (fields_to_srgb if film.fields else to_srgb)(raw, film.source_tags, film.deep)
-        yield Frame(np.ascontiguousarray(np.rot90(pixels, film.turns)), tick, raw)
+        yield Frame(film.upright(pixels), tick, raw)
 
 
 def read_ticks(film: Film, first: int | None = None, last: int | None = None) -> Iterator[int]:
@@ -176,7 +251,7 @@ def _pictures_from(film: Film, first: int) -> Iterator[tuple[int, av.VideoFrame]
     need others that were skipped.
     """
     lead = SEEK_LEAD
-    while (wanted := first - round(lead / film.time_base)) > film.start:
+    while film.one_clock and (wanted := first - round(lead / film.time_base)) > film.start:
         with opened(film.path) as container:
             stream = picture_stream(container)
             stream.thread_type = "AUTO"
@@ -202,10 +277,12 @@ def _timed(film: Film, frames: Iterator[av.VideoFrame]) -> Iterator[tuple[int, a
 
 
 def _with_ticks(film: Film, frames: Iterator[av.VideoFrame]) -> Iterator[tuple[int, av.VideoFrame]]:
-    if film.decoding_lead is None:
-        yield from ((raw.pts, raw) for raw in frames if raw.pts is not None)
-        return
     step = max(1, round(1 / film.rate / film.time_base))
+    if film.decoding_lead is None:
+        clock = Clock(round(NEW_CLOCK / film.time_base))
+        known = dropwhile(lambda raw: raw.pts is None, frames)  # the first ones after a seek may have no times
+        yield from ((clock.follow(raw.pts, step), raw) for raw in known)
+        return
     tick = film.start - step
     for raw in frames:
         tick = tick + step if raw.dts is None else max(tick + 1, raw.dts - film.decoding_lead)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
 from av.container import OutputContainer
 
 from photochrom.photo.color import PixelArray
@@ -44,22 +43,17 @@ class SegmentWriter:
 
     def __init__(self, film: Film, container: OutputContainer, encoding: Encoding):
         self.film, self.container, self.encoding = film, container, encoding
-        options = encoding.options | (encoder_options(encoding.encoder, film.fields) if film.fields else {})
-        self.stream: Any = container.add_stream(encoding.encoder, rate=film.rate, options=options)
-        format = encoding.pixel_format(film.size, film.deep)
-        self.marker = FieldMarker(film.size, format, film.fields) if film.fields else None
+        self.stream = add_pictures(container, film, encoding)
+        self.format = encoding.pixel_format(film.size, film.deep)
+        self.marker = FieldMarker(film.size, self.format, film.fields) if film.fields else None
         self.first: int | None = None  # tick of the film
 
     def write(self, pixels: PixelArray, source: Frame) -> None:
         """Add a frame's colored pixels."""
-        raw = source.raw
         if self.first is None:
             self.first = source.pts
-            self._begin(raw)
-        stored = np.ascontiguousarray(np.rot90(pixels, -self.film.turns))
-        tags = self.film.target_tags
-        format = self.encoding.pixel_format(self.film.size, self.film.deep)
-        frame = (fields_from_srgb if self.film.fields else from_srgb)(stored, tags, format)
+        stored = self.film.stored(pixels)
+        frame = (fields_from_srgb if self.film.fields else from_srgb)(stored, self.film.target_tags, self.format)
         frame.pts, frame.time_base = source.pts - self.first, self.film.time_base
         self.container.mux(self.stream.encode(self.marker.mark(frame) if self.marker else frame))
 
@@ -67,12 +61,17 @@ class SegmentWriter:
         """Write what the encoder still holds."""
         self.container.mux(self.stream.encode(None))
 
-    def _begin(self, raw: av.VideoFrame) -> None:
-        context = self.stream.codec_context
-        context.thread_type = "FRAME"  # PyAV's default, slices, makes x264's files larger
-        context.width, context.height = raw.width, raw.height
-        context.pix_fmt = self.encoding.pixel_format(self.film.size, self.film.deep)
-        context.time_base = self.film.time_base
-        set_tags(context, self.film.target_tags)
-        if self.film.aspect:
-            context.sample_aspect_ratio = self.film.aspect  # Matroska has it from the encoder alone
+
+def add_pictures(container: OutputContainer, film: Film, encoding: Encoding) -> Any:
+    """A new track for a film's colored pictures, with their encoder."""
+    options = encoding.options | (encoder_options(encoding.encoder, film.fields) if film.fields else {})
+    stream: Any = container.add_stream(encoding.encoder, rate=film.rate, options=options)
+    context = stream.codec_context
+    context.thread_type = "FRAME"  # PyAV's default, slices, makes x264's files larger
+    context.width, context.height = film.stored_size
+    context.pix_fmt = encoding.pixel_format(film.size, film.deep)
+    context.time_base = film.time_base
+    set_tags(context, film.target_tags)
+    if film.aspect:
+        context.sample_aspect_ratio = film.aspect  # Matroska has it from the encoder alone
+    return stream
