@@ -65,6 +65,9 @@ def test_fields_stay_fields(photographs, loud, tmp_path, order, codec, suffix):
         frames = list(container.decode(video=0))
         assert container.streams.video[0].codec_context.field_order == ORDERS[order][1]
     assert len(frames) == COUNT and all(frame.interlaced_frame for frame in frames)
+    assert [float(frame.pts * frame.time_base) for frame in frames] == pytest.approx(
+        [float(frames[0].pts * frames[0].time_base) + number / 25 for number in range(COUNT)], abs=0.001
+    )
 
 
 def test_each_field_has_the_colors_of_its_own_time(photographs, loud, tmp_path):
@@ -103,6 +106,7 @@ def test_deinterlace_makes_whole_pictures(photographs, loud, tmp_path):
     with av.open(str(target)) as container:
         frames = list(container.decode(video=0))
     assert len(frames) == COUNT and not any(frame.interlaced_frame for frame in frames)
+    assert float((frames[-1].pts - frames[0].pts) * frames[0].time_base) == pytest.approx((COUNT - 1) / 25, abs=0.001)
     for number in range(2, 8):
         luma = frames[number].to_ndarray(format="gray").astype(int)
         away = [np.abs(luma - view(photographs, at)).mean() for at in (2 * number, 2 * number + 1)]

@@ -99,9 +99,12 @@ class FieldMarker:
         self._graph, self._source, self._sink = _graph(size, format, "setfield", f"mode={mode}")
 
     def mark(self, picture: av.VideoFrame) -> av.VideoFrame:
-        """The picture, marked."""
+        """The picture, marked, at its time."""
+        at, time_base = picture.pts, picture.time_base
         self._source.push(picture)
-        return self._sink.pull()
+        marked = self._sink.pull()
+        marked.pts, marked.time_base = at, time_base  # the graph has a clock of its own
+        return marked
 
 
 def deinterlaced(pictures: Iterator[tuple[int, av.VideoFrame]], order: str) -> Iterator[tuple[int, av.VideoFrame]]:
