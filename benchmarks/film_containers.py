@@ -154,8 +154,8 @@ CASES = [
     Case("VP9, Vorbis, WebVTT", "b.webm", ".mp4"),
     Case("FLAC", "flac.mkv", ".mp4"),
     Case("FLAC", "flac.mkv", ".mov", left_out=("flac",)),
-    Case("TrueHD", "hd.mkv", ".mp4"),
-    Case("DTS", "dts.mkv", ".mov", left_out=("dts",)),
+    Case("TrueHD", "hd.mkv", ".mp4", left_out=("truehd",)),
+    Case("DTS", "dts.mkv", ".mov"),
     Case("Opus", "opus.mkv", ".mov", left_out=("opus",)),
     Case("mirrored", "mirror.mp4", ".mp4"),
     Case("mirrored", "mirror.mp4", ".mkv"),
@@ -359,8 +359,10 @@ def _compare_tracks(track: Track, copy: Track, old: Probe, shift: float) -> list
             if abs(ends[0] - ends[1]) > 0.03:
                 faults.append(f"{kind}: ends at {ends[1]:.4f} s for {ends[0]:.4f}")
     flags = [[flag for flag in FLAGS if each.facts["disposition"][flag]] for each in (track, copy)]
-    knows = any(each.facts["disposition"]["default"] for each in (old.picture, *old.tracks))
-    if flags[0] != flags[1] and (knows or flags[0]):
+    alike = [each for each in old.tracks if _is_of(each, track.facts["codec_type"])]
+    if not any(each.facts["disposition"]["default"] for each in alike):  # then MP4 takes the first of a kind for it
+        flags = [[flag for flag in each if flag != "default"] for each in flags]
+    if flags[0] != flags[1]:
         faults.append(f"{kind}: flags {flags[1]} for {flags[0]}")
     languages = [each.facts.get("tags", {}).get("language", "und") for each in (track, copy)]
     if languages[0] != languages[1]:
