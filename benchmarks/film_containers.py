@@ -36,6 +36,7 @@ RIGHT, LEFT_OUT, REFUSED = "right", "left out and said", "refused before the sta
 FLAGS = ("default", "forced", "comment", "hearing_impaired")
 TICK = 0.0021  # seconds: two of Matroska's, which are the longest
 ONE_SAMPLE = 0.0015
+ORDERS = ("tt", "bb", "tb", "bt")
 TIME = "best_effort_timestamp_time"
 
 
@@ -190,7 +191,7 @@ CASES = [
     Case("deinterlaced", "tff.mpg", ".mkv", codec="h265", deinterlace=True),
     Case("another container", "plain.mp4", ".webm", refused=".mp4, .m4v, .mov or .mkv"),
     Case("another container", "plain.mp4", ".avi", refused=".mp4, .m4v, .mov or .mkv"),
-    Case("FFV1", "plain.mp4", ".mp4", codec="ffv1", refused=".mkv"),
+    Case("FFV1", "plain.mp4", ".mp4", codec="ffv1"),
     Case("ProRes", "plain.mp4", ".mp4", codec="prores", refused=".mov"),
     Case("no pictures", "only.m4a", ".mp4", refused="no pictures"),
 ]
@@ -263,6 +264,10 @@ def probe(path: Path) -> Probe:
         at = each.get("pts_time", each.get("dts_time", "nan"))
         row = float(at), float(each.get("duration_time", 0)), int(each["size"])
         packets.setdefault(each["stream_index"], []).append(row)
+    if path.name.startswith("twice"):
+        for number, rows in packets.items():
+            times = _continued([row[:2] for row in rows])
+            packets[number] = [(time, *row[1:]) for time, row in zip(times, rows, strict=True)]
     tracks = [Track(facts, sorted(packets.get(facts["index"], []))) for facts in found["streams"]]
     pictures = [track for track in tracks if track.facts["codec_type"] == "video"]
     picture = next(track for track in pictures if not track.facts["disposition"]["attached_pic"])
@@ -270,6 +275,7 @@ def probe(path: Path) -> Probe:
     frames = [each for each in _ffprobe(path, entries)["frames"] if "interlaced_frame" in each]
     fields = ["" if not each["interlaced_frame"] else "t" if each["top_field_first"] else "b" for each in frames]
     times = [float(each.get(TIME, "nan")) for each in frames]
+    times = _continued([(time, 0.04) for time in times]) if path.name.startswith("twice") else times
     unknown = next((number for number, time in enumerate(times) if not math.isnan(time)), 0)
     if unknown:  # then the others have times of decoding, which are later by as many frames
         times = [time - unknown / float(Fraction(picture.facts["r_frame_rate"])) for time in times]
@@ -277,6 +283,17 @@ def probe(path: Path) -> Probe:
     spans = [(float(each["start_time"]), float(each["end_time"])) for each in found["chapters"]]
     others = [track for track in tracks if track is not picture]
     return Probe(picture, times, fields, others, spans, titles)
+
+
+def _continued(spans: list[tuple[float, float]]) -> list[float]:
+    """Times, of (time, duration), that go on where a clock begins anew."""
+    times: list[float] = []
+    later = 0.0
+    for number, (time, _) in enumerate(spans):
+        if number and time + later < times[-1] - 1:
+            later = times[-1] + spans[number - 1][1] - time
+        times.append(time + later)
+    return times
 
 
 def _ffprobe(path: Path, arguments: str) -> Any:
@@ -329,9 +346,11 @@ def _compare_pictures(old: Probe, new: Probe, whole: bool) -> list[str]:
     fields = [""] * len(old.fields) if whole else old.fields
     if fields != new.fields:
         faults.append(f"fields {new.fields} for {fields}")
-    order = other.get("field_order", "unknown")
-    if order[-1] != fields[0] and (fields[0] or order not in ("progressive", "unknown")):
-        faults.append(f"field order {order} for {fields[0]}")
+    before, after = (each.get("field_order", "unknown") for each in (one, other))
+    if before not in ORDERS or whole:
+        before = 2 * fields[0] if fields[0] else "progressive"
+    if before != after and (fields[0] or after in ORDERS):
+        faults.append(f"field order {after} for {before}")
     matrices = [
         [data.get("displaymatrix", "").split() for data in each.get("side_data_list", ()) if "displaymatrix" in data]
         for each in (one, other)

@@ -134,3 +134,21 @@ def test_whole_pictures_are_never_split(photographs, tmp_path):
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     assert (read_film(path).fields, read_film(path, deinterlace=True).deinterlaced) == ("", "")
+
+
+def test_a_film_of_fields_that_is_shown_turned_keeps_both(photographs, loud, tmp_path):
+    """Fields are rows of the stored pictures, so it is colored as it is stored."""
+    plain, source = write_interlaced(tmp_path / "plain.mp4", photographs, "tff", "libx264"), tmp_path / "old.mp4"
+    with av.open(str(plain)) as one, av.open(str(source), "w") as two:
+        copy = two.add_stream_from_template(one.streams.video[0])
+        copy.set_display_rotation(90)
+        for packet in one.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = copy
+                two.mux(packet)
+    target = color(source, tmp_path / "new.mp4", loud)
+    assert read_film(target).matrix == read_film(source).matrix != ()
+    with av.open(str(target)) as container:
+        assert all(frame.interlaced_frame for frame in container.decode(video=0))
+    right, found = (next(read_frames(read_film(path))).pixels for path in (source, target))
+    assert np.abs(loud.colorize(np.repeat(right[::2], 2, axis=0))[::2].astype(int) - found[::2]).mean() < 8

@@ -10,15 +10,15 @@ pytest.importorskip("scenedetect")
 
 from photochrom.errors import InputError
 from photochrom.video.colorize import FilmOptions, colorize_film
-from photochrom.video.film import read_film
+from photochrom.video.film import read_film, read_frames
 
 pytestmark = pytest.mark.slow
 WIDTH, HEIGHT, COUNT = 96, 64, 8
 
 
-def write(path, *, codec="libx264", audio=None, text=None, cover=False, metadata=None, layout="stereo", options=None):
+def write(path, *, codec="libx264", audio=None, text=None, cover=False, metadata=None, layout="stereo", count=COUNT):
     """A short gray film, with tracks beside it."""
-    with av.open(str(path), "w", options=options or {}) as container:
+    with av.open(str(path), "w") as container:
         picture = container.add_stream("png", rate=1) if cover else None
         if picture:
             picture.width, picture.height, picture.pix_fmt = 32, 32, "rgb24"
@@ -38,7 +38,7 @@ def write(path, *, codec="libx264", audio=None, text=None, cover=False, metadata
         if picture:
             still = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 90, np.uint8), format="rgb24")
             container.mux(picture.encode(still))
-        for number in range(COUNT):
+        for number in range(count):
             level = np.tile(np.arange(WIDTH) + 8 * number, (HEIGHT, 1)).astype(np.uint8)
             frame = av.VideoFrame.from_ndarray(level, format="gray").reformat(format=layout_of_pictures)
             frame.pts = number
@@ -48,7 +48,7 @@ def write(path, *, codec="libx264", audio=None, text=None, cover=False, metadata
             channels = sound.channels
             size = sound.codec_context.frame_size or 1024
             form = sound.codec_context.format.name
-            for number in range(48000 * COUNT // 25 // size):
+            for number in range(48000 * count // 25 // size):
                 silence = av.AudioFrame(format=form, layout=layout, samples=size)
                 for plane in silence.planes:
                     plane.update(bytes(plane.buffer_size))
@@ -172,3 +172,37 @@ def test_other_containers_are_refused_before_the_first_frame(tmp_path, loud, nam
     with pytest.raises(InputError, match=r"films are written as \.mp4, \.m4v, \.mov or \.mkv, not"):
         list(colorize_film(read_film(path), tmp_path / name, loud, FilmOptions()))
     assert not loud.backend.seen
+
+
+@pytest.mark.parametrize("flip", ["hflip", "vflip"])
+@pytest.mark.parametrize("target", ["new.mp4", "new.mkv"])
+def test_mirrored_matrices_stay(tmp_path, loud, flip, target):
+    path = tmp_path / "old.mp4"
+    level = np.add.outer(np.arange(HEIGHT), 2 * np.arange(WIDTH)).astype(np.uint8)
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=25, options={"crf": "4"})
+        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        video.set_display_rotation(0, **{flip: True})
+        frame = av.VideoFrame.from_ndarray(level, format="gray").reformat(format="yuv420p")
+        container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+    shown = next(read_frames(read_film(path))).pixels[..., 0].astype(int)
+    assert np.abs(shown - (np.fliplr if flip == "hflip" else np.flipud)(level)).mean() < 12
+    list(colorize_film(read_film(path), tmp_path / target, loud, FilmOptions()))
+    assert read_film(tmp_path / target).matrix == read_film(path).matrix != ()
+
+
+@pytest.mark.parametrize("target", ["new.mp4", "new.mkv"])
+def test_a_clock_that_begins_anew_goes_on(tmp_path, loud, target):
+    """Two stretches of a broadcast in one file, each from 0 on."""
+    path = write(tmp_path / "old.ts", codec="mpeg2video", audio="mp2", count=60)
+    path.write_bytes(2 * path.read_bytes())
+    film = read_film(path)
+    assert not film.one_clock
+    assert len(list(colorize_film(film, tmp_path / target, loud, FilmOptions(steady=False)))) == 120
+    with av.open(str(tmp_path / target)) as container:
+        times = sorted(float(packet.pts * packet.time_base) for packet in container.demux(video=0) if packet.size)
+    assert np.diff(times) == pytest.approx(0.04, abs=0.002)
+    with av.open(str(tmp_path / target)) as container:
+        sound = [float(packet.pts * packet.time_base) for packet in container.demux(audio=0) if packet.size]
+    assert np.diff(sound) == pytest.approx(0.024, abs=0.03) and sound[-1] > 4.5

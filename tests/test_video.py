@@ -470,13 +470,32 @@ def test_a_film_stopped_while_it_is_put_together_goes_on_there(photographs, loud
     assert len(loud.backend.seen) == predicted and len(read_all(tmp_path / "new.mp4")) == 24
 
 
+def test_a_full_disk_at_the_end_costs_nothing(photographs, loud, tmp_path, monkeypatch):
+    """No file may become as large as the output; the segments are smaller."""
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(colorize, "SEGMENT_FRAMES", 4)
+    source = write_film(tmp_path / "old.mp4", small_frames(photographs, 24))
+    color(source, tmp_path / "whole.mp4", loud, steady=False)
+    limit, before = (tmp_path / "whole.mp4").stat().st_size * 3 // 4, resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        with pytest.raises(OutputError, match=r"cannot write .*new\.mp4: file too large"):
+            color(source, tmp_path / "new.mp4", loud, steady=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not (tmp_path / "new.mp4").exists() and not list(tmp_path.glob(".photochrom-*"))
+    predicted = len(loud.backend.seen)
+    assert color(source, tmp_path / "new.mp4", loud, steady=False) == []
+    assert len(loud.backend.seen) == predicted and len(read_all(tmp_path / "new.mp4")) == 24
+
+
 def test_an_error_of_the_output_never_blames_the_source(photographs, loud, tmp_path, monkeypatch):
     source = write_film(tmp_path / "old.mp4", small_frames(photographs, 4))
 
     def refused(*_):
         raise av.error.ArgumentError(22, "Invalid argument")
 
-    monkeypatch.setattr(assembly, "_keep_film_facts", refused)
+    monkeypatch.setattr(assembly, "_video_packets", refused)
     with pytest.raises(OutputError, match=r"cannot write .*new\.mp4"):
         color(source, tmp_path / "new.mp4", loud)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import heapq
 import os
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ QUICKTIME = (".mp4", ".m4v", ".mov")
 ATTACHING = (".mkv",)  # has covers as attached files
 COVERS = {".mp4", ".m4v", *ATTACHING}
 LAYOUTS = {1: "mono", 2: "stereo", 4: "quad", 6: "5.1", 8: "7.1"}  # by the number of channels, of sound that has none
+DISK_FAULTS = (errno.ENOSPC, errno.EFBIG, errno.EROFS)
 REFUSALS = (av.FFmpegError, ValueError, NotImplementedError)  # what PyAV says of a track that a container can't hold
 PROBED_PACKETS = 2000  # of a source, among which a track's first one is looked for
 
@@ -102,7 +104,9 @@ def _can_hold(film: Film, folder: str, suffix: str, encoding: Encoding, numbers:
                         container.mux(copied)
                 if not awaited:
                     break
-    except REFUSALS:
+    except REFUSALS as error:
+        if isinstance(error, OSError) and error.errno in DISK_FAULTS:
+            raise OutputError(f"cannot write to {folder}, where tracks are tried: {reason_of(error)}") from error
         return False
     return True
 
@@ -161,7 +165,8 @@ def _keep_picture_facts(film: Film, source: InputContainer, video: Any) -> None:
     context.framerate = film.rate
     set_tags(context, film.target_tags)
     if film.fields:
-        context.field_order = next(number for number, name in ORDERS.items() if name == film.fields)
+        numbers = [number for number, name in ORDERS.items() if name == film.fields]
+        context.field_order = film.field_tag if film.field_tag in ORDERS else numbers[0]
     if film.matrix:
         video.set_display_matrix(film.matrix)
 

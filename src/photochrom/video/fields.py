@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
@@ -17,14 +18,31 @@ from photochrom.photo.color import PixelArray
 from photochrom.video.colors import ColorTags, from_srgb, to_srgb
 
 ORDERS = {2: "tt", 3: "bb", 4: "tb", 5: "bt"}  # FFmpeg's: which field is stored first, and which is shown first
-DV = "dvvideo"  # has the lower field first, always
 
 
-def field_order(pictures: list[av.VideoFrame], context: av.VideoCodecContext) -> str:
-    """One of ORDERS for a film whose pictures are marked as interlaced, most of them; else nothing."""
-    if 2 * sum(picture.interlaced_frame for picture in pictures) <= len(pictures):
+def field_order(pictures: list[av.VideoFrame]) -> str:
+    """TT or BB of ORDERS for a film whose pictures are marked as interlaced, most of them; else nothing.
+
+    The pictures say which field is shown first. What a container says of it is often the contrary: FFmpeg's program
+    writes "tb" for pictures whose upper field comes first.
+    """
+    marked = [picture for picture in pictures if picture.interlaced_frame]
+    if 2 * len(marked) <= len(pictures):
         return ""
-    return ORDERS.get(context.field_order, "bb" if context.name == DV else "tt")
+    return "tt" if 2 * _count_upper_first(marked) >= len(marked) else "bb"
+
+
+def _count_upper_first(pictures: list[av.VideoFrame]) -> int:
+    """Of how many the upper field is shown first, which PyAV doesn't say: a filter lets these through."""
+    size, format = (pictures[0].width, pictures[0].height), pictures[0].format.name
+    _, source, sink = _graph(size, format, "select", "eq(interlace_type,TOPFIRST)")
+    count = 0
+    for picture in [*pictures, None]:
+        source.push(picture)
+        with suppress(av.BlockingIOError, av.EOFError):
+            while sink.pull():
+                count += 1
+    return count
 
 
 def first_row(order: str) -> int:

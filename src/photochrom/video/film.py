@@ -44,8 +44,9 @@ class Film:
     about how many. aspect: of a pixel, width to height, None if it does not say. origin: the tick at which the file
     begins, sound included, 0 at least. decoding_lead: None if frames have usable times; else their decoding times are
     used, which are later than the true ones by as many ticks. source_tags, target_tags: by which colors its pictures
-    are read, and by which they are written. fields: the order of the two in each picture, of fields.ORDERS; none if
+    are read, and by which they are written. fields: the order of the two in each picture, tt or bb; none if
     pictures are whole. deinterlaced: the order of the two that pictures are made whole from while they are read.
+    field_tag: FFmpeg's number of what the container says of the order, which is kept.
     """
 
     path: Path
@@ -64,6 +65,7 @@ class Film:
     decoding_lead: int | None = None
     fields: str = ""
     deinterlaced: str = ""
+    field_tag: int = 0
     mirrored: bool = False
     matrix: tuple[int, ...] = ()
     one_clock: bool = True
@@ -143,7 +145,7 @@ def read_film(path: Path, deinterlace: bool = False) -> Film:
         usable = _are_times_usable(probed)
         if usable:
             start = probed[0].pts or 0  # the container's word may be later
-        fields = field_order(probed, stream.codec_context)
+        fields = field_order(probed)
         matrix, turns, mirrored = _orientation(probed[0])
         if fields and not deinterlace:
             turns, mirrored = 0, False  # fields are rows of the stored pictures
@@ -166,6 +168,7 @@ def read_film(path: Path, deinterlace: bool = False) -> Film:
             None if usable else (probed[0].dts or 0) - start,
             "" if deinterlace else fields,
             fields if deinterlace else "",
+            stream.codec_context.field_order,
             mirrored,
             matrix,
             Flags.ts_discont.value & container.format.flags == 0 or _has_one_clock(path),
