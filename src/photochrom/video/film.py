@@ -41,11 +41,12 @@ class Film:
     mirrored: whether they are mirrored, left to right, before they are turned. matrix: FFmpeg's display matrix, nine
     numbers, none if pictures are shown as they are stored. one_clock: whether times rise all through the file.
     time_base: seconds of a tick of `pts`. start: the first pts. duration: seconds, 0 if it does not say. frames:
-    about how many. aspect: of a pixel, width to height, None if it does not say. origin: the tick at which the file
-    begins, sound included, 0 at least. decoding_lead: None if frames have usable times; else their decoding times are
-    used, which are later than the true ones by as many ticks. source_tags, target_tags: by which colors its pictures
-    are read, and by which they are written. fields: the order of the two in each picture, tt or bb; none if
-    pictures are whole. deinterlaced: the order of the two that pictures are made whole from while they are read.
+    about how many. aspect: of a pixel, width to height, None if it does not say. origin: the tick at which the film
+    begins, sound included; what is before 0 is the sound's lead alone. decoding_lead: None if frames have usable
+    times; else their decoding times are used, which are later than the true ones by as many ticks. source_tags,
+    target_tags: by which colors its pictures are read, and by which they are written. fields: the order of the two in
+    each picture, tt or bb; none if pictures are whole. deinterlaced: the order of the two that pictures are made
+    whole from while they are read.
     field_tag: FFmpeg's number of what the container says of the order, which is kept.
     """
 
@@ -163,7 +164,7 @@ def read_film(path: Path, deinterlace: bool = False) -> Film:
             depth > DEEP_BITS,
             source_tags(probed[0], str(path)),
             target_tags(probed[0]),
-            max(0, round(Fraction(container.start_time or 0, av.time_base) / time_base)),
+            min(start, max(0, round(Fraction(container.start_time or 0, av.time_base) / time_base))),
             Fraction(stream.sample_aspect_ratio) if stream.sample_aspect_ratio else None,
             None if usable else (probed[0].dts or 0) - start,
             "" if deinterlace else fields,
