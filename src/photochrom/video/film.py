@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import dropwhile, islice, pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -172,13 +173,13 @@ def read_film(path: Path, deinterlace: bool = False) -> Film:
             stream.codec_context.field_order,
             mirrored,
             matrix,
-            Flags.ts_discont.value & container.format.flags == 0 or _has_one_clock(path),
+            Flags.ts_discont not in Flags(container.format.flags) or _has_one_clock(path),
         )
 
 
 def _orientation(picture: av.VideoFrame) -> tuple[tuple[int, ...], int, bool]:
     """A picture's display matrix, and the quarter turns and the mirroring that it stands for."""
-    data = picture.side_data.get("DISPLAYMATRIX")
+    data: Any = picture.side_data.get("DISPLAYMATRIX")
     if data is None:
         return (), 0, False
     matrix = tuple(int(number) for number in np.frombuffer(bytes(data), np.int32))
