@@ -15,8 +15,8 @@ from photochrom.photo.color import FloatArray, PixelArray, lab_to_linear_rgb, li
 
 LINEAR_LEVELS = 1 << 14  # of a table of the sRGB curve: 8 bits are off by at most 1, and by 0.013 on average
 GAMUT_TOLERANCE = 1e-4  # in linear sRGB: much less than half a step of 8 bits
-GAMUT_LEVELS = 256  # of L, in the table of the gamut
-GAMUT_HUES = 1024
+GAMUT_LEVELS = 128  # of L, in the table of the gamut
+GAMUT_HUES = 512
 GAMUT_STEPS = 12  # of bisection, when the table is made
 MOST_CHROMA = 200.0  # |a| + |b|: more than sRGB has anywhere
 

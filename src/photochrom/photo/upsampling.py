@@ -136,8 +136,8 @@ def _bilinear_matrix(inputs: int, outputs: int, first: int, count: int) -> Float
     """Rows first .. first + count of the (outputs, inputs) matrix of a bilinear enlargement."""
     low, high, share = (each[first : first + count] for each in _neighbors(inputs, outputs))
     matrix = np.zeros((count, inputs), np.float32)
-    np.add.at(matrix, (np.arange(count), low), 1 - share)
-    np.add.at(matrix, (np.arange(count), high), share)
+    matrix[np.arange(count), low] = 1 - share
+    matrix[np.arange(count), high] += share
     return matrix
 
 
