@@ -19,6 +19,7 @@ from photochrom.photo.hints import Hint, check_hints, correct_chroma, rasterize
 from photochrom.photo.joining import join_linear, write_rgb
 from photochrom.photo.kinds import join_array, split_array
 from photochrom.photo.resize import resize_columns, resize_matrix
+from photochrom.photo.spool import let_go, new_array
 from photochrom.photo.upsampling import GuidedChroma, enlarge_along_edges, guide_chroma
 from photochrom.photo.white_balance import with_warmth
 from photochrom.settings import DEFAULT_MODEL, STRENGTH, WARMTH, WORKING_SIZE, is_number
@@ -172,7 +173,7 @@ class Colorizer:
         """Join a photograph's luminance with a coloring at full size; fast enough to try strengths and warmths."""
         check_balance(strength, warmth)
         guided = coloring.guided(strength, warmth)
-        result = np.empty((*pixels.shape[:2], 3), pixels.dtype)
+        result = new_array((*pixels.shape[:2], 3), pixels.dtype)
         with ThreadPoolExecutor(self.threads) as pool:
             list(pool.map(lambda band: _join_band(pixels, guided, band, result), _strips(pixels, BAND_PIXELS)))
         return result
@@ -186,6 +187,7 @@ class Colorizer:
         for rows in _strips(pixels, BAND_PIXELS):
             reached = np.flatnonzero(vertical[:, rows].any(axis=1))
             low[reached] += vertical[reached, rows] @ luminance_of(pixels[rows])
+            let_go(pixels)
         return np.clip(resize_columns(low, small_width), 0, 100)
 
     def _run_all(
@@ -275,3 +277,4 @@ def _join_band(pixels: PixelArray, guided: GuidedChroma, band: slice, result: Pi
         rows = slice(band.start + strip.start, band.start + strip.stop)
         luminance = luminance_of(pixels[rows])
         write_rgb(join_linear(luminance, wide.rows(luminance, rows.start)), result[rows])
+    let_go(pixels, result)

@@ -26,6 +26,7 @@ from photochrom.photo.metadata.reading import orientation_by_exif, page_metadata
 from photochrom.photo.metadata.record import Metadata
 from photochrom.photo.metadata.webp import is_lossless
 from photochrom.photo.photograph import Photograph
+from photochrom.photo.spool import is_sequential, settled, to_array
 from photochrom.photo.vips import alone, company, pyvips
 from photochrom.settings import MAX_PIXELS
 
@@ -106,13 +107,19 @@ def _to_photograph(
     picture: Picture, image: pyvips.Image, name: str, check_size: CheckSize, turn: int | None
 ) -> Photograph:
     check_size(image.width, image.height)
-    if turn is not None and turn != (image.get("orientation") if image.get_typeof("orientation") else 1):
+    if turn is not None and turn != _orientation(image):
         image = image.copy()
         image.set_type(INT, "orientation", turn)
+    if is_sequential(image) and (image.hasalpha() or _orientation(image) != 1 or image.format in ("float", "double")):
+        image = settled(image)
     image = image.autorot()
     bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else None
     pixels, alpha = _to_srgb(image, name)
     return Photograph(pixels, alpha, picture.format, bits=bits, notes=picture.notes)
+
+
+def _orientation(image: pyvips.Image) -> int:
+    return image.get("orientation") if image.get_typeof("orientation") else 1
 
 
 class _Budget:
@@ -179,6 +186,6 @@ def _float_to_16_bits(image: pyvips.Image, name: str) -> pyvips.Image:
 
 
 def _to_array(image: pyvips.Image, deep: bool) -> PixelArray:
-    array = image.numpy()
+    array = to_array(image)
     kind = np.uint16 if deep else np.uint8
     return array if array.dtype == kind else array.astype(kind)

@@ -168,7 +168,7 @@ def _check_numbers(page: Page, photometric: int) -> None:
 
 
 def _load_page(page: Page) -> pyvips.Image:
-    image = pyvips.Image.tiffload_buffer(page.data, page=page.number, fail_on="warning")
+    image = pyvips.Image.tiffload_buffer(page.data, page=page.number, fail_on="warning", access="sequential")
     return _colors(page, _upright_tones(page, page.value(PHOTOMETRIC, 1), image))
 
 
