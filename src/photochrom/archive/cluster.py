@@ -32,6 +32,7 @@ def check_address(address: str) -> None:
 @contextmanager
 def cluster(address: str | None, workers: int | None) -> Iterator[None]:
     """Join the Ray cluster at an address, or run one here while this lasts. Raises InputError."""
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # or Ray hides GPUs, which our workers share
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     before = handlers()
     with hushed():

@@ -17,6 +17,7 @@ import click
 from photochrom.commands.options import (
     ANY_PATH,
     crop_option,
+    device_option,
     given,
     keeping_options,
     look_options,
@@ -109,6 +110,7 @@ STREAM = Path("-")  # standard input or output
 @max_pixels_option()
 @model_option
 @working_size_option
+@device_option
 def colorize(
     inputs: tuple[Path, ...],
     out: Path | None,
@@ -139,6 +141,7 @@ def colorize(
     max_pixels: float,
     model: str,
     working_size: int,
+    device: str,
 ) -> None:
     """Color photographs.
 
@@ -199,7 +202,7 @@ def colorize(
             raise InputError("standard input or standard output is closed")
         if sys.stdout.isatty():
             raise InputError("standard output is the terminal: send it to a file (> new.jpg) or to another program")
-        colorizer = Colorizer(model, working_size=working_size)
+        colorizer = Colorizer(model, working_size=working_size, device=device)
         _check_model(colorizer, mark, example)
         _colorize_stream(inputs[0], colorizer, request)
         return
@@ -207,7 +210,7 @@ def colorize(
     make_plan = partial(plan, inputs, out, format=format_name, variants=variants, sidecars=sidecars, suffix=suffix)
     planned = None if watch else make_plan()
     threads = max(1, (os.cpu_count() or 1) // jobs)  # with more, they would wait for each other
-    colorizer = Colorizer(model, working_size=working_size, threads=threads)
+    colorizer = Colorizer(model, working_size=working_size, threads=threads, device=device)
     _check_model(colorizer, mark, example)
     with ExitStack() as stack:
         record = (

@@ -125,7 +125,7 @@ class Service:
             key = (None if model is None or self._is_own(model) else model, size)
             if key not in self._others:
                 backend = next((o.backend for (name, _), o in self._others.items() if name == key[0]), None)
-                backend = own.backend if key[0] is None else backend or load_model(key[0])
+                backend = own.backend if key[0] is None else backend or load_model(key[0], device=own.device)
                 self._others[key] = Colorizer(backend, working_size=size, threads=own.threads)
             return self.batcher.with_colorizer(self._others[key])
 
