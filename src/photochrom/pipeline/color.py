@@ -17,7 +17,7 @@ from photochrom.photo.color import (
     linear_to_rgb,
     rgb_to_linear,
 )
-from photochrom.pipeline.builder import Value, concat, maximum, minimum, where
+from photochrom.pipeline.builder import Value, concat, maximum, minimum, power, where
 
 LINEAR = rgb_to_linear(np.linspace(0, 1, 256, dtype=np.float32))  # of each number of 8 bits
 LAB_LIMIT = LAB_EPSILON ** (1 / 3)  # below it the cube becomes a straight line
@@ -45,11 +45,6 @@ def lab_cube(root: Value) -> Value:
     """The inverse of `lab_root`."""
     light = maximum(root, LAB_LIMIT)
     return light * light * light + (minimum(root, LAB_LIMIT) - LAB_LIMIT) * (116 / LAB_KAPPA)
-
-
-def power(base: Value, exponent: float) -> Value:
-    """Of numbers above 0."""
-    return base.op("Pow", exponent)
 
 
 def join(luminance: Value, chroma: Value) -> Value:
