@@ -428,6 +428,6 @@ def test_the_example_in_javascript(folder, session, photographs, tmp_path, packa
         for name in ("new.rgb", "hinted.rgb")
     )
     assert_same_colors(colors, run_pipeline(session, picture))
-    hint = np.array([[120, 80, 32, 64, 128, 0, 0]], np.float32)
+    hints = table_of(Hint(120, 80, "#204080"), Hint(200, 150, "#a02828", 8, ((300, 160),)))
     balance = {"strength": np.array([1.2], np.float32), "warmth": np.array([0.5], np.float32)}
-    assert_same_colors(hinted, run_pipeline(session, picture, hints=hint, **balance))
+    assert_same_colors(hinted, run_pipeline(session, picture, hints=hints, **balance))

@@ -14,64 +14,75 @@ from numpy.typing import NDArray
 
 from photochrom.photo.color import FloatArray
 
-MOST_LINES = 64  # drawn at a time, so that it takes little memory
+MOST_LINES = 512  # drawn at a time, so that they take little memory
 
 Mask = NDArray[np.bool_]
-Crossings = tuple[FloatArray, NDArray[np.signedinteger]]  # their x, and 1, -1 or (no crossing) 0; (h, n) each
+Numbers = NDArray[np.signedinteger]
 
 
 def stroke_mask(points: FloatArray, radius: float, height: int, width: int) -> Mask:
     """The pixels (h, w) whose middle is nearer than radius to the line through points (n, 2) of x, y."""
     ends = np.concatenate([points[1:], points[-1:]])
-    rows = np.arange(height)[:, None] + 0.5
-    around = np.zeros((height, width), np.int32)
+    change = np.zeros((height, width + 1), np.int32)
     for some in _portions(len(points)):
         start, end = points[some], ends[some]
         across, down = (end - start).T
         scale = radius / np.maximum(np.sqrt(across * across + down * down), 1e-9)
         side = np.stack([-down * scale, across * scale], axis=1)
         corners = [start + side, end + side, end - side, start - side, start + side]
-        parts = [disc_crossings(start, radius, rows)]
-        parts += [line_crossings(one, other, rows) for one, other in pairwise(corners)]
-        around += turns_around(parts, width)
-    return around != 0
+        _add_discs(change, start, radius)
+        for one, other in pairwise(corners):
+            _add_lines(change, one, other)
+    return _turns_around(change) != 0
 
 
 def area_mask(points: FloatArray, height: int, width: int) -> Mask:
     """The pixels (h, w) whose middle lies inside the outline through points (n, 2) of x, y."""
     ends = np.concatenate([points[1:], points[:1]])
-    rows = np.arange(height)[:, None] + 0.5
-    around = np.zeros((height, width), np.int32)
+    change = np.zeros((height, width + 1), np.int32)
     for some in _portions(len(points)):
-        around += turns_around([line_crossings(points[some], ends[some], rows)], width)
-    return around % 2 == 1
+        _add_lines(change, points[some], ends[some])
+    return _turns_around(change) % 2 == 1
 
 
-def disc_crossings(middles: FloatArray, radius: float, rows: FloatArray) -> Crossings:
-    """Where the outlines of discs around middles (n, 2) cross rows (h, 1): the left side down, the right side up."""
-    x, y = middles.T
-    square = radius * radius - (rows - y) * (rows - y)
+def _add_discs(change: Numbers, middles: FloatArray, radius: float) -> None:
+    """Add where the outlines of discs around middles (n, 2) cross the rows: the left side down, the right side up."""
+    which, rows = _rows_between(middles[:, 1] - radius, middles[:, 1] + radius, len(change))
+    x, y = middles[which].T
+    square = radius * radius - (rows + 0.5 - y) * (rows + 0.5 - y)
     half = np.sqrt(np.maximum(square, 0))
     inside = (square > 0).astype(np.int32)
-    return np.concatenate([x - half, x + half], axis=1), np.concatenate([inside, -inside], axis=1)
+    _add(change, rows, x - half, inside)
+    _add(change, rows, x + half, -inside)
 
 
-def line_crossings(start: FloatArray, end: FloatArray, rows: FloatArray) -> Crossings:
-    """Where lines from start to end, (n, 2) each, cross rows (h, 1)."""
+def _add_lines(change: Numbers, start: FloatArray, end: FloatArray) -> None:
+    """Add where lines from start to end, (n, 2) each, cross the rows."""
     (x0, y0), (x1, y1) = start.T, end.T
+    which, rows = _rows_between(np.minimum(y0, y1), np.maximum(y0, y1), len(change))
     slope = (x1 - x0) / np.where(y1 == y0, 1, y1 - y0)
-    down, up = (y0 <= rows) & (rows < y1), (y1 <= rows) & (rows < y0)
-    return x0 + (rows - y0) * slope, down.astype(np.int32) - up.astype(np.int32)
+    x = x0[which] + (rows + 0.5 - y0[which]) * slope[which]
+    _add(change, rows, x, np.sign(y1 - y0).astype(np.int32)[which])
 
 
-def turns_around(parts: list[Crossings], width: int) -> NDArray[np.int32]:
-    """How often the lines that cross the rows go around the middle of each pixel, (h, w)."""
-    x, turns = (np.concatenate(each, axis=1) for each in zip(*parts, strict=True))
-    columns = np.ceil(np.clip(x, 0, width) - 0.5).astype(np.intp)
-    change = np.zeros((len(x), width + 1), np.int32)
-    rows, numbers = np.nonzero(turns)
-    np.add.at(change, (rows, columns[rows, numbers]), turns[rows, numbers])
-    return change.cumsum(axis=1, dtype=np.int32)[:, :-1]
+def _rows_between(low: FloatArray, high: FloatArray, height: int) -> tuple[Numbers, Numbers]:
+    """The rows whose middle lies from low to high, (n,) each: for each of them the number of its pair, and the row."""
+    first, last = (np.ceil(np.clip(y, 0, height) - 0.5).astype(np.intp) for y in (low, high))
+    counts = last - first
+    which = np.repeat(np.arange(len(low)), counts)
+    return which, np.arange(len(which)) - (np.cumsum(counts) - counts - first)[which]
+
+
+def _add(change: Numbers, rows: Numbers, x: FloatArray, turns: Numbers) -> None:
+    columns = np.ceil(np.clip(x, 0, change.shape[1] - 1) - 0.5).astype(np.intp)
+    np.add.at(change, (rows, columns), turns)
+
+
+def _turns_around(change: Numbers) -> Numbers:
+    """How often lines go around the middle of each pixel (h, w), from how that changes along each row (h, w + 1)."""
+    crossed = np.flatnonzero(change.any(axis=1))
+    change[crossed] = change[crossed].cumsum(axis=1)
+    return change[:, :-1]
 
 
 def _portions(count: int) -> list[slice]:

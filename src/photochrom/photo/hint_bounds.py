@@ -116,7 +116,8 @@ def coverage(hint: Hint, size: tuple[int, int], small: tuple[int, int]) -> Float
         mask = area_mask(points, height, width)
     else:
         mask = stroke_mask(points, FINE * max(hint.reach * scale, 1.0), height, width)
-    return _blur(mask.reshape(small[0], FINE, small[1], FINE).mean(axis=(1, 3), dtype=np.float32))
+    low = mask.reshape(small[0], FINE, width).sum(axis=1, dtype=np.uint8)
+    return _blur(low.reshape(*small, FINE).sum(axis=2, dtype=np.uint8) / np.float32(FINE * FINE))
 
 
 def _blur(plane: FloatArray) -> FloatArray:

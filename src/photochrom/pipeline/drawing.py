@@ -7,8 +7,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from photochrom.photo.drawing import MOST_LINES
 from photochrom.pipeline.builder import Value, concat, maximum, minimum, where
+
+MOST_LINES = 64  # drawn at a time, so that they take little memory
 
 Points = tuple[Value, Value]  # x and y, (n,) of float64
 Crossings = tuple[Value, Value]  # their x, and 1, -1 or 0; (h, n) each
