@@ -95,7 +95,7 @@ def settings_of(picture: np.ndarray, random: np.random.Generator) -> tuple[dict[
     for radius in (None, None, 9.0):
         x, y, color = random.uniform(0, width - 1), random.uniform(0, height - 1), random.integers(1 << 24)
         hints.append(Hint(float(np.float32(x)), float(np.float32(y)), f"#{color:06x}", radius))
-    rows = [[h.x, h.y, *bytes.fromhex(h.color[1:]), h.radius or 0] for h in hints]
+    rows = [[h.x, h.y, *bytes.fromhex(h.color[1:]), h.radius or 0, 0] for h in hints]
     seed, strength = int(random.integers(100)), 1.3
     noise = noise_vector(seed, Colorizer().model_info.noise_channels)
     feeds = {"hints": np.array(rows, np.float32), "noise": noise, "strength": np.array([strength], np.float32)}
@@ -155,14 +155,15 @@ def by_whole_pipeline(path: Path) -> Callable[[np.ndarray], object]:
 def by_parts(path: Path) -> Callable[[np.ndarray], object]:
     """The colors of each strip are dropped, as if an encoder had taken them."""
     predict, join = (session_of(path.with_name(f"pipeline-{part}.onnx")) for part in ("predict", "join"))
-    feeds = {"noise": np.zeros(8, np.float32), "hints": np.zeros((0, 6), np.float32)}
+    feeds = {"noise": np.zeros(8, np.float32), "hints": np.zeros((0, 7), np.float32)}
 
     def color(picture: np.ndarray) -> None:
         (guide,) = predict.run(None, {"photograph": picture, **feeds})
         height = np.array([len(picture)])
+        balance = {"strength": np.ones(1, np.float32), "warmth": np.zeros(1, np.float32)}
         for first in range(0, len(picture), STRIP_ROWS):
             rows = {"rows": picture[first : first + STRIP_ROWS], "first": np.array([first]), "height": height}
-            join.run(None, {**rows, "guide": guide, "strength": np.ones(1, np.float32)})
+            join.run(None, {**rows, "guide": guide, **balance})
 
     return color
 

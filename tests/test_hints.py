@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from matplotlib.cbook import get_sample_data
 from PIL import Image
-from skimage import data
+from skimage import data, measure
 
 from photochrom.errors import InputError
 from photochrom.photo.color import rgb_to_lab
+from photochrom.photo.drawing import area_mask, stroke_mask
 from photochrom.photo.hint_bounds import coverage, free_reach
 from photochrom.photo.hints import (
     Hint,
@@ -80,6 +81,30 @@ def test_strokes_and_areas_cover_what_they_are_drawn_on():
     area = Hint(20, 20, "#112233", path=((180, 20), (180, 80), (20, 80)), filled=True)
     covered = coverage(area, (100, 200), (50, 100))
     assert covered[12:38, 12:88].min() > 0.99 and covered.mean() == pytest.approx(0.48, abs=0.02)
+
+
+LINES = {
+    "a point": [(30, 20)],
+    "the same point twice": [(30, 20), (30, 20)],
+    "level": [(10, 20), (60, 20)],
+    "back and forth": [(10.2, 8.7), (66.1, 41.3), (12.5, 9)],
+    "beyond the border": [(-30, 10), (40, 30), (90, 80.3), (30, -20)],
+    "a spiral of many points": [(40 + t / 60 * np.sin(t / 9), 25 + t / 60 * np.cos(t / 9)) for t in range(1500)],
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_strokes_and_areas_are_what_geometry_says(name):
+    points, radius = np.array(LINES[name], float), 6.3
+    pixels = np.stack(np.meshgrid(np.arange(80) + 0.5, np.arange(50) + 0.5), axis=-1)
+    near = np.zeros((50, 80), bool)
+    for start, end in zip(points, [*points[1:], points[-1]], strict=True):
+        along = (pixels - start) @ (end - start) / max((end - start) @ (end - start), 1e-9)
+        nearest = start + np.clip(along, 0, 1)[..., None] * (end - start)
+        near |= np.hypot(*np.moveaxis(pixels - nearest, -1, 0)) < radius
+    assert np.array_equal(stroke_mask(points, radius, 50, 80), near)
+    middles, image = pixels.reshape(-1, 2), area_mask(points, 50, 80)
+    assert np.mean(measure.points_in_poly(middles, points).reshape(50, 80) == image) > 0.999
 
 
 def test_free_hints_stop_where_the_luminance_does():

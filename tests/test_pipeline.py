@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +49,17 @@ def assert_same_colors(colors, expected, steps=1) -> None:
 
 
 def table_of(*hints: Hint) -> np.ndarray:
-    rows = [[hint.x, hint.y, *bytes.fromhex(hint.color[1:]), hint.radius or 0] for hint in hints]
+    rows = []
+    for index, hint in enumerate(hints, 1):
+        number = -index if hint.filled else index if hint.path else 0
+        rows += [[x, y, *bytes.fromhex(hint.color[1:]), hint.radius or 0, number] for x, y in hint.points]
     return np.array(rows, np.float32)
+
+
+def as_float32(hint: Hint) -> Hint:
+    """The hint with the places that a table of float32 can hold."""
+    (x, y), *path = np.array(hint.points, np.float32).tolist()
+    return replace(hint, x=x, y=y, path=tuple(map(tuple, path)))
 
 
 @pytest.fixture(scope="module")
@@ -116,12 +126,19 @@ def test_same_colors_at_the_usual_working_size(colorizer, photographs, tmp_path)
         assert_same_colors(run_pipeline(usual, picture), colorizer.colorize(picture))
 
 
-@pytest.mark.parametrize("seed, strength", [(None, 0.0), (None, 0.5), (3, 1.0), (7, 1.4)])
-def test_noise_and_strength(session, small, photographs, seed, strength):
+@pytest.mark.parametrize(
+    "seed, strength, warmth", [(None, 0, 0), (None, 0.5, 1), (3, 1, -1), (7, 1.4, 0.25), (None, 1, -0.4)]
+)
+def test_noise_strength_and_warmth(session, small, photographs, seed, strength, warmth):
     picture = photographs["coffee"]
     noise = noise_vector(seed, small.model_info.noise_channels)
-    colors = run_pipeline(session, picture, noise=noise, strength=np.array([strength], np.float32))
-    assert_same_colors(colors, small.colorize(picture, seed=seed, strength=strength))
+    balance = {name: np.array([value], np.float32) for name, value in (("strength", strength), ("warmth", warmth))}
+    colors = run_pipeline(session, picture, noise=noise, **balance)
+    assert_same_colors(colors, small.colorize(picture, seed=seed, strength=strength, warmth=warmth))
+
+
+HINTS_ARE = ["one", "three", "a disc", "discs and a point", "corners", "two at one place", "a stroke"]
+HINTS_ARE += ["thin and thick strokes", "an area", "an area that crosses itself and others", "a spiral"]
 
 
 @pytest.mark.parametrize(
@@ -133,13 +150,24 @@ def test_noise_and_strength(session, small, photographs, seed, strength):
         [Hint(200, 150, "#d02020", radius=3), Hint(210, 150, "#2040c0", radius=22.5), Hint(100, 50, "#30c040")],
         [Hint(0, 0, "#d02020", radius=15), Hint(450.9, 299.9, "#2040c0")],
         [Hint(50, 50, "#d02020"), Hint(50, 50, "#2040c0")],
+        [Hint(20, 30, "#2040c0", 9, ((220, 35), (240.5, 200), (90, 280)))],
+        [Hint(20, 30, "#d02020", path=((420, 250),)), Hint(30, 200, "#2040c0", path=((400, 40),), radius=30)],
+        [Hint(50, 50, "#2040c0", path=((300, 80), (350.5, 250), (100, 200)), filled=True)],
+        [
+            Hint(50, 50, "#2040c0", path=((300, 250), (300, 50), (50, 250)), filled=True),
+            Hint(400, 100, "#d02020"),
+            Hint(30, 280, "#30c040", path=((420, 280),), radius=12),
+        ],
+        [Hint(225, 150, "#2040c0", 6, tuple((225 + t * np.sin(t), 150 + t * np.cos(t)) for t in range(1, 140)))],
     ],
-    ids=["one", "three", "a disc", "discs and a point", "corners", "two at one place"],
+    ids=HINTS_ARE,
 )
-def test_hints(session, small, photographs, hints):
+@pytest.mark.parametrize("warmth", [0, 0.8])
+def test_hints(session, small, photographs, hints, warmth):
     picture = photographs["chelsea"]
-    colors = run_pipeline(session, picture, hints=table_of(*hints))
-    assert_same_colors(colors, small.colorize(picture, hints=hints))
+    hints = [as_float32(hint) for hint in hints]
+    colors = run_pipeline(session, picture, hints=table_of(*hints), warmth=np.array([warmth], np.float32))
+    assert_same_colors(colors, small.colorize(picture, hints=hints, warmth=warmth))
     assert np.abs(colors.astype(int) - run_pipeline(session, picture)).max() > 20
 
 
@@ -155,7 +183,7 @@ def test_strips_are_as_the_whole(session, parts, photographs, rows):
     predict, join = parts
     hints, noise = table_of(Hint(100, 120, "#2040c0")), noise_vector(5, 8)
     (guide,) = predict.run(None, {"photograph": picture, "hints": hints, "noise": noise})
-    strength, height = np.array([1.2], np.float32), np.array([len(picture)])
+    strength, warmth, height = np.array([1.2], np.float32), np.array([0.5], np.float32), np.array([len(picture)])
     strips = [
         join.run(
             None,
@@ -165,11 +193,12 @@ def test_strips_are_as_the_whole(session, parts, photographs, rows):
                 "height": height,
                 "guide": guide,
                 "strength": strength,
+                "warmth": warmth,
             },
         )[0]
         for first in range(0, len(picture), rows)
     ]
-    whole = run_pipeline(session, picture, hints=hints, noise=noise, strength=strength)
+    whole = run_pipeline(session, picture, hints=hints, noise=noise, strength=strength, warmth=warmth)
     assert np.array_equal(np.concatenate(strips), whole)
 
 
@@ -206,12 +235,13 @@ def test_inputs_and_outputs(session, parts):
     assert told(session.get_inputs()) == {"photograph": ("tensor(uint8)", ["H", "W", 3])}
     assert told(session.get_overridable_initializers()) == {
         "strength": ("tensor(float)", [1]),
+        "warmth": ("tensor(float)", [1]),
         "noise": ("tensor(float)", [8]),
-        "hints": ("tensor(float)", ["K", 6]),
+        "hints": ("tensor(float)", ["P", 7]),
     }
     assert told(session.get_outputs()) == {"colors": ("tensor(uint8)", ["H", "W", 3])}
     assert set(told(parts[0].get_inputs())) == {"photograph", "noise", "hints"}
-    assert set(told(parts[1].get_inputs())) == {"rows", "first", "height", "guide", "strength"}
+    assert set(told(parts[1].get_inputs())) == {"rows", "first", "height", "guide", "strength", "warmth"}
 
 
 def test_what_the_files_say(folder):
@@ -398,5 +428,6 @@ def test_the_example_in_javascript(folder, session, photographs, tmp_path, packa
         for name in ("new.rgb", "hinted.rgb")
     )
     assert_same_colors(colors, run_pipeline(session, picture))
-    hint = np.array([[120, 80, 32, 64, 128, 0]], np.float32)
-    assert_same_colors(hinted, run_pipeline(session, picture, hints=hint, strength=np.array([1.2], np.float32)))
+    hints = table_of(Hint(120, 80, "#204080"), Hint(200, 150, "#a02828", 8, ((300, 160),)))
+    balance = {"strength": np.array([1.2], np.float32), "warmth": np.array([0.5], np.float32)}
+    assert_same_colors(hinted, run_pipeline(session, picture, hints=hints, **balance))

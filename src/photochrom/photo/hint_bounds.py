@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 
 from photochrom.photo.color import FloatArray
+from photochrom.photo.drawing import area_mask, stroke_mask
 from photochrom.photo.hints import Hint, nearness, places
 
 FINE = 4  # areas are drawn this many times larger, and averaged
@@ -111,19 +111,13 @@ def coverage(hint: Hint, size: tuple[int, int], small: tuple[int, int]) -> Float
     """How much of each pixel of the small picture (h, w) a drawn hint covers, 0..1; its edge is soft."""
     scale = small[0] / size[0]
     height, width = FINE * small[0], FINE * small[1]
-    points = [(x * width / size[1], y * height / size[0]) for x, y in hint.points]
-    canvas = Image.new("L", (width, height))
-    draw = ImageDraw.Draw(canvas)
+    points = np.array([(x * width / size[1], y * height / size[0]) for x, y in hint.points])
     if hint.filled:
-        draw.polygon(points, fill=255)
+        mask = area_mask(points, height, width)
     else:
-        radius = FINE * max(hint.reach * scale, 1.0)
-        for x, y in points:
-            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
-        if len(points) > 1:
-            draw.line(points, fill=255, width=max(1, round(2 * radius)), joint="curve")
-    reduced = canvas.reduce(FINE)
-    return _blur(np.asarray(reduced, np.float32) / 255)
+        mask = stroke_mask(points, FINE * max(hint.reach * scale, 1.0), height, width)
+    low = mask.reshape(small[0], FINE, width).sum(axis=1, dtype=np.uint8)
+    return _blur(low.reshape(*small, FINE).sum(axis=2, dtype=np.uint8) / np.float32(FINE * FINE))
 
 
 def _blur(plane: FloatArray) -> FloatArray:

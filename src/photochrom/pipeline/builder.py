@@ -311,6 +311,11 @@ def exp(value: Value) -> Value:
     return value.op("Exp")
 
 
+def power(base: Value, exponent: float) -> Value:
+    """Of numbers above 0."""
+    return base.op("Pow", exponent)
+
+
 def concat(values: Sequence[Value], axis: int) -> Value:
     return values[0].op("Concat", *values[1:], axis=axis)
 

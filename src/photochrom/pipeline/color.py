@@ -15,7 +15,7 @@ from photochrom.photo.color import (
     rgb_to_linear,
 )
 from photochrom.photo.joining import GAMUT_TOLERANCE, LINEAR_LEVELS
-from photochrom.pipeline.builder import Value, concat, maximum, minimum, where
+from photochrom.pipeline.builder import Value, concat, maximum, minimum, power, where
 
 GAMUT_STEPS = 9  # of bisection: chroma is found to within 1/512 of what was asked for
 LINEAR = rgb_to_linear(np.linspace(0, 1, 256, dtype=np.float32))  # of each number of 8 bits
@@ -44,11 +44,6 @@ def lab_cube(root: Value) -> Value:
     """The inverse of `lab_root`."""
     light = maximum(root, LAB_LIMIT)
     return light * light * light + (minimum(root, LAB_LIMIT) - LAB_LIMIT) * (116 / LAB_KAPPA)
-
-
-def power(base: Value, exponent: float) -> Value:
-    """Of numbers above 0."""
-    return base.op("Pow", exponent)
 
 
 def join(luminance: Value, chroma: Value) -> Value:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from photochrom.photo.upsampling import EDGE, RADIUS
+from photochrom.pipeline.balance import PARTS
 from photochrom.pipeline.builder import Value, concat, maximum, minimum
 from photochrom.pipeline.color import join, luminance_of, write_rgb
 
 
-def guide_chroma(chroma: Value, luminance: Value) -> Value:
-    """Fit chroma (2, h, w) to luminance (h, w): the guide (4, h, w), two slopes and two offsets."""
+def fit_parts(parts: Value, luminance: Value) -> Value:
+    """Fit the parts of chroma (5, h, w) to luminance (h, w): the guide (10, h, w), their slopes and their offsets."""
     windows = [window_matrix(luminance.length(axis)) for axis in (0, 1)]
     plane = luminance.unsqueeze(0)
-    means = box_mean(concat([plane, plane * plane, chroma, chroma * luminance], 0), windows)
-    mean_luminance, mean_square, mean_chroma, mean_product = means[:1], means[1:2], means[2:4], means[4:6]
+    means = box_mean(concat([plane, plane * plane, parts, parts * luminance], 0), windows)
+    mean_luminance, mean_square, mean_part, mean_product = means[:1], means[1:2], means[2:7], means[7:]
     variance = maximum(mean_square - mean_luminance * mean_luminance, 0)
-    slope = (mean_product - mean_chroma * mean_luminance) / (variance + EDGE**2)
-    offset = mean_chroma - slope * mean_luminance
+    slope = (mean_product - mean_part * mean_luminance) / (variance + EDGE**2)
+    offset = mean_part - slope * mean_luminance
     return box_mean(concat([slope, offset], 0), windows)
 
 
@@ -33,15 +34,17 @@ def window_matrix(length: Value) -> Value:
     return inside / inside.reduced("Sum", 1, keep=True)
 
 
-def color_rows(pixels: Value, first: Value, height: Value, guide: Value, strength: Value) -> Value:
+def color_rows(pixels: Value, first: Value, height: Value, guide: Value, weights: Value) -> Value:
     """The colors (n, W, 3), uint8, of rows first .. first + n, pixels (n, W, 3), of a photograph `height` pixels high.
 
-    Rows from `height` on, if there are any, are as the last one of the guide.
+    weights (2, 5): of the guide's parts. Rows from `height` on, if there are any, are as the last one of the guide.
     """
     rows, width = pixels.length(0), pixels.length(1)
     luminance = luminance_of(pixels).unsqueeze(0)
-    slope_and_offset = enlarge_columns(enlarge_rows(guide, first, rows, height), width)
-    chroma = (slope_and_offset[:2] * luminance + slope_and_offset[2:]) * strength
+    low = enlarge_rows(guide, first, rows, height)  # (10, n, w)
+    balanced = weights @ low.reshape(2, PARTS, -1)  # slopes and offsets, of a and b each
+    slope_and_offset = enlarge_columns(balanced.reshape(4, rows, low.length(2)), width)
+    chroma = slope_and_offset[:2] * luminance + slope_and_offset[2:]
     linear_rgb = join(luminance.reshape(1, -1), chroma.reshape(2, -1))
     return write_rgb(linear_rgb).reshape(rows, width, 3)
 

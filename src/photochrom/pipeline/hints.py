@@ -1,12 +1,13 @@
 """Color hints, as in `photo.hints` and `photo.hint_bounds`.
 
-A hint is a row of six numbers: x, y in pixels of the photograph; red, green, blue in 0..255; a radius in pixels, or 0
-for a hint that reaches as far as its thing seems to.
+A hint is a row of seven numbers: x, y in pixels of the photograph; red, green, blue in 0..255; a radius in pixels, or 0
+for a hint that reaches as far as its thing seems to; and 0. Of a stroke or an area, each point is a row. Their last
+number is not 0, the same in all of one, and negative for an area; color and radius are those of the first.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -24,28 +25,34 @@ from photochrom.photo.hint_bounds import (
     NEIGHBORS,
     STEP_COST,
 )
-from photochrom.photo.hints import MARK_RADIUS, REACH, REACH_LUMINANCE
+from photochrom.photo.hints import MARK_RADIUS, REACH, REACH_LUMINANCE, STROKE_RADIUS
 from photochrom.pipeline.builder import Value, concat, exp, maximum, minimum, where
 from photochrom.pipeline.color import chroma_of
+from photochrom.pipeline.drawing import area_mask, stroke_mask
 from photochrom.pipeline.freshening import median_of
 
-COLUMNS = 6
+COLUMNS = 7
 
 
 @dataclass(frozen=True)
 class Hints:
     """Hints inside the photograph, on the small picture of size (h, w).
 
-    rows, columns: (K,) integers. x, y: (K,) places in the small picture, as fractions. chroma: (K, 2). radius: (K,) in
-    pixels of the small picture, 0 for none.
+    rows, columns: (K,) integers, of their first points. chroma: (K, 2). radius: (K,) in pixels of the small picture.
+    drawn, filled: (K,) whether they end where they are drawn, and whether they are areas. first, last: (K,) numbers of
+    their points, last not included. x, y: (P,) places in the small picture of all points, as fractions.
     """
 
     rows: Value
     columns: Value
-    x: Value
-    y: Value
     chroma: Value
     radius: Value
+    drawn: Value
+    filled: Value
+    first: Value
+    last: Value
+    x: Value
+    y: Value
 
     @property
     def count(self) -> Value:
@@ -54,8 +61,8 @@ class Hints:
 
     def only(self, chosen: Value) -> Hints:
         """Those that are chosen, (K,) of truth values."""
-        parts = (self.rows, self.columns, self.x, self.y, self.chroma, self.radius)
-        return Hints(*(part.op("Compress", chosen, axis=0) for part in parts))
+        names = [field.name for field in fields(self) if field.name not in ("x", "y")]
+        return replace(self, **{name: getattr(self, name).op("Compress", chosen, axis=0) for name in names})
 
 
 class Plane(NamedTuple):
@@ -68,7 +75,7 @@ class Plane(NamedTuple):
 
 
 def read_hints(table: Value, size: tuple[Value, Value], small: tuple[Value, Value]) -> Hints:
-    """The hints of a table (K, 6) that lie inside a photograph of size (H, W), over a small picture (h, w)."""
+    """The hints of a table (P, 7) with points inside a photograph of size (H, W), over a small picture (h, w)."""
     x, y = table[:, 0], table[:, 1]
     height, width = (side.cast(np.float32) for side in size)
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
@@ -77,9 +84,25 @@ def read_hints(table: Value, size: tuple[Value, Value], small: tuple[Value, Valu
         table[:, column].cast(np.float64) * inner.cast(np.float64) / outer.cast(np.float64)
         for column, outer, inner in ((1, size[0], small[0]), (0, size[1], small[1]))
     )
-    rows, columns = y.cast(np.int64), x.cast(np.int64)
-    scale = small[0].cast(np.float64) / size[0].cast(np.float64)
-    return Hints(rows, columns, x, y, chroma_of(table[:, 2:5] / 255), table[:, 5].cast(np.float64) * scale)
+    numbers, before = table[:, 6], table[:, 6].padded([1], [0], "constant")[:-1]
+    begins = numbers.op("Equal", 0, dtype=bool).op("Or", ~numbers.op("Equal", before, dtype=bool))
+    first = begins.op("NonZero", dtype=np.int64).squeeze(0)
+    last = concat([first, table.length(0).reshape(1)], 0)[1:]
+    told, number = table.take(first), numbers.take(first)
+    drawn = (told[:, 5] > 0).op("Or", ~number.op("Equal", 0, dtype=bool))
+    radius = where(told[:, 5] > 0, told[:, 5], STROKE_RADIUS).cast(np.float64)
+    return Hints(
+        rows=y.take(first).cast(np.int64),
+        columns=x.take(first).cast(np.int64),
+        chroma=chroma_of(told[:, 2:5] / 255),
+        radius=radius * (small[0].cast(np.float64) / size[0].cast(np.float64)),
+        drawn=drawn,
+        filled=number < 0,
+        first=first,
+        last=last,
+        x=x,
+        y=y,
+    )
 
 
 def plane_of(height: Value, width: Value) -> Plane:
@@ -103,40 +126,49 @@ def rasterize(hints: Hints, plane: Plane) -> Value:
 
 
 def follow_hints(plain: Value, hinted: Value, luminance: Value, hints: Hints, plane: Plane) -> Value:
-    """Chroma (2, h, w) that follows the hints within their bounds, and is `plain` outside."""
+    """Chroma that follows the hints within their bounds, `plain` outside, and how much it is theirs: (3, h, w)."""
     hinted = correct_chroma(hinted, luminance, hints, plane)
-    free = hints.only(hints.radius <= 0)
-    drawn = hints.only(hints.radius > 0)
+    free, drawn = hints.only(~hints.drawn), hints.only(hints.drawn)
     change = hinted - plain
     reach = free_reach(luminance, free) * conviction(change, free)
-    (reach,) = luminance.graph.loop(
-        drawn.count, [reach], lambda index, most: [maximum(most, coverage(drawn, index, plane))]
-    )
+
+    def join_in(index: Value, reach: Value) -> list[Value]:
+        return [maximum(reach, coverage(drawn, index, plane))]
 
     def paint(index: Value, chroma: Value) -> list[Value]:
         return [chroma + coverage(drawn, index, plane) * (drawn.chroma.take(index).unsqueeze(1, 2) - chroma)]
 
+    def mark(index: Value, theirs: Value) -> list[Value]:
+        return [maximum(theirs, nearness(luminance, free, index, plane))]
+
+    (reach,) = luminance.graph.loop(drawn.count, [reach], join_in)
     (chroma,) = luminance.graph.loop(drawn.count, [plain + reach * change], paint)
-    return chroma
+    (theirs,) = luminance.graph.loop(free.count, [reach], mark)
+    return concat([chroma, theirs.unsqueeze(0)], 0)
 
 
 def correct_chroma(chroma: Value, luminance: Value, hints: Hints, plane: Plane) -> Value:
     """Correct chroma (2, h, w) so that it has the hints' colors at their places."""
     graph = chroma.graph
-    reach = minimum(plane.height, plane.width).cast(np.float32) * REACH
     missing = hints.chroma - at_places(chroma, hints)
-    levels = at_places(luminance.unsqueeze(0), hints)
 
     def add(index: Value, total: Value, weight_sum: Value) -> list[Value]:
-        down, across = plane.rows - hints.rows.take(index), plane.columns - hints.columns.take(index)
-        near = (down * down + across * across).cast(np.float32) / (reach * reach)
-        difference = luminance - levels.take(index)
-        weight = exp((near + difference * difference / REACH_LUMINANCE**2) * -0.5)
+        weight = nearness(luminance, hints, index, plane)
         return [total + weight * missing.take(index).unsqueeze(1, 2), weight_sum + weight]
 
     nothing = graph.filled([plane.height, plane.width], 0)
     total, weight_sum = graph.loop(hints.count, [chroma * 0, nothing], add)
     return chroma + total / maximum(weight_sum, 1)
+
+
+def nearness(luminance: Value, hints: Hints, index: Value, plane: Plane) -> Value:
+    """1 at a hint, and less and less with distance in the picture and in luminance (h, w)."""
+    reach = minimum(plane.height, plane.width).cast(np.float32) * REACH
+    row, column = hints.rows.take(index), hints.columns.take(index)
+    down, across = plane.rows - row, plane.columns - column
+    near = (down * down + across * across).cast(np.float32) / (reach * reach)
+    difference = luminance - luminance.take(row, 0).take(column, 0)
+    return exp((near + difference * difference / REACH_LUMINANCE**2) * -0.5)
 
 
 def at_places(planes: Value, hints: Hints) -> Value:
@@ -201,31 +233,17 @@ def path_lengths(cells: Value, rows: Value, columns: Value) -> tuple[Value, Valu
 
 
 def coverage(hints: Hints, index: Value, plane: Plane) -> Value:
-    """How much of each pixel of the small picture (h, w) the disc of a hint covers, 0..1; its edge is soft."""
-    x, y = hints.x.take(index) * FINE, hints.y.take(index) * FINE
+    """How much of each pixel of the small picture (h, w) a drawn hint covers, 0..1; its edge is soft."""
+    points = slice(hints.first.take(index), hints.last.take(index))
+    x, y = hints.x[points] * FINE, hints.y[points] * FINE
+    height, width = plane.height * FINE, plane.width * FINE
     radius = maximum(hints.radius.take(index), 1) * FINE
-    across, width = from_middle(x - radius, x + radius, plane.width * FINE)
-    down, height = from_middle(y - radius, y + radius, plane.height * FINE)
-    down = down.unsqueeze(1)
-    inside = in_quarter(across, width, down, height).op("Or", in_quarter(down, height, across, width))
-    cells = inside.cast(np.float32).reshape(plane.height, FINE, plane.width, FINE).reduced("Mean", 1, 3)
-    return blur((cells * 255 + 0.5).op("Floor") / 255)
-
-
-def from_middle(first: Value, last: Value, count: Value) -> tuple[Value, Value]:
-    """Of `count` pixels the distance from the middle of first .. last, in half pixels, and last - first."""
-    first, last = (value.cast(np.int64).cast(np.float64) for value in (first, last))
-    pixels = count.graph.arange(count).cast(np.float64)
-    return (2 * pixels - first - last).op("Abs"), last - first
-
-
-def in_quarter(far: Value, across: Value, near: Value, down: Value) -> Value:
-    """Whether Pillow draws pixels as part of an ellipse, where its outline goes more along `near` than along `far`.
-
-    The outline's pixel is the one whose place in the ellipse's equation is nearest to 1; all in half pixels.
-    """
-    inner = far - 1
-    return (far <= across) & ((inner * inner + 1) / (across * across) + near * near / (down * down) <= 1)
+    mask = x.graph.branch(
+        hints.filled.take(index),
+        lambda: area_mask(x, y, height, width),
+        lambda: stroke_mask(x, y, radius, height, width),
+    )
+    return blur(mask.cast(np.float32).reshape(plane.height, FINE, plane.width, FINE).reduced("Mean", 1, 3))
 
 
 def blur(plane: Value) -> Value:
