@@ -17,6 +17,7 @@ import onnxruntime
 
 from photochrom.errors import DeviceError, WeightsError
 from photochrom.inference.devices import CUDA_BUILD, KINDS, PROCESSOR, Device, devices_to_try
+from photochrom.inference.memory import give_back
 from photochrom.inference.onnx_file import (
     INPUTS,
     METADATA_KEY,
@@ -112,11 +113,15 @@ def _session(model: bytes, threads: int, device: Device) -> onnxruntime.Inferenc
     options.intra_op_num_threads = threads
     options.enable_cpu_mem_arena = False  # an arena would never give back the memory of the largest picture
     options.log_severity_level = ERRORS if device.is_cpu else NOTHING
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # threads that wait take no time
+    options.enable_mem_pattern = False
     if device.kind.alone:
         options.enable_mem_pattern = False  # DirectML asks for it
     # What a device can't do, the processor does. ONNX Runtime's own fallback would print to standard output.
     providers = [device.provider] if device.is_cpu else [device.provider, PROCESSOR.provider]
-    return onnxruntime.InferenceSession(model, options, providers=providers, enable_fallback=0)
+    session = onnxruntime.InferenceSession(model, options, providers=providers, enable_fallback=0)
+    give_back()
+    return session
 
 
 def _tried_session(model: bytes, threads: int, device: Device) -> onnxruntime.InferenceSession:
