@@ -66,7 +66,7 @@ def decode_photograph(data: bytes, name: str = "the photograph", max_pixels: int
                 page = budget.name = _page_name(name, len(pictures))  # of the next one
         turn = orientation_by_exif(data)
         for number, picture in enumerate(pictures):
-            page = _page_name(name, number)
+            page = budget.name = _page_name(name, number)
             pages.append(_decode(picture, page, partial(_check_size, page, max_pixels), turn))
     except Unsupported as fault:
         raise UnsupportedError(page, fault.kind, fault.advice) from fault

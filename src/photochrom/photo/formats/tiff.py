@@ -175,11 +175,11 @@ def _load_page(page: Page) -> pyvips.Image:
 def _load_rewritten(page: Page) -> pyvips.Image:
     """The page without what says nothing about pixels: what is warned of now is damage. Raises Damaged."""
     try:
-        # Of damage to these, libtiff says that it is an error; its warnings are about old or odd ways of writing them.
-        fail_on = "error" if page.value(COMPRESSION) in (LZW, *CCITT) else "warning"
+        # Of damage to LZW, libtiff says that it is an error; its warnings are about an old way of writing it.
+        fail_on = "error" if page.value(COMPRESSION) == LZW else "warning"
         image = pyvips.Image.tiffload_buffer(pieces.rewritten(_explicit(page)), fail_on=fail_on).copy_memory()
         if page.value(COMPRESSION) in CCITT:
-            # It only warns of a fax that ends early, too, and leaves the rest white.
+            # It may say nothing of a fax that ends early, and leaves the rest white.
             again = pyvips.Image.tiffload_buffer(pieces.continued(_explicit(page)), fail_on=fail_on)
             if (image != again).max():
                 raise Damaged("a part of its picture is not there")
