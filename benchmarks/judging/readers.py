@@ -25,7 +25,7 @@ from judging.kinds import jp2_channels, jp2_profile, png_chunk, sniff
 from judging.pixels import SURE, Reading, by_numbers, reduced, to_srgb
 from judging.tiff import MOST_PIXELS, by_tifffile
 
-SECONDS = 20  # for ImageMagick
+SECONDS = 120  # for ImageMagick, on a busy machine
 DJXL = shutil.which("djxl")
 MAGICK = shutil.which("magick") or shutil.which("convert")
 COMPLAINTS = re.compile(

@@ -8,6 +8,7 @@ profiles without an 8-bit step, and streams files of 100 megapixels. A file that
 from __future__ import annotations
 
 import hashlib
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -39,6 +40,8 @@ def read_photograph(path: str | Path, max_pixels: int = MAX_PIXELS) -> Photograp
     max_pixels: a larger photograph raises TooLargeError before it is decoded. Coloring takes about 14 bytes per
     pixel.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(f"a photograph is read from a path, not from a value of type {type(path).__name__}")
     return decode_photograph(read_bytes(Path(path)), str(path), max_pixels)
 
 
