@@ -49,8 +49,8 @@ def tell_plan_of(outcome: Outcome) -> None:
 
 def report(plan: Plan, outcomes: list[Outcome], *, dry: bool, quiet: bool) -> None:
     """Name what failed or was left. On a terminal, name what was made; count the rest."""
-    for error in plan.failures:
-        say(f"photochrom: {error}")
+    for failure in plan.failures:
+        say(f"photochrom: {failure.error}")
     for outcome in outcomes:
         tell_troubles(outcome)
         if dry:
