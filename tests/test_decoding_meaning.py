@@ -1,6 +1,7 @@
 """What a file's numbers mean, and whether all of them could be decoded: PNG, JPEG, AVIF and WebP."""
 
 import io
+import os
 import struct
 import threading
 import zlib
@@ -15,6 +16,7 @@ from photochrom.photo import vips
 from photochrom.photo.collections import decode_square
 from photochrom.photo.color import luminance_of
 from photochrom.photo.decoding import decode_photograph
+from photochrom.photo.formats.hush import hushed
 from photochrom.photo.formats.jpeg import frame_of
 from photochrom.photo.photograph import Photograph
 from photochrom.training.decoding import decode
@@ -272,3 +274,10 @@ def test_a_square_of_a_deep_tiff_with_transparency(gray):
     deep = Photograph(gray.astype(np.uint16) * 257, np.full(gray.shape, 65535, np.uint16)).encode("tiff")
     square = decode_square(deep, 60, crop=False)
     assert square.shape == (60, 60, 3) and abs(square.mean() - gray.mean()) < 2
+
+
+def test_what_libraries_print_is_discarded_for_a_moment(capfd):
+    with hushed():
+        os.write(2, b"LibRaw says so")
+    os.write(2, b"after")
+    assert capfd.readouterr().err == "after"

@@ -13,6 +13,7 @@ from typing import Any
 import ray
 
 from photochrom.errors import InputError, reason_of
+from photochrom.photo.formats.hush import hushed
 from photochrom.stopping import handlers, restore
 
 ANSWER_SECONDS = 5.0  # for a cluster to answer
@@ -34,7 +35,7 @@ def cluster(address: str | None, workers: int | None) -> Iterator[None]:
     """Join the Ray cluster at an address, or run one here while this lasts. Raises InputError."""
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     before = handlers()
-    with hushed():
+    with hushed_ray():
         try:
             if address is None:
                 ray.init("local", num_cpus=workers or os.cpu_count(), include_dashboard=False, **quiet)
@@ -55,15 +56,9 @@ def cluster(address: str | None, workers: int | None) -> Iterator[None]:
 
 
 @contextmanager
-def hushed() -> Iterator[None]:
+def hushed_ray() -> Iterator[None]:
     """Discard what Ray's native code prints to standard error; Ray's log files have it too."""
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
+    with hushed():
         yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

@@ -15,6 +15,7 @@ from functools import partial
 from photochrom.photo.formats import tiff_pieces as pieces
 from photochrom.photo.formats.arrays import BLOB, from_array
 from photochrom.photo.formats.faults import Damaged, Unsupported
+from photochrom.photo.formats.hush import hushed
 from photochrom.photo.formats.picture import CheckSize, Picture
 from photochrom.photo.formats.plain import pillow_pixels
 from photochrom.photo.formats.raw import open_raw, raw_kind
@@ -285,7 +286,8 @@ def _load_with_pillow(page: Page, kind: str) -> pyvips.Image:
     if page.number is None:
         raise Unsupported(kind)
     try:
-        with closing(TiffImageFile(io.BytesIO(page.data))) as opened:
+        # libtiff prints warnings, and Pillow has no other way to be told not to.
+        with hushed(), closing(TiffImageFile(io.BytesIO(page.data))) as opened:
             opened.seek(page.number)
             pixels = pillow_pixels(opened)
     except MemoryError:
