@@ -11,6 +11,7 @@ import pytest
 import pyvips
 from PIL import Image
 
+from photochrom.commands.telling import say
 from photochrom.errors import InputError, UnsupportedError
 from photochrom.photo import vips
 from photochrom.photo.collections import decode_square
@@ -281,3 +282,21 @@ def test_what_libraries_print_is_discarded_for_a_moment(capfd):
         os.write(2, b"LibRaw says so")
     os.write(2, b"after")
     assert capfd.readouterr().err == "after"
+
+
+def test_what_photochrom_says_is_heard_while_a_library_is_hushed(capfd):
+    begun, finish = threading.Event(), threading.Event()
+
+    def decode_slowly():
+        with hushed():
+            begun.set()
+            finish.wait(10)
+
+    decoder, speaker = threading.Thread(target=decode_slowly), threading.Thread(target=say, args=("it is damaged",))
+    decoder.start()
+    begun.wait(10)
+    speaker.start()
+    finish.set()
+    speaker.join(10)
+    decoder.join(10)
+    assert capfd.readouterr().err == "it is damaged\n"

@@ -12,6 +12,7 @@ import click
 from photochrom.commands.options import report_left_out
 from photochrom.errors import one_line
 from photochrom.folders import describe
+from photochrom.photo.formats.hush import speaking
 
 if TYPE_CHECKING:
     from photochrom.album import Outcome
@@ -22,7 +23,8 @@ NAMED = 10  # outputs that are named one by one; more are counted
 
 def say(text: str) -> None:
     """Print a line on standard error."""
-    click.echo(one_line(text), err=True)
+    with speaking:
+        click.echo(one_line(text), err=True)
 
 
 def with_bar(outcomes: Iterable[Outcome], count: int, quiet: bool) -> Iterator[Outcome]:

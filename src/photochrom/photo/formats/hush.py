@@ -7,13 +7,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_one = threading.Lock()
+speaking = threading.Lock()  # who has it is heard
 
 
 @contextmanager
 def hushed() -> Iterator[None]:
-    """Discard what is written to standard error while this lasts, by any thread: for moments only."""
-    with _one:
+    """Discard what is written to standard error while this lasts, by any thread that doesn't hold `speaking`."""
+    with speaking:
         try:
             kept = os.dup(2)
         except OSError:  # standard error is closed
