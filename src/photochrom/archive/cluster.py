@@ -17,6 +17,7 @@ from photochrom.photo.formats.hush import hushed
 from photochrom.stopping import handlers, restore
 
 ANSWER_SECONDS = 5.0  # for a cluster to answer
+TOO_SLOW = "it takes too long, so try again when the machine is less busy"
 
 
 def check_address(address: str) -> None:
@@ -42,9 +43,10 @@ def cluster(address: str | None, workers: int | None) -> Iterator[None]:
             else:
                 ray.init(address, **quiet)
             restore(before)  # Ray takes SIGTERM for itself
-        except (OSError, ValueError, RuntimeError) as error:
+        except Exception as error:  # Ray raises plain ones, too
             where = f"no Ray cluster answers at {address}" if address else "Ray can't be started on this machine"
-            raise InputError(f"{where}: {reason_of(error)}") from error
+            why = TOO_SLOW if "timed out" in str(error) else reason_of(error)
+            raise InputError(f"{where}: {why}") from error
     try:
         ray.data.DataContext.get_current().enable_progress_bars = False
         for name in ("ray.data", "ray.data._internal"):
