@@ -34,7 +34,7 @@ from photochrom.photo.hints import Hint, check_hints
 from photochrom.photo.kinds import to_kind, to_photograph
 from photochrom.photo.metadata.sidecar import true_sidecar
 from photochrom.photo.photograph import Photograph, write_bytes
-from photochrom.planning import Task
+from photochrom.planning import Failure, Task
 from photochrom.records import COLORED, FAILED, Line, Record, now
 from photochrom.rerun import fate_of, settings_in_record
 from photochrom.settings import AUTO, DEFAULT_MODEL, STRENGTH, WARMTH, WORKING_SIZE, format_of, plain
@@ -266,12 +266,17 @@ def _fate(
     )
 
 
-def recorded(outcomes: Iterator[Outcome], record: Record, predictor: Predictor, request: Request) -> Iterator[Outcome]:
+def recorded(
+    outcomes: Iterator[Outcome], record: Record, predictor: Predictor, request: Request, untried: Iterable[Failure] = ()
+) -> Iterator[Outcome]:
     """The same outcomes, while a line for each color version and each failure is added to a record.
 
-    A photograph that is skipped gets none: its line stands from the run that colored it. Nor does one that is left.
-    Raises OutputError.
+    untried: what failed before. A photograph that is skipped gets no line: its line stands from the run that colored
+    it. Nor does one that is left. Raises OutputError.
     """
+    for source, error in untried:
+        for line in _lines(Outcome(Task(source, ()), error=error), predictor, request):
+            record.add(line)
     for outcome in outcomes:
         for line in _lines(outcome, predictor, request):
             record.add(line)

@@ -8,6 +8,7 @@ profiles without an 8-bit step, and streams files of 100 megapixels. A file that
 from __future__ import annotations
 
 import hashlib
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -40,6 +41,8 @@ def read_photograph(path: str | Path, max_pixels: int = MAX_PIXELS) -> Photograp
     max_pixels: a larger photograph raises TooLargeError before it is decoded. Coloring takes about 14 bytes per
     pixel.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(f"a photograph is read from a path, not from a value of type {type(path).__name__}")
     return decode_photograph(read_bytes(Path(path)), str(path), max_pixels)
 
 
@@ -67,7 +70,7 @@ def decode_photograph(data: bytes, name: str = "the photograph", max_pixels: int
                 page = budget.name = _page_name(name, len(pictures))  # of the next one
         turn = orientation_by_exif(data)
         for number, picture in enumerate(pictures):
-            page = _page_name(name, number)
+            page = budget.name = _page_name(name, number)
             pages.append(_decode(picture, page, partial(_check_size, page, max_pixels), turn))
     except Unsupported as fault:
         raise UnsupportedError(page, fault.kind, fault.advice) from fault

@@ -33,6 +33,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 # two thirds of its time.
 OPTIMIZED_PIXELS = 8_000_000
 HOLDS_BITS_BETWEEN = ("avif", "heic")  # formats with 10 and 12 bits
+HEIC_BITS = 10  # the most that the encoder writes
 THUMBNAIL_SIDE = 160  # pixels: the long side
 
 
