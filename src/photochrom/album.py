@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,6 +33,7 @@ from photochrom.photo.hints import Hint, check_hints
 from photochrom.photo.kinds import to_kind, to_photograph
 from photochrom.photo.metadata.sidecar import true_sidecar
 from photochrom.photo.photograph import Photograph, write_bytes
+from photochrom.photo.spool import sha256_of
 from photochrom.planning import Failure, Task
 from photochrom.records import COLORED, FAILED, Line, Record, now
 from photochrom.rerun import fate_of, settings_in_record
@@ -206,7 +206,7 @@ def run_task(task: Task, predictor: Predictor, request: Request, manner: Manner 
     request = replace(request, output=output)
     try:
         data = read_bytes(task.source)
-        outcome = replace(outcome, source_sha256=hashlib.sha256(data).hexdigest())
+        outcome = replace(outcome, source_sha256=sha256_of(data))
         outcome = _decided(outcome, predictor, request, manner)
         missing = {number: path for number, path in enumerate(task.outputs) if path in outcome.wanted}
         if manner.dry:
@@ -220,7 +220,7 @@ def run_task(task: Task, predictor: Predictor, request: Request, manner: Manner 
             for (number, path), (content, _, lost) in zip(missing.items(), colored, strict=True):
                 make_folder(path.parent)
                 write_bytes(path, content, modified)
-                new = Written(path, number, hashlib.sha256(content).hexdigest())
+                new = Written(path, number, sha256_of(content))
                 left_out |= dict.fromkeys(lost)
                 outcome = replace(outcome, written=(*outcome.written, new), left_out=tuple(left_out))
         for sidecar, targets in task.sidecars:

@@ -14,10 +14,9 @@ from photochrom.photo.color import (
     linear_to_rgb,
     rgb_to_linear,
 )
-from photochrom.photo.joining import GAMUT_TOLERANCE, LINEAR_LEVELS
+from photochrom.photo.joining import GAMUT_STEPS, GAMUT_TOLERANCE, LINEAR_LEVELS
 from photochrom.pipeline.builder import Value, concat, maximum, minimum, power, where
 
-GAMUT_STEPS = 9  # of bisection: chroma is found to within 1/512 of what was asked for
 LINEAR = rgb_to_linear(np.linspace(0, 1, 256, dtype=np.float32))  # of each number of 8 bits
 LAB_LIMIT = LAB_EPSILON ** (1 / 3)  # below it the cube becomes a straight line
 CURVE = np.rint(linear_to_rgb(np.linspace(0, 1, LINEAR_LEVELS + 1, dtype=np.float32)) * 255).astype(np.uint8)
