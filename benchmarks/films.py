@@ -22,7 +22,7 @@ import av
 import cv2
 import numpy as np
 from PIL import Image
-from speed import machine
+from speed_parts import machine
 
 from photochrom.evaluation.metrics import delta_e
 from photochrom.inference.colorizer import Colorizer
