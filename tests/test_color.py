@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from skimage import color as oracle
 
-from photochrom.photo.color import join, lab_to_rgb, luminance_of, rgb_to_lab
+from photochrom.photo.color import lab_to_rgb, luminance_of, rgb_to_lab
+from photochrom.photo.joining import join
 
 
 @pytest.fixture

@@ -22,7 +22,8 @@ from photochrom.evaluation.html import format_html
 from photochrom.evaluation.protocols import PROTOCOLS, Protocol, Truths, gray_of, read_truths
 from photochrom.evaluation.report import format_table, write_report
 from photochrom.evaluation.table import Table, blocks_to_html, blocks_to_markdown
-from photochrom.photo.color import colorfulness, join, luminance_of
+from photochrom.photo.color import colorfulness, luminance_of
+from photochrom.photo.joining import join
 
 pytest.importorskip("torch")
 from photochrom.evaluation.evaluate import evaluate, random_true_hints

@@ -10,7 +10,8 @@ import photochrom
 from photochrom import Hint, cli
 from photochrom.coloring import Look, look_of
 from photochrom.errors import InputError
-from photochrom.photo.color import join, luminance_of, rgb_to_lab
+from photochrom.photo.color import luminance_of, rgb_to_lab
+from photochrom.photo.joining import join
 from photochrom.photo.marked import read_marked
 from photochrom.photo.white_balance import daylight_white, kelvin_of, with_warmth
 

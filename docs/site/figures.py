@@ -23,7 +23,8 @@ from PIL import Image
 from skimage import data
 
 from photochrom import Colorizer, Hint
-from photochrom.photo.color import join, lab_to_rgb, luminance_of, rgb_to_lab
+from photochrom.photo.color import lab_to_rgb, luminance_of, rgb_to_lab
+from photochrom.photo.joining import join
 
 FIGURES: dict[str, Callable[[Colorizer], Figure]] = {}
 CAPTION = {"fontsize": 9}

@@ -13,10 +13,11 @@ import numpy as np
 
 from photochrom.coloring import Look
 from photochrom.inference.colorizer import Coloring
-from photochrom.photo.color import PixelArray, join
+from photochrom.photo.color import PixelArray
 from photochrom.photo.decoding import read_photograph
 from photochrom.photo.encoding import to_8_bits
 from photochrom.photo.hints import Hint, HintFile
+from photochrom.photo.joining import join
 from photochrom.photo.photograph import Photograph
 from photochrom.photo.vips import pyvips
 from photochrom.service.service import Service

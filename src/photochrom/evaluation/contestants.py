@@ -15,7 +15,8 @@ from photochrom.coloring import Look
 from photochrom.errors import InputError
 from photochrom.evaluation.protocols import Truths, read_outputs
 from photochrom.inference.colorizer import Colorizer
-from photochrom.photo.color import FloatArray, colorfulness, join, rgb_to_lab
+from photochrom.photo.color import FloatArray, colorfulness, rgb_to_lab
+from photochrom.photo.joining import join
 from photochrom.settings import STRENGTH
 
 BATCH = 16  # photographs per prediction

@@ -41,8 +41,9 @@ from photochrom.evaluation.patchiness import one_color_regions, region_spread
 from photochrom.evaluation.protocols import PROTOCOLS, Protocol, Truths, read_truths, write_inputs
 from photochrom.evaluation.results import MEASURES, Evaluation, Scores, TrueMeasures
 from photochrom.inference.colorizer import DEFAULT_WORKING_SIZE, Colorizer
-from photochrom.photo.color import FloatArray, colorfulness, join, rgb_to_lab
+from photochrom.photo.color import FloatArray, colorfulness, rgb_to_lab
 from photochrom.photo.hints import Hint
+from photochrom.photo.joining import join
 
 HIGH_PERCENTILE = 95
 NO_COLOR = 0.1  # mean colorfulness: photographs below are black and white

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from photochrom.disk import make_folder
 from photochrom.errors import InputError
 from photochrom.photo.collections import decode_squares, find_photographs, name_unreadable
-from photochrom.photo.color import FloatArray, join, luminance_of, rgb_to_lab
+from photochrom.photo.color import FloatArray, luminance_of, rgb_to_lab
+from photochrom.photo.joining import join
 from photochrom.photo.photograph import Photograph
 
 

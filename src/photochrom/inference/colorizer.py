@@ -12,19 +12,21 @@ import numpy as np
 from photochrom.errors import InputError, WeightsError
 from photochrom.inference.model import Backend, ModelInfo
 from photochrom.inference.weights import load_model
-from photochrom.photo.color import FloatArray, PixelArray, join_linear, luminance_of, write_rgb
+from photochrom.photo.color import FloatArray, PixelArray, luminance_of
 from photochrom.photo.freshening import freshen
 from photochrom.photo.hint_bounds import bound_hints
 from photochrom.photo.hints import Hint, check_hints, correct_chroma, rasterize
+from photochrom.photo.joining import join_linear, write_rgb
 from photochrom.photo.kinds import join_array, split_array
-from photochrom.photo.resize import resize_matrix
+from photochrom.photo.resize import resize_columns, resize_matrix
 from photochrom.photo.upsampling import GuidedChroma, enlarge_along_edges, guide_chroma
 from photochrom.photo.white_balance import with_warmth
 from photochrom.settings import DEFAULT_MODEL, STRENGTH, WARMTH, WORKING_SIZE, is_number
 
 DEFAULT_WORKING_SIZE = int(WORKING_SIZE.default)
 MAX_WORKING_ASPECT = 4.0  # the network gets longer pictures smaller, so that its cost is limited
-STRIP_PIXELS = 1 << 17  # pixels joined at a time: small enough for the processor's cache, large enough for NumPy
+BAND_PIXELS = 1 << 19  # pixels of the rows that share what is enlarged to their width
+STRIP_PIXELS = 1 << 15  # pixels joined at a time: small enough for the processor's cache, large enough for NumPy
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,7 @@ class Colorizer:
         guided = coloring.guided(strength, warmth)
         result = np.empty((*pixels.shape[:2], 3), pixels.dtype)
         with ThreadPoolExecutor(self.threads) as pool:
-            list(pool.map(lambda rows: _join_rows(pixels, guided, rows, result), _strips(pixels)))
+            list(pool.map(lambda band: _join_band(pixels, guided, band, result), _strips(pixels, BAND_PIXELS)))
         return result
 
     def small_luminance(self, pixels: PixelArray) -> FloatArray:
@@ -181,11 +183,10 @@ class Colorizer:
         small_height, small_width = working_shape(height, width, self.working_size)
         vertical = resize_matrix(height, small_height)
         low = np.zeros((small_height, width), np.float32)  # as wide as the photograph, as low as the small picture
-        for rows in _strips(pixels):
+        for rows in _strips(pixels, BAND_PIXELS):
             reached = np.flatnonzero(vertical[:, rows].any(axis=1))
             low[reached] += vertical[reached, rows] @ luminance_of(pixels[rows])
-        small = low @ resize_matrix(width, small_width).T
-        return np.clip(small, 0, 100)
+        return np.clip(resize_columns(low, small_width), 0, 100)
 
     def _run_all(
         self, luminances: Sequence[FloatArray], rasters: list[FloatArray], noise: FloatArray, mirrored: bool | None
@@ -260,12 +261,17 @@ def _mirror(planes: FloatArray) -> FloatArray:
     return np.ascontiguousarray(planes[..., ::-1])
 
 
-def _strips(pixels: PixelArray) -> Iterator[slice]:
+def _strips(pixels: PixelArray, size: int) -> Iterator[slice]:
+    """Rows of about `size` pixels, from top to bottom."""
     height, width = pixels.shape[:2]
-    rows = max(1, STRIP_PIXELS // width)
+    rows = max(1, size // width)
     return (slice(first, min(first + rows, height)) for first in range(0, height, rows))
 
 
-def _join_rows(pixels: PixelArray, guided: GuidedChroma, rows: slice, result: PixelArray) -> None:
-    luminance = luminance_of(pixels[rows])
-    write_rgb(join_linear(luminance, guided.rows(luminance, rows.start, pixels.shape[0])), result[rows])
+def _join_band(pixels: PixelArray, guided: GuidedChroma, band: slice, result: PixelArray) -> None:
+    height, width = pixels.shape[:2]
+    wide = guided.across(width, band.start, band.stop - band.start, height)
+    for strip in _strips(pixels[band], STRIP_PIXELS):
+        rows = slice(band.start + strip.start, band.start + strip.stop)
+        luminance = luminance_of(pixels[rows])
+        write_rgb(join_linear(luminance, wide.rows(luminance, rows.start)), result[rows])

@@ -64,8 +64,44 @@ class GuidedChroma:
 
         luminance (n, W): L of those rows.
         """
-        planes = _enlarge(np.concatenate([self.slope, self.offset]), first, luminance.shape, height)
-        chroma = planes[:2]
+        count, width = luminance.shape
+        return self.across(width, first, count, height).rows(luminance, first)
+
+    def across(self, width: int, first: int, count: int, height: int) -> WideChroma:
+        """What rows first .. first + count of a photograph (height, width) need, enlarged to its width."""
+        planes = np.concatenate([self.slope, self.offset])
+        down = _bilinear_matrix(planes.shape[1], height, first, count)
+        needed = np.flatnonzero(down.any(axis=0))
+        low, high = needed[0], needed[-1] + 1
+        left, right, share = _neighbors(planes.shape[2], width)
+        few = planes[:, low:high]
+        wide = few.take(right, 2)
+        start = few.take(left, 2)
+        wide -= start
+        wide *= share
+        wide += start
+        return WideChroma(wide, down[:, low:high], first)
+
+
+@dataclass(frozen=True)
+class WideChroma:
+    """Slopes and offsets (4, h, W) for some rows of a photograph, as wide as the photograph.
+
+    down: the matrix (n, h) that enlarges them to rows first .. first + n.
+    """
+
+    planes: FloatArray
+    down: FloatArray
+    first: int
+
+    def rows(self, luminance: FloatArray, first: int) -> FloatArray:
+        """Chroma (2, n, W) of rows first .. first + n, whose L is luminance (n, W)."""
+        down = self.down[first - self.first :][: len(luminance)]
+        needed = np.flatnonzero(down.any(axis=0))
+        low = max(0, min(needed[0], self.planes.shape[1] - 2))
+        few = slice(low, max(needed[-1] + 1, low + 2))  # at least two, because NumPy is slow with one
+        planes = down[:, few] @ self.planes[:, few]
+        chroma: FloatArray = planes[:2]
         chroma *= luminance
         chroma += planes[2:]
         return chroma
@@ -96,22 +132,13 @@ def _window_matrix(length: int) -> FloatArray:
     return inside / inside.sum(axis=1, keepdims=True)
 
 
-def _enlarge(planes: FloatArray, first: int, shape: tuple[int, ...], height: int) -> FloatArray:
-    """Part of planes (C, h, w) enlarged bilinearly to (C, height, W): rows from `first` on, shape (n, W)."""
-    count, width = shape
-    top, bottom, share_y = (each[first : first + count] for each in _neighbors(planes.shape[1], height))
-    left, right, share_x = _neighbors(planes.shape[2], width)
-    few = planes[:, top[0] : bottom[-1] + 1]  # the rows that are needed
-    wide = _between(few.take(left, 2), few.take(right, 2), share_x)
-    return _between(wide.take(top - top[0], 1), wide.take(bottom - top[0], 1), share_y[:, None])
-
-
-def _between(start: FloatArray, end: FloatArray, share: FloatArray) -> FloatArray:
-    """start, moved toward end by a share of the way, in place: both are copies."""
-    end -= start
-    end *= share
-    start += end
-    return start
+def _bilinear_matrix(inputs: int, outputs: int, first: int, count: int) -> FloatArray:
+    """Rows first .. first + count of the (outputs, inputs) matrix of a bilinear enlargement."""
+    low, high, share = (each[first : first + count] for each in _neighbors(inputs, outputs))
+    matrix = np.zeros((count, inputs), np.float32)
+    matrix[np.arange(count), low] = 1 - share
+    matrix[np.arange(count), high] += share
+    return matrix
 
 
 def _neighbors(inputs: int, outputs: int) -> tuple[np.ndarray, np.ndarray, FloatArray]:

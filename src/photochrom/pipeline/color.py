@@ -1,38 +1,24 @@
-"""sRGB and CIELAB, as in `photo.color`; planes lie along the first axis."""
+"""sRGB and CIELAB, as in `photo.color` and `photo.joining`; planes lie along the first axis."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from photochrom.photo.color import (
-    D65_WHITE,
-    GAMUT_STEPS,
-    GAMUT_TOLERANCE,
-    LAB_EPSILON,
-    LAB_KAPPA,
-    LINEAR_LEVELS,
-    RGB_TO_XYZ,
-    SRGB_LINEAR_LIMIT,
-    XYZ_TO_RGB,
-    linear_to_rgb,
-    rgb_to_linear,
-)
+from photochrom.photo import color, joining
+from photochrom.photo.color import D65_WHITE, LAB_EPSILON, LAB_KAPPA, LAB_LIMIT, RGB_TO_XYZ, SRGB_LINEAR_LIMIT
+from photochrom.photo.joining import GAMUT_HUES, GAMUT_LEVELS, GAMUT_TOLERANCE, LINEAR_LEVELS
 from photochrom.pipeline.builder import Value, concat, maximum, minimum, power, where
 
-LINEAR = rgb_to_linear(np.linspace(0, 1, 256, dtype=np.float32))  # of each number of 8 bits
-LAB_LIMIT = LAB_EPSILON ** (1 / 3)  # below it the cube becomes a straight line
-CURVE = np.rint(linear_to_rgb(np.linspace(0, 1, LINEAR_LEVELS + 1, dtype=np.float32)) * 255).astype(np.uint8)
 RGB_TO_RATIOS = (np.array(RGB_TO_XYZ).T / np.array(D65_WHITE)).astype(np.float32)  # X, Y and Z over those of the white
-RATIOS_TO_RGB = (np.array(XYZ_TO_RGB) * np.array(D65_WHITE)).astype(np.float32)
-TINTS = np.array([[1 / 500, 0], [0, 0], [0, -1 / 200]], np.float32)  # what a and b add to CIELAB's three roots
+TINTS = np.array([[1 / 500], [-1 / 200]], np.float32)  # what a and b add to CIELAB's roots of X and Z
 
 
 def luminance_of(pixels: Value) -> Value:
     """L (H, W) in 0..100 of sRGB pixels (H, W, 3), uint8."""
-    places = pixels.cast(np.int32)
-    tables = [pixels.graph.constant(np.float32(weight) * LINEAR) for weight in RGB_TO_XYZ[1]]
-    red, green, blue = (table.take(places[..., channel]) for channel, table in enumerate(tables))
-    return 116 * lab_root(red + green + blue) - 16
+    graph = pixels.graph
+    levels = [graph.constant(level) for level in color._luminance_levels(8)]
+    red, green, blue = (level.take(pixels[..., i].cast(np.int32)) for i, level in enumerate(levels))
+    return graph.constant(color._luminance_table()).take((red + green + blue).cast(np.int32))
 
 
 def lab_root(ratio: Value) -> Value:
@@ -47,43 +33,58 @@ def lab_cube(root: Value) -> Value:
     return light * light * light + (minimum(root, LAB_LIMIT) - LAB_LIMIT) * (116 / LAB_KAPPA)
 
 
-def join(luminance: Value, chroma: Value) -> Value:
-    """Linear sRGB (N, 3) in [0, 1] of luminance (1, N) and chroma (2, N), with the most chroma that sRGB can show."""
-    gray = (luminance.clip(0, 100) + 16) / 116
-    tint = chroma.graph.constant(TINTS) @ chroma  # (3, N)
-    linear_rgb = linear_rgb_of(gray + tint)
-    outside = (~displayable(linear_rgb)).squeeze(0).op("NonZero", dtype=np.int64)  # (1, M)
-    places = outside.squeeze(0)
-    shown = into_gamut(gray.take(places, axis=1), tint.take(places, axis=1))
-    mapped = linear_rgb.transpose(1, 0).op("ScatterND", outside.transpose(1, 0), shown.transpose(1, 0))
-    return mapped.clip(0, 1)
+def join(luminance: Value, tint: Value) -> Value:
+    """Linear sRGB (3, N) of luminance (1, N) and tint (2, N), give or take GAMUT_TOLERANCE.
+
+    tint: chroma times TINTS. Where sRGB can't show it, it is the most that it can show at the same L and hue.
+    """
+    gray = (luminance + 16) * (1 / 116)
+    linear_rgb = linear_rgb_of(gray, tint)
+    far = (linear_rgb - 0.5).op("Abs").reduced("Max", 0)
+    places = (far > 0.5 + GAMUT_TOLERANCE).op("NonZero", dtype=np.int64).squeeze(0)
+    luminance, gray, tint = (value.take(places, 1) for value in (luminance, gray, tint))
+    shown = linear_rgb_of(gray, tint * displayable_share(luminance, tint))
+    count = linear_rgb.length(1)
+    everywhere = concat([places, places + count, places + 2 * count], 0)
+    return linear_rgb.reshape(-1).op("ScatterElements", everywhere, shown.reshape(-1)).reshape(3, -1)
 
 
-def linear_rgb_of(roots: Value) -> Value:
-    """Linear sRGB (3, N), unclipped, of CIELAB's roots of X, Y and Z (3, N)."""
-    return roots.graph.constant(RATIOS_TO_RGB) @ lab_cube(roots)
+def linear_rgb_of(gray: Value, tint: Value) -> Value:
+    """Linear sRGB (3, N), unclipped, of the root of Y (1, N) and the tint (2, N) of the roots of X and Z."""
+    roots = gray + tint
+    return gray.graph.constant(color.ROOT_CUBES_TO_RGB) @ concat([lab_cube(roots[:1]), lab_cube(gray), lab_cube(roots[1:])], 0)
 
 
-def into_gamut(gray: Value, tint: Value) -> Value:
-    """Linear sRGB (3, M) with the most of the tint (3, M) that can be shown over gray (1, M), by bisection."""
-    share = gray * 0
-    for step in range(1, GAMUT_STEPS + 1):
-        more = share + 0.5**step
-        fits = displayable(linear_rgb_of(gray + tint * more))
-        share = share + fits.cast(np.float32) * 0.5**step
-    return linear_rgb_of(gray + tint * share)
+def displayable_share(luminance: Value, tint: Value) -> Value:
+    """How much of the tint (2, M) sRGB can show at luminance (1, M), at most 1, (1, M): from a table, as in NumPy."""
+    chroma = tint / TINTS
+    a, b = chroma[:1], chroma[1:]
+    size = a.op("Abs") + b.op("Abs")
+    hue = 1 - a / size
+    column, share_x = cell((where(b < 0, -hue, hue) + 2) * (GAMUT_HUES / 4), GAMUT_HUES)
+    row, share_y = cell(luminance * (GAMUT_LEVELS / 100), GAMUT_LEVELS)
+    place = row * (GAMUT_HUES + 1) + column
+    gamut = luminance.graph.constant(joining._gamut())
+    above, below = (
+        between(gamut.take(first), gamut.take(first + 1), share_x) for first in (place, place + (GAMUT_HUES + 1))
+    )
+    return minimum(between(above, below, share_y) / size, 1)
 
 
-def displayable(linear_rgb: Value) -> Value:
-    """Whether sRGB can show each of the colors (3, N): (1, N)."""
-    far = (linear_rgb - 0.5).op("Abs")
-    return maximum(maximum(far[:1], far[1:2]), far[2:]) <= 0.5 + GAMUT_TOLERANCE
+def cell(position: Value, cells: int) -> tuple[Value, Value]:
+    """The cell in which each position is, and how far in it."""
+    found = minimum(position.cast(np.int32), cells - 1)
+    return found, position - found.cast(np.float32)
+
+
+def between(start: Value, end: Value, share: Value) -> Value:
+    return start + (end - start) * share
 
 
 def write_rgb(linear_rgb: Value) -> Value:
-    """sRGB of 8 bits of linear sRGB in [0, 1], any shape: from a table, as in `photo.color`."""
-    levels = (linear_rgb * LINEAR_LEVELS + 0.5).cast(np.int32)
-    return linear_rgb.graph.constant(CURVE).take(levels)
+    """sRGB (N, 3) of 8 bits of linear sRGB (3, N), clipped to [0, 1]: from a table, as in NumPy."""
+    levels = (linear_rgb * LINEAR_LEVELS + 0.5).cast(np.int32).clip(0, LINEAR_LEVELS)
+    return linear_rgb.graph.constant(joining._curve_8_bits()).take(levels).transpose(1, 0)
 
 
 def chroma_of(rgb: Value) -> Value:

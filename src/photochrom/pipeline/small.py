@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from photochrom.inference.colorizer import MAX_WORKING_ASPECT, STRIP_PIXELS
+from photochrom.inference.colorizer import BAND_PIXELS, MAX_WORKING_ASPECT
 from photochrom.pipeline.builder import Value, maximum, minimum
 from photochrom.pipeline.color import luminance_of
 
@@ -29,7 +29,7 @@ def small_luminance(pixels: Value, working_size: int) -> Value:
 
 def strips_of(height: Value, width: Value) -> tuple[Value, Value]:
     """How many strips a photograph is worked on in, and the rows of each but the last, which may have fewer."""
-    most = maximum(width._like(STRIP_PIXELS) // width, 1)
+    most = maximum(width._like(BAND_PIXELS) // width, 1)
     count = (height + most - 1) // most
     return count, (height + count - 1) // count
 

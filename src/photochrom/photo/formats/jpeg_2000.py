@@ -13,7 +13,6 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
 from photochrom.errors import InputError
 from photochrom.photo.color import PixelArray
@@ -93,6 +92,8 @@ def _check(layout: Layout, spaces: list[int]) -> None:
 
 
 def _by_pillow(file: bytes) -> tuple[PixelArray, str]:
+    from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile  # only here: most photographs need none of it
+
     with closing(Jpeg2KImageFile(io.BytesIO(file))) as opened:
         return pillow_pixels(opened), opened.mode
 

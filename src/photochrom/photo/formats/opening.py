@@ -11,8 +11,7 @@ from photochrom.photo.formats.heic import open_heic
 from photochrom.photo.formats.jpeg import open_jpeg
 from photochrom.photo.formats.jpeg_2000 import open_jpeg_2000
 from photochrom.photo.formats.picture import CheckSize, Picture
-from photochrom.photo.formats.plain import OPENERS as PLAIN
-from photochrom.photo.formats.plain import open_plain
+from photochrom.photo.formats.plain import PLAIN, open_plain
 from photochrom.photo.formats.png import open_png
 from photochrom.photo.formats.raw import open_raw
 from photochrom.photo.formats.signature import recognize

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
-from PIL.BmpImagePlugin import BmpImageFile
-from PIL.GifImagePlugin import GifImageFile
-from PIL.PpmImagePlugin import PpmImageFile
 
 from photochrom.errors import InputError
 from photochrom.photo.color import PixelArray
@@ -19,19 +17,23 @@ from photochrom.photo.formats.faults import Damaged, Unsupported
 from photochrom.photo.formats.picture import CheckSize, Picture
 from photochrom.photo.vips import pyvips
 
-OPENERS = {"BMP": BmpImageFile, "GIF": GifImageFile, "PPM": PpmImageFile}
+if TYPE_CHECKING:
+    from PIL import Image
+    from PIL.ImageFile import ImageFile
+
+PLAIN = ("BMP", "GIF", "PPM")
 KEPT_MODES = {"L", "LA", "RGB", "RGBA", "CMYK"}
 DEEP_GRAY = {"I;16", "I;16B", "I;16L", "I;16N", "I"}  # Pillow stretches them to 0..65535
 
 
 def open_plain(label: str, data: bytes, check_size: CheckSize) -> Picture:
-    """A picture of one of the formats in OPENERS."""
+    """A picture of one of the formats in PLAIN."""
     return Picture(partial(_load, label, data, check_size), "bmp" if label == "BMP" else "png")
 
 
 def _load(label: str, data: bytes, check_size: CheckSize) -> pyvips.Image:
     try:
-        with closing(OPENERS[label](io.BytesIO(data))) as opened:
+        with closing(_opener(label)(io.BytesIO(data))) as opened:
             check_size(opened.width, opened.height)
             if label == "GIF" and getattr(opened, "n_frames", 1) > 1:
                 raise Unsupported("GIF / animation", "save one of its pictures, or make a film of it")
@@ -44,6 +46,15 @@ def _load(label: str, data: bytes, check_size: CheckSize) -> pyvips.Image:
         if str(error).startswith("Unsupported"):
             raise Unsupported(f"{label} / an unusual arrangement of bits") from error
         raise Damaged("it ends before its picture does, or a part of it can't be decoded") from error
+
+
+def _opener(label: str) -> Callable[[io.BytesIO], ImageFile]:
+    """Pillow's reader, imported only here: most photographs need none of it."""
+    from PIL.BmpImagePlugin import BmpImageFile
+    from PIL.GifImagePlugin import GifImageFile
+    from PIL.PpmImagePlugin import PpmImageFile
+
+    return {"BMP": BmpImageFile, "GIF": GifImageFile, "PPM": PpmImageFile}[label]
 
 
 def pillow_pixels(opened: Image.Image) -> PixelArray:

@@ -1,0 +1,128 @@
+"""Joining luminance and chroma to sRGB whose luminance is exactly that: the only work at full size.
+
+Colors that sRGB can't show get the most chroma that it can show at the same L and hue. R, G and B are not clipped one
+by one, because that would change L and hue. How much can be shown is looked up in a table.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photochrom.photo.color import FloatArray, PixelArray, lab_to_linear_rgb, linear_to_rgb
+
+LINEAR_LEVELS = 1 << 14  # of a table of the sRGB curve: 8 bits are off by at most 1, and by 0.013 on average
+GAMUT_TOLERANCE = 1e-4  # in linear sRGB: much less than half a step of 8 bits
+GAMUT_LEVELS = 128  # of L, in the table of the gamut
+GAMUT_HUES = 512
+GAMUT_STEPS = 12  # of bisection, when the table is made
+MOST_CHROMA = 200.0  # |a| + |b|: more than sRGB has anywhere
+
+
+def join(luminance: FloatArray, chroma: FloatArray) -> FloatArray:
+    """Join L (H, W) and chroma (2, H, W) to sRGB (H, W, 3) in [0, 1] whose luminance is L."""
+    linear_rgb = join_linear(np.clip(luminance, 0, 100), chroma)
+    return linear_to_rgb(np.moveaxis(np.clip(linear_rgb, 0, 1, out=linear_rgb), 0, -1))
+
+
+def join_linear(luminance: FloatArray, chroma: FloatArray) -> FloatArray:
+    """Join L (H, W) in 0..100 and chroma (2, H, W) to planes of linear sRGB (3, H, W) whose luminance is L.
+
+    They are in [0, 1], give or take GAMUT_TOLERANCE.
+    """
+    a, b = chroma
+    linear_rgb = lab_to_linear_rgb(luminance, a, b)
+    outside = np.flatnonzero(~_displayable(linear_rgb))
+    if len(outside):
+        gray, a, b = (plane.take(outside) for plane in (luminance, a, b))
+        share = _displayable_share(gray, a, b)
+        linear_rgb.reshape(3, -1)[:, outside] = lab_to_linear_rgb(gray, a * share, b * share)
+    return linear_rgb
+
+
+def write_rgb(linear_rgb: FloatArray, pixels: PixelArray) -> None:
+    """Write planes of linear sRGB (3, H, W), clipped to [0, 1], as sRGB into pixels (H, W, 3).
+
+    pixels: uint8, uint16 or float32. linear_rgb is overwritten.
+    """
+    if pixels.dtype == np.float32:
+        pixels[:] = linear_to_rgb(np.moveaxis(np.clip(linear_rgb, 0, 1), 0, -1))
+        return
+    linear_rgb *= np.float32(LINEAR_LEVELS)
+    if pixels.dtype == np.uint8:
+        linear_rgb += np.float32(0.5)
+        for number, level in enumerate(linear_rgb):
+            pixels[..., number] = _curve_8_bits().take(level.astype(np.intp), mode="clip")
+        return
+    for number, level in enumerate(np.clip(linear_rgb, 0, LINEAR_LEVELS, out=linear_rgb)):
+        cell, share = _cell(level, LINEAR_LEVELS)
+        pixels[..., number] = _between(_curve_16_bits().take(cell), _curve_16_bits().take(cell + 1), share)
+
+
+def _displayable(linear_rgb: FloatArray) -> NDArray[np.bool_]:
+    r, g, b = linear_rgb
+    low = np.minimum(np.minimum(r, g), b)
+    high = np.maximum(np.maximum(r, g), b)
+    return (low >= -GAMUT_TOLERANCE) & (high <= 1 + GAMUT_TOLERANCE)
+
+
+def _displayable_share(luminance: FloatArray, a: FloatArray, b: FloatArray) -> FloatArray:
+    """How much of chroma (N,) sRGB can show at L and hue (N,), at most 1; from the table, linear in its cells."""
+    size = np.abs(a)
+    size += np.abs(b)
+    hue = np.float32(1) - a / size
+    hue = np.copysign(hue, b, out=hue)  # -2 to 2, around a square
+    column, share_x = _cell((hue + np.float32(2)) * np.float32(GAMUT_HUES / 4), GAMUT_HUES)
+    row, share_y = _cell(luminance * np.float32(GAMUT_LEVELS / 100), GAMUT_LEVELS)
+    place = row * (GAMUT_HUES + 1) + column
+    above = _between(_gamut().take(place), _gamut().take(place + 1), share_x)
+    place += GAMUT_HUES + 1
+    below = _between(_gamut().take(place), _gamut().take(place + 1), share_x)
+    share = _between(above, below, share_y)
+    share /= size
+    return np.minimum(share, 1, out=share)
+
+
+def _cell(position: FloatArray, cells: int) -> tuple[NDArray[np.intp], FloatArray]:
+    """The cell in which each position is, and how far in it."""
+    cell = np.minimum(position.astype(np.intp), cells - 1)
+    return cell, position - cell.astype(np.float32)
+
+
+def _between(start: FloatArray, end: FloatArray, share: FloatArray) -> FloatArray:
+    """start, moved toward end by a share of the way, in place: both are copies."""
+    end -= start
+    end *= share
+    start += end
+    return start
+
+
+@cache
+def _gamut() -> FloatArray:
+    """The most |a| + |b| that sRGB shows at GAMUT_LEVELS + 1 luminances, and at each at GAMUT_HUES + 1 hues; flat."""
+    luminance = np.repeat(np.linspace(0, 100, GAMUT_LEVELS + 1, dtype=np.float32), GAMUT_HUES + 1)
+    hue = np.tile(np.linspace(-2, 2, GAMUT_HUES + 1, dtype=np.float32), GAMUT_LEVELS + 1)
+    a = 1 - np.abs(hue)
+    b = np.copysign(1 - np.abs(a), hue)
+    size, step = np.zeros_like(luminance), MOST_CHROMA / 2
+    for _ in range(GAMUT_STEPS):
+        tried = size + np.float32(step)
+        size = np.where(_displayable(lab_to_linear_rgb(luminance, a * tried, b * tried)), tried, size)
+        step /= 2
+    return size
+
+
+@cache
+def _curve_8_bits() -> NDArray[np.uint8]:
+    """sRGB of linear sRGB in LINEAR_LEVELS equal steps from 0 to 1."""
+    linear = np.linspace(0, 1, LINEAR_LEVELS + 1, dtype=np.float32)
+    return np.rint(linear_to_rgb(linear) * np.float32(255)).astype(np.uint8)
+
+
+@cache
+def _curve_16_bits() -> FloatArray:
+    """The same, not rounded, plus the half that rounds what is cut off; between its numbers lines are right to 0.1."""
+    linear = np.linspace(0, 1, LINEAR_LEVELS + 1, dtype=np.float32)
+    return linear_to_rgb(linear) * np.float32(65535) + np.float32(0.5)
