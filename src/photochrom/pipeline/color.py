@@ -10,15 +10,18 @@ from photochrom.photo.joining import GAMUT_HUES, GAMUT_LEVELS, GAMUT_TOLERANCE, 
 from photochrom.pipeline.builder import Value, concat, maximum, minimum, power, where
 
 RGB_TO_RATIOS = (np.array(RGB_TO_XYZ).T / np.array(D65_WHITE)).astype(np.float32)  # X, Y and Z over those of the white
-TINTS = np.array([[1 / 500], [-1 / 200]], np.float32)  # what a and b add to CIELAB's roots of X and Z
+TINTS = (1 / 500, -1 / 200)  # what a and b add to CIELAB's roots of X and Z
 
 
 def luminance_of(pixels: Value) -> Value:
     """L (H, W) in 0..100 of sRGB pixels (H, W, 3), uint8."""
     graph = pixels.graph
-    levels = [graph.constant(level) for level in color._luminance_levels(8)]
-    red, green, blue = (level.take(pixels[..., i].cast(np.int32)) for i, level in enumerate(levels))
-    return graph.constant(color._luminance_table()).take((red + green + blue).cast(np.int32))
+    levels = pixels.reshape(-1, 3).transpose(1, 0).cast(np.int32)
+    red, green, blue = (
+        graph.constant(table).look_up(levels[channel]) for channel, table in enumerate(color._luminance_levels(8))
+    )
+    luminance = graph.constant(color._luminance_table()).look_up((red + green + blue).cast(np.int32))
+    return luminance.reshape(pixels.length(0), pixels.length(1))
 
 
 def lab_root(ratio: Value) -> Value:
@@ -33,32 +36,35 @@ def lab_cube(root: Value) -> Value:
     return light * light * light + (minimum(root, LAB_LIMIT) - LAB_LIMIT) * (116 / LAB_KAPPA)
 
 
-def join(luminance: Value, tint: Value) -> Value:
-    """Linear sRGB (3, N) of luminance (1, N) and tint (2, N), give or take GAMUT_TOLERANCE.
+def join(luminance: Value, x: Value, z: Value) -> Value:
+    """Linear sRGB (3, N) of luminance and tints, (N,) each, give or take GAMUT_TOLERANCE.
 
-    tint: chroma times TINTS. Where sRGB can't show it, it is the most that it can show at the same L and hue.
+    x, z: what chroma adds to the roots of X and Z, a / 500 and -b / 200. Where sRGB can't show them, they are the most
+    that it can show at the same L and hue.
     """
-    gray = (luminance + 16) * (1 / 116)
-    linear_rgb = linear_rgb_of(gray, tint)
-    far = (linear_rgb - 0.5).op("Abs").reduced("Max", 0)
-    places = (far > 0.5 + GAMUT_TOLERANCE).op("NonZero", dtype=np.int64).squeeze(0)
-    luminance, gray, tint = (value.take(places, 1) for value in (luminance, gray, tint))
-    shown = linear_rgb_of(gray, tint * displayable_share(luminance, tint))
+    linear_rgb = linear_rgb_of(luminance, x, z)
+    red, green, blue = (linear_rgb[channel] for channel in range(3))
+    low, high = minimum(minimum(red, green), blue), maximum(maximum(red, green), blue)
+    outside = (low < -GAMUT_TOLERANCE).op("Or", high > 1 + GAMUT_TOLERANCE)
+    places = outside.op("NonZero", dtype=np.int64).squeeze(0)
+    luminance, x, z = (value.look_up(places) for value in (luminance, x, z))
+    share = displayable_share(luminance, x, z)
+    shown = linear_rgb_of(luminance, x * share, z * share)
     count = linear_rgb.length(1)
     everywhere = concat([places, places + count, places + 2 * count], 0)
     return linear_rgb.reshape(-1).op("ScatterElements", everywhere, shown.reshape(-1)).reshape(3, -1)
 
 
-def linear_rgb_of(gray: Value, tint: Value) -> Value:
-    """Linear sRGB (3, N), unclipped, of the root of Y (1, N) and the tint (2, N) of the roots of X and Z."""
-    roots = gray + tint
-    return gray.graph.constant(color.ROOT_CUBES_TO_RGB) @ concat([lab_cube(roots[:1]), lab_cube(gray), lab_cube(roots[1:])], 0)
+def linear_rgb_of(luminance: Value, x: Value, z: Value) -> Value:
+    """Linear sRGB (3, N), unclipped, of luminance and tints, (N,) each."""
+    y = (luminance + 16) * (1 / 116)
+    cubes = [lab_cube(root).unsqueeze(0) for root in (x + y, y, z + y)]
+    return y.graph.constant(color.ROOT_CUBES_TO_RGB) @ concat(cubes, 0)
 
 
-def displayable_share(luminance: Value, tint: Value) -> Value:
-    """How much of the tint (2, M) sRGB can show at luminance (1, M), at most 1, (1, M): from a table, as in NumPy."""
-    chroma = tint / TINTS
-    a, b = chroma[:1], chroma[1:]
+def displayable_share(luminance: Value, x: Value, z: Value) -> Value:
+    """How much of the tints sRGB can show at a luminance, at most 1, (M,) each: from a table, as in NumPy."""
+    a, b = x / TINTS[0], z / TINTS[1]
     size = a.op("Abs") + b.op("Abs")
     hue = 1 - a / size
     column, share_x = cell((where(b < 0, -hue, hue) + 2) * (GAMUT_HUES / 4), GAMUT_HUES)
@@ -66,7 +72,7 @@ def displayable_share(luminance: Value, tint: Value) -> Value:
     place = row * (GAMUT_HUES + 1) + column
     gamut = luminance.graph.constant(joining._gamut())
     above, below = (
-        between(gamut.take(first), gamut.take(first + 1), share_x) for first in (place, place + (GAMUT_HUES + 1))
+        between(gamut.look_up(first), gamut.look_up(first + 1), share_x) for first in (place, place + (GAMUT_HUES + 1))
     )
     return minimum(between(above, below, share_y) / size, 1)
 
@@ -83,8 +89,9 @@ def between(start: Value, end: Value, share: Value) -> Value:
 
 def write_rgb(linear_rgb: Value) -> Value:
     """sRGB (N, 3) of 8 bits of linear sRGB (3, N), clipped to [0, 1]: from a table, as in NumPy."""
-    levels = (linear_rgb * LINEAR_LEVELS + 0.5).cast(np.int32).clip(0, LINEAR_LEVELS)
-    return linear_rgb.graph.constant(joining._curve_8_bits()).take(levels).transpose(1, 0)
+    levels = (linear_rgb * LINEAR_LEVELS + 0.5).clip(0, LINEAR_LEVELS + 0.5).cast(np.int32)
+    curve = linear_rgb.graph.constant(joining._curve_8_bits())
+    return curve.look_up(levels.reshape(-1)).reshape(3, -1).transpose(1, 0)
 
 
 def chroma_of(rgb: Value) -> Value:
