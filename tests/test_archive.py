@@ -490,6 +490,23 @@ def test_dates_need_a_folder(scans):
     assert result.exit_code == 2 and "--keep-date needs a folder" in result.output
 
 
+@pytest.mark.parametrize(
+    "error, said",
+    [
+        (Exception("The current node timed out during startup. GCS is slow"), "it takes too long, so try again"),
+        (Exception("No room"), "no room"),
+    ],
+)
+def test_ray_that_does_not_start_is_one_line(scans, tmp_path, monkeypatch, error, said):
+    def fail(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr("ray.init", fail)
+    result = CliRunner().invoke(cli.main, ["archive", str(scans), str(tmp_path / "new")])
+    assert result.exit_code == 2 and result.output.count("\n") == 1
+    assert f"Ray can't be started on this machine: {said}" in result.output
+
+
 def test_a_cluster_that_does_not_answer_is_one_line_at_once(scans, tmp_path):
     began = time.monotonic()
     with socket.socket() as listener:  # bound, and so nobody else's; but nobody listens

@@ -431,3 +431,16 @@ def test_a_folder_may_be_called_like_a_photograph(album, tmp_path):
     (tmp_path / "both.jpg").mkdir()
     result = run("colorize", album / "cat.jpg", album / "cup.png", "-o", tmp_path / "both.jpg")
     assert result.exit_code == 0 and files_in(tmp_path / "both.jpg") == {"cat.jpg", "cup.png"}
+
+
+def test_an_unforeseen_error_at_standard_input_is_one_line(cat, monkeypatch):
+    def fail(*arguments):
+        raise RuntimeError("odd")
+
+    monkeypatch.setattr("photochrom.coloring.color", fail)
+    result = run("colorize", "-", stdin=cat)
+    assert result.exit_code == 2
+    assert (
+        result.stderr
+        == "photochrom: standard input can't be colored because of a fault of this program (odd): please report it\n"
+    )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 from skimage import data
 
 pytest.importorskip("pebble", reason="needs the extra archive")
@@ -17,7 +17,7 @@ sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
 import corpus
 from corpus import Painted
-from judging import pixels, readers, verdict
+from judging import kinds, pixels, readers, verdict
 
 CAT = Image.fromarray(data.chelsea()[60:156, 120:248])
 
@@ -137,3 +137,42 @@ def test_first_frame_alone_is_wrong():
     CAT.save(moving, "GIF", save_all=True, append_images=[ImageOps.mirror(CAT)])
     still = encoded(Image.open(moving).convert("RGB"))
     assert verdict.judge_colors(moving.getvalue(), still) == ("wrong", "1 of 2 frames or pages")
+
+
+def test_dots_of_pure_colors_are_compared_by_their_own_lightness():
+    dots = np.zeros((512, 512, 3), np.uint8)
+    dots[::2, ::2, 2] = dots[1::2, 1::2, 1] = 255
+    reading = readers.by_pillow(encoded(Image.fromarray(dots)))
+    assert np.allclose(reading.lightness, (32.3 + 87.7) / 4, atol=0.1)  # blue, green and two black ones
+
+
+def test_a_profile_that_does_not_tell_colors_apart_is_none():
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    assert pixels.tells_colors(srgb)
+    red, green = srgb.index(b"rXYZ"), srgb.index(b"gXYZ")
+    same = srgb[green + 4 : green + 12]  # where its numbers stand
+    assert not pixels.tells_colors(srgb.replace(srgb[red + 4 : red + 12], same))
+
+
+def test_files_that_some_readers_take_may_be_rotten_all_the_same():
+    content = encoded(CAT)
+    checksum = content.index(b"IEND") - 8
+    assert not kinds.is_rotten(content)
+    assert kinds.is_rotten(content[:checksum] + b"\0\0\0\0" + content[checksum + 4 :])
+    moving = io.BytesIO()
+    CAT.save(moving, "GIF")
+    assert not kinds.is_rotten(moving.getvalue()) and kinds.is_rotten(moving.getvalue()[:-1])
+    whole = io.BytesIO()
+    CAT.save(whole, "AVIF")
+    assert not kinds.is_rotten(whole.getvalue()) and kinds.is_rotten(whole.getvalue()[:-1])
+
+
+def test_smaller_versions_are_no_pages_and_sizes_are_of_their_page():
+    file = io.BytesIO()
+    small = CAT.resize((64, 48))
+    small.encoderinfo = {"tiffinfo": {254: 1}}
+    CAT.save(file, "TIFF", save_all=True, append_images=[small])
+    assert verdict.judge_colors(file.getvalue(), encoded(CAT)) == ("right", "")
+    claim = "NAME, page 2, declares 64 x 48 pixels, more than the limit"
+    assert verdict.judge_refusal(file.getvalue(), claim)[0] == "refused"
+    assert verdict.judge_refusal(file.getvalue(), claim.replace("64", "128"))[0] == "false reason"

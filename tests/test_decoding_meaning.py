@@ -1,6 +1,7 @@
 """What a file's numbers mean, and whether all of them could be decoded: PNG, JPEG, AVIF and WebP."""
 
 import io
+import os
 import struct
 import threading
 import zlib
@@ -10,11 +11,13 @@ import pytest
 import pyvips
 from PIL import Image
 
+from photochrom.commands.telling import say
 from photochrom.errors import InputError, UnsupportedError
 from photochrom.photo import vips
 from photochrom.photo.collections import decode_square
 from photochrom.photo.color import luminance_of
 from photochrom.photo.decoding import decode_photograph
+from photochrom.photo.formats.hush import hushed
 from photochrom.photo.formats.jpeg import frame_of
 from photochrom.photo.photograph import Photograph
 from photochrom.training.decoding import decode
@@ -272,3 +275,28 @@ def test_a_square_of_a_deep_tiff_with_transparency(gray):
     deep = Photograph(gray.astype(np.uint16) * 257, np.full(gray.shape, 65535, np.uint16)).encode("tiff")
     square = decode_square(deep, 60, crop=False)
     assert square.shape == (60, 60, 3) and abs(square.mean() - gray.mean()) < 2
+
+
+def test_what_libraries_print_is_discarded_for_a_moment(capfd):
+    with hushed():
+        os.write(2, b"LibRaw says so")
+    os.write(2, b"after")
+    assert capfd.readouterr().err == "after"
+
+
+def test_what_photochrom_says_is_heard_while_a_library_is_hushed(capfd):
+    begun, finish = threading.Event(), threading.Event()
+
+    def decode_slowly():
+        with hushed():
+            begun.set()
+            finish.wait(10)
+
+    decoder, speaker = threading.Thread(target=decode_slowly), threading.Thread(target=say, args=("it is damaged",))
+    decoder.start()
+    begun.wait(10)
+    speaker.start()
+    finish.set()
+    speaker.join(10)
+    decoder.join(10)
+    assert capfd.readouterr().err == "it is damaged\n"

@@ -19,6 +19,7 @@ from photochrom.coloring import Look, Request, color, color_photograph
 from photochrom.errors import EncodingError, InputError, TooLargeError, UnsupportedError
 from photochrom.photo.color import luminance_of
 from photochrom.photo.decoding import decode_photograph
+from photochrom.photo.formats import tiff_pages
 from photochrom.photo.formats import tiff_pieces as pieces
 from photochrom.photo.formats.tiff import NOT_TRANSPARENCY
 from photochrom.photo.formats.tiff_pages import read_pages, write_page
@@ -523,3 +524,27 @@ def test_kinds_are_named_truly(gray):
             decode_photograph(content)
     with pytest.raises(InputError, match="it doesn't say how large its picture is"):
         decode_photograph(with_tag(tiff(gray), 256, 0))
+
+
+@pytest.mark.parametrize("compression", ["group3", "group4"])
+def test_a_broken_line_of_a_fax_is_damage(gray, compression):
+    buffer = io.BytesIO()
+    lines = np.tile(gray > 100, (2, 4))
+    Image.fromarray(lines).save(buffer, "TIFF", compression=compression, tiffinfo={278: 40})
+    content = buffer.getvalue()
+    assert np.array_equal(decode_photograph(content).pixels, lines * np.uint8(255))
+    (page,) = read_pages(content)
+    starts, lengths = page.spans()
+    middle = int(starts[1] + lengths[1] // 2)
+    with pytest.raises(InputError, match="damaged or incomplete: a part of its picture can't be decoded"):
+        decode_photograph(content[:middle] + bytes(2) + content[middle + 2 :])
+
+
+def test_a_tiff_of_more_pages_than_are_read_is_refused(gray, monkeypatch):
+    buffer = io.BytesIO()
+    small = Image.fromarray(gray[:16, :16])
+    small.save(buffer, "TIFF", save_all=True, append_images=[small] * 3)
+    assert len(decode_photograph(buffer.getvalue()).pages) == 3
+    monkeypatch.setattr(tiff_pages, "MAX_PAGES", 3)
+    with pytest.raises(UnsupportedError, match="TIFF / more than 3 pages, divide it"):
+        decode_photograph(buffer.getvalue())

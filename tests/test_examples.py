@@ -1,6 +1,5 @@
 """The examples do what they say."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -52,23 +51,3 @@ def test_train_on_your_own_then_compare(training_folder, tmp_path):
     )
     assert result.returncode == 0, result.stderr
     assert "minus default" in result.stdout and (tmp_path / "report" / "report.html").exists()
-
-
-def test_the_comfyui_node(photographs):
-    torch = pytest.importorskip("torch")
-    specification = importlib.util.spec_from_file_location("node", EXAMPLES / "comfyui_photochrom.py")
-    assert specification is not None
-    assert specification.loader is not None
-    node = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(node)
-    (kind,) = node.NODE_CLASS_MAPPINGS.values()
-    wanted = kind.INPUT_TYPES()["required"]
-    options = {name: wanted[name][1]["default"] for name in wanted if name != "image"}
-    cat = torch.from_numpy(photographs["chelsea"].astype(np.float32) / 255)
-    pictures = torch.stack([cat, cat.flip(1)])
-    (colored,) = getattr(kind(), kind.FUNCTION)(pictures, **options)
-    assert (
-        colored.shape == pictures.shape and colored.dtype == torch.float32 and 0 <= colored.min() < colored.max() <= 1
-    )
-    (other,) = kind().colorize(pictures, **options | {"seed": 5})
-    assert not torch.equal(colored, other)

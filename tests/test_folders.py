@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 from waiting import wait_until
 
-from photochrom import Photograph, cli
+from photochrom import Photograph, cli, planning
 from photochrom.album import Manner, run, run_task
 from photochrom.coloring import Request
 from photochrom.disk import UNFINISHED
@@ -491,3 +491,21 @@ def test_signals_belong_to_others_again_afterwards():
     with stoppable():
         assert all(signal.getsignal(number) not in before for number in SIGNALS[:2])
     assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+def test_a_disk_that_ignores_case_has_one_place_for_two_names(tmp_path, monkeypatch):
+    put(tmp_path / "one", "a.jpg")
+    put(tmp_path / "two", "A.jpg")
+    inputs = [tmp_path / "one" / "a.jpg", tmp_path / "two" / "A.jpg"]
+    assert len(plan(inputs, tmp_path / "new").tasks) == 2  # this disk keeps them apart
+    monkeypatch.setattr(planning, "_ignores_case", lambda folder: True)
+    planned = plan(inputs, tmp_path / "new")
+    assert [task.source for task in planned.tasks] == inputs[:1]
+    assert "would both be written to" in str(planned.failures[0].error)
+
+
+def test_whether_a_disk_ignores_case_is_seen_by_names_that_are_there(tmp_path, monkeypatch):
+    put(tmp_path, "photo.jpg")
+    assert not planning._ignores_case(str(tmp_path / "not there yet"))
+    monkeypatch.setattr(os.path, "samefile", lambda one, other: one.casefold() == other.casefold())
+    assert planning._ignores_case(str(tmp_path / "not there yet"))

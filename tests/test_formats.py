@@ -297,3 +297,10 @@ ERRORS = [UnsupportedError("x", "PSD", "save it"), Busy("no room", 7), MissingEx
 def test_errors_go_from_process_to_process(error):
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
+
+
+def test_a_raw_file_that_ends_early_is_damaged_and_its_decoder_prints_nothing(capfd):
+    content = dng(np.tile(np.arange(320, dtype=np.uint16) * 50, (240, 1)))
+    with pytest.raises(InputError, match="damaged or incomplete"):
+        decode_photograph(content[: len(content) - 40_000])
+    assert capfd.readouterr().err == ""

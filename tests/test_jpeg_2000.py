@@ -114,3 +114,8 @@ def test_subsampled_gray_is_refused_for_what_it_is(gray):
 def test_a_file_without_a_codestream_has_no_picture(gray):
     with pytest.raises(InputError, match="damaged or incomplete: it has no picture"):
         decode_photograph(jp2(gray, by_number(17), content=b"")[:-8])
+
+
+def test_a_small_picture_is_no_second_page():
+    with pytest.raises(InputError, match="the photograph is 4 x 2 pixels: too small"):
+        decode_photograph(jp2(np.zeros((2, 4, 3), np.uint8), by_number(RGB)))

@@ -593,3 +593,18 @@ def test_iptc_that_exiftool_wrote_into_a_png(tmp_path):
         pytest.skip("needs exiftool")
     subprocess.run([exiftool, "-q", "-m", "-overwrite_original", "-IPTC:Keywords=kw", path], check=True)
     assert b"kw" in read_metadata(path.read_bytes()).iptc
+
+
+def test_a_resolution_in_parts_of_dots_survives_a_jpeg(gray):
+    exact = Resolution(118.5, 37.25, "cm")
+    content = Photograph(gray, metadata=Metadata(resolution=exact)).encode("jpeg")
+    found = read_metadata(content).resolution
+    assert found is not None and (found.x, found.y, found.unit) == pytest.approx((118.5, 37.25, "cm"))
+    whole = Photograph(gray, metadata=Metadata(resolution=Resolution(118, 118, "cm"))).encode("jpeg")
+    assert read_metadata(whole) == Metadata(resolution=Resolution(118, 118, "cm"))
+
+
+def test_a_heic_of_12_bits_says_what_it_loses(gray):
+    photograph = Photograph(gray.astype(np.uint16) * 257, format="heic", bits=12)
+    assert photograph.left_out() == ("2 of 12 bits per channel",)
+    assert photograph.left_out("tiff") == replace(photograph, bits=10).left_out() == ()

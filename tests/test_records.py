@@ -119,3 +119,16 @@ def test_a_looks_hints_stand_in_the_record(tmp_path):
     (line,) = read_record(tmp_path / "r.jsonl")
     (hint,) = line["settings"]["hints"]
     assert (hint["x"], hint["y"], hint["color"]) == (10, 12, "#336699")
+
+
+def test_what_planning_refuses_has_a_line_too(tmp_path):
+    put(tmp_path / "one", "a.jpg")
+    put(tmp_path / "two", "a.jpg")
+    record = tmp_path / "run.jsonl"
+    inputs = [tmp_path / "one" / "a.jpg", tmp_path / "two" / "a.jpg", tmp_path / "nowhere.jpg"]
+    result = colorize(*inputs, "-o", tmp_path / "out", "--record", record)
+    assert result.exit_code == 1, result.output
+    lines = {line["source"]: line for line in read_record(record)}
+    assert [lines[str(path)]["outcome"] for path in inputs] == ["colored", "failed", "failed"]
+    assert "would both be written to" in lines[str(inputs[1])]["error"]
+    assert "does not exist" in lines[str(inputs[2])]["error"]

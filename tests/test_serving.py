@@ -109,6 +109,19 @@ def test_a_job_from_beginning_to_end(client, cat):
     assert_problem(client.get(address), 404, "no such job")
 
 
+def test_answers_name_what_the_picture_does_not_have_of_its_file(client, cat):
+    assert "photochrom-left-out" not in send(client, cat).headers
+    with_exif = io.BytesIO()
+    image = Image.open(io.BytesIO(cat))
+    image.getexif()[0x010E] = "a cat"
+    image.save(with_exif, "JPEG", exif=image.getexif())
+    response = send(client, with_exif.getvalue(), format="bmp")
+    assert "EXIF" in response.headers["photochrom-left-out"]
+    state = wait_for(client, send(client, with_exif.getvalue(), "/v1/jobs", format="bmp").headers["location"])
+    assert "; ".join(state["left_out"]) == response.headers["photochrom-left-out"]
+    assert client.get(state["result"]).headers["photochrom-left-out"] == response.headers["photochrom-left-out"]
+
+
 def wait_for(client, address):
     wait_until(lambda: client.get(address).json()["state"] in ("done", "failed"), f"{address} has ended")
     return client.get(address).json()

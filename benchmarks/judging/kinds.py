@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import re
 import struct
+import zlib
+from collections.abc import Iterator
 from contextlib import suppress
 
 MAGIC: tuple[tuple[str, str], ...] = (
@@ -62,13 +64,7 @@ def raw_size(data: bytes) -> tuple[int, int] | None:
 
 def png_chunk(data: bytes, name: bytes) -> bytes | None:
     """The content of a PNG's first chunk of a name."""
-    place = 8
-    while place + 8 <= len(data):
-        length, kind = struct.unpack(">I4s", data[place : place + 8])
-        if kind == name:
-            return data[place + 8 : place + 8 + length]
-        place += 12 + length
-    return None
+    return next((content for kind, content, _ in png_chunks(data) if kind == name), None)
 
 
 def jp2_profile(data: bytes) -> bytes | None:
@@ -77,3 +73,40 @@ def jp2_profile(data: bytes) -> bytes | None:
     if place < 4 or data[place + 4] not in (2, 3):
         return None
     return data[place + 7 : place - 4 + int.from_bytes(data[place - 4 : place], "big")]
+
+
+def jp2_channels(data: bytes) -> int:
+    """How many channels the codestream of a JPEG 2000 has; 0 for other formats."""
+    start = data.find(b"\xff\x4f\xff\x51") if sniff(data) == "JPEG 2000" else -1
+    return int.from_bytes(data[start + 40 : start + 42], "big") if start >= 0 else 0
+
+
+def is_rotten(data: bytes) -> bool:
+    """Whether a file is cut off or a part of it is not what was written, although some readers take it.
+
+    A GIF without its end, a PNG whose pixels don't have their checksum, a HEIC or AVIF whose last box goes on.
+    """
+    kind = sniff(data)
+    if kind == "GIF":
+        return not data.rstrip(b"\0").endswith(b";")
+    if kind == "PNG":
+        return any(
+            checksum != zlib.crc32(name + content) for name, content, checksum in png_chunks(data) if name == b"IDAT"
+        )
+    place = 0
+    while kind in ("HEIC", "AVIF") and place + 8 <= len(data):
+        (size,) = struct.unpack(">I", data[place : place + 4])
+        place += size if size >= 8 else len(data)
+        if place > len(data) and size >= 8:
+            return True
+    return False
+
+
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
+    """Name, content and checksum of a PNG's chunks."""
+    place = 8
+    while place + 12 <= len(data):
+        length, name = struct.unpack(">I4s", data[place : place + 8])
+        content = data[place + 8 : place + 8 + length]
+        yield name, content, int.from_bytes(data[place + 8 + length : place + 12 + length], "big")
+        place += 12 + length

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
-from skimage.color import lab2rgb, rgb2lab
+from skimage.color import lab2rgb
 
 SIDE = 256  # pixels: the longer side of the pictures that are compared
 SURE, UNSURE = 1.5, 20.0  # L: how far a reading may be from another; unsure: CMYK without a profile has no one answer
@@ -23,6 +23,7 @@ Array = NDArray[Any]
 class Reading:
     """What a reader sees. rgb: uint8 (H, W, 3), upright sRGB; alpha: (H, W) or None; size: before it was reduced.
 
+    lightness: L (H, W), reduced from that of all pixels: dots of pure colors, reduced as sRGB, have another L.
     frames: of an animation, or pages that are pictures of their own. tolerance: how far L may be from another reading.
     """
 
@@ -30,6 +31,7 @@ class Reading:
     rgb: Array
     alpha: Array | None
     size: tuple[int, int]
+    lightness: Array
     frames: int = 1
     tolerance: float = SURE
 
@@ -52,7 +54,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, Ima
         lab = np.stack([values[..., 0] / 2.55, *(values[..., i].astype(np.uint8).view(np.int8) for i in (1, 2))], -1)
         return Image.fromarray(lab_to_8(lab)), alpha, SURE
     tolerance = UNSURE if image.mode == "CMYK" else SURE
-    if profile:
+    if profile and tells_colors(profile):
         with suppress(ImageCms.PyCMSError, OSError, ValueError):
             flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
             made = ImageCms.profileToProfile(
@@ -68,6 +70,16 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, Ima
     return image.convert("RGB"), alpha, tolerance
 
 
+def tells_colors(profile: bytes) -> bool:
+    """Whether red, green and blue are different colors by a profile; true of one that isn't of RGB."""
+    primaries = Image.fromarray(np.eye(3, dtype=np.uint8)[None] * np.uint8(255))
+    with suppress(ImageCms.PyCMSError, OSError, ValueError):
+        source, srgb = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
+        seen = ImageCms.profileToProfile(primaries, source, srgb, outputMode="RGB")
+        return seen is None or len(np.unique(np.asarray(seen)[0], axis=0)) == 3
+    return True
+
+
 def reduced(by: str, rgb: Image.Image, alpha: Image.Image | None, frames: int, tolerance: float) -> Reading:
     """A reading at the size at which pictures are compared."""
     share = min(1.0, SIDE / max(rgb.size))
@@ -76,7 +88,16 @@ def reduced(by: str, rgb: Image.Image, alpha: Image.Image | None, frames: int, t
     shades = None if alpha is None else np.asarray(alpha.resize(small, box))
     if shades is not None and shades.min() == 255:
         shades = None
-    return Reading(by, np.asarray(rgb.resize(small, box)), shades, rgb.size, frames, tolerance)
+    lightness = np.asarray(Image.fromarray(lightness_of(np.asarray(rgb))).resize(small, box))
+    return Reading(by, np.asarray(rgb.resize(small, box)), shades, rgb.size, lightness, frames, tolerance)
+
+
+def lightness_of(rgb: Array) -> Array:
+    """CIELAB's L (H, W), float32, of 8-bit sRGB (H, W, 3)."""
+    values = np.arange(256) / 255
+    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    y = sum(linear[rgb[..., n]] * np.float32(share) for n, share in enumerate((0.212671, 0.715160, 0.072169)))
+    return np.where(y > 216 / 24389, 116 * np.cbrt(y) - 16, y * np.float32(24389 / 27))
 
 
 def difference(one: Reading, other: Reading) -> str:
@@ -94,12 +115,11 @@ def difference(one: Reading, other: Reading) -> str:
         return f"transparency where {other.by} sees none"
     if not seen.any():
         return ""
-    lightness, other_lightness = (rgb2lab(reading.rgb)[..., 0] for reading in (one, other))
-    off = np.abs(lightness - other_lightness)[seen]
+    off = np.abs(one.lightness - other.lightness)[seen]
     worst = float(np.quantile(off, 0.99))
     tolerance = max(one.tolerance, other.tolerance)
     if off.mean() > tolerance or worst > 6 * tolerance:
-        bias = float((lightness - other_lightness)[seen].mean())
+        bias = float((one.lightness - other.lightness)[seen].mean())
         return f"L off by {off.mean():.1f} (mean {bias:+.1f}, worst hundredth {worst:.0f}; {other.by})"
     return ""
 

@@ -1,7 +1,7 @@
 """Readings of a picture by readers other than photochrom's.
 
 Pillow reads everything first, with ImageCms for ICC profiles. tifffile with imagecodecs is the second opinion on TIFF,
-djxl on JPEG XL, and ImageMagick on everything, if they are installed.
+imagecodecs on JPEG 2000, djxl on JPEG XL, and ImageMagick on everything, if they are installed.
 """
 
 from __future__ import annotations
@@ -17,18 +17,21 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
-from judging.kinds import jp2_profile, png_chunk, sniff
+from judging.kinds import jp2_channels, jp2_profile, png_chunk, sniff
 from judging.pixels import SURE, Reading, by_numbers, reduced, to_srgb
 from judging.tiff import MOST_PIXELS, by_tifffile
 
-SECONDS = 20  # for ImageMagick
+SECONDS = 120  # for ImageMagick, on a busy machine
 DJXL = shutil.which("djxl")
 MAGICK = shutil.which("magick") or shutil.which("convert")
 COMPLAINTS = re.compile(
     r"corrupt|premature|truncat|bad |invalid|missing|not enough|crc|insufficient|unexpected|error", re.I
 )
+MOST_PAGES = 100  # that are counted
 ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
 
 Image.MAX_IMAGE_PIXELS = None
@@ -36,6 +39,8 @@ with suppress(ImportError):
     import pillow_heif
 
     pillow_heif.register_heif_opener()
+with suppress(ImportError):
+    import pillow_jxl  # noqa: F401  (registers JPEG XL; djxl 0.7 misreads 9 and 10 bits)
 
 
 def by_pillow(data: bytes, page: int = 0) -> Reading:
@@ -43,7 +48,7 @@ def by_pillow(data: bytes, page: int = 0) -> Reading:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         image = Image.open(io.BytesIO(data))
-        frames = getattr(image, "n_frames", 1) if image.format in (*ANIMATED, "TIFF") else 1
+        frames = getattr(image, "n_frames", 1) if image.format in ANIMATED else pages_of(image)
         if image.width * image.height > MOST_PIXELS:
             raise MemoryError("too large to judge")
         if image.format == "EPS":
@@ -55,6 +60,8 @@ def by_pillow(data: bytes, page: int = 0) -> Reading:
         profile, gamma, chromaticity = (image.info.get(k) for k in ("icc_profile", "gamma", "chromaticity"))
         if name == "JPEG2000" and not profile:
             profile = jp2_profile(data)
+        if name in ("AVIF", "HEIF"):  # a box turns these; Pillow would obey XMP, too
+            image.info.pop("xmp", None)
         with suppress(SyntaxError):  # EXIF that can't be read turns nothing
             image = ImageOps.exif_transpose(image)
         if name == "PNG" and png_chunk(data, b"cICP") not in (None, b"\1\15\0\1"):
@@ -67,10 +74,34 @@ def by_pillow(data: bytes, page: int = 0) -> Reading:
     return reduced("Pillow", rgb, alpha, frames, tolerance)
 
 
+def pages_of(image: Image.Image) -> int:
+    """How many pages of a TIFF aren't smaller versions or masks of others; 1 for other formats."""
+    if not isinstance(image, TiffImageFile):
+        return 1
+    first, own = image.tell(), 0
+    for page in range(min(image.n_frames, MOST_PAGES)):
+        image.seek(page)
+        own += not image.tag_v2.get(254, 0) & 0b101
+    image.seek(first)
+    return max(1, own)
+
+
+def page_size(data: bytes, page: int) -> tuple[int, int] | None:
+    """The size of a page of a TIFF; None if Pillow can't tell it."""
+    with suppress(Exception), Image.open(io.BytesIO(data)) as image:
+        image.seek(page)
+        return image.size
+    return None
+
+
 def by_imagemagick(data: bytes, page: int = 0) -> Reading:
     """ImageMagick's reading. Raises ValueError with its complaints."""
     if not MAGICK:
         raise ValueError("ImageMagick is not installed")
+    if jp2_channels(data) > 4:
+        raise ValueError("ImageMagick takes black for transparency in CMYK with transparency")
+    if sniff(data) == "JPEG 2000" and b"colr\3" in data[:5000]:
+        raise ValueError("a profile of any kind, which ImageMagick ignores in JPEG 2000")
     with tempfile.NamedTemporaryFile(suffix=".icc") as profile, tempfile.NamedTemporaryFile() as source:
         profile.write(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
         profile.flush()
@@ -104,6 +135,25 @@ def by_imagemagick(data: bytes, page: int = 0) -> Reading:
     return reduced("ImageMagick", rgb, alpha, 1, SURE * 2)
 
 
+def by_imagecodecs(data: bytes, page: int = 0) -> Reading:
+    """The reading of the bare codestream of a JPEG 2000 of 8 bits, with the file's profile. Raises any error."""
+    import imagecodecs
+
+    if page or re.search(rb"pclr|cdef..(\x00.\x00\x00){1}\x00[^\x01]", data[:5000], re.S):
+        raise ValueError("a palette, or channels in another order")
+    values = imagecodecs.jpeg2k_decode(data[data.index(b"\xff\x4f\xff\x51") :])
+    space = re.search(rb"colr\x01..\x00\x00\x00(.)", data[:5000], re.S)
+    channels, profile = 1 if values.ndim == 2 else values.shape[2], jp2_profile(data)
+    if values.dtype != np.uint8 or (space and not profile and space[1] not in b"\x0c\x10\x11"):
+        raise ValueError("more than 8 bits, or other colors")
+    if channels == 5 and space and space[1] == b"\x0c":
+        ink, shades = Image.fromarray(np.ascontiguousarray(values[..., :4]), "CMYK"), Image.fromarray(values[..., 4])
+        rgb, _, tolerance = to_srgb(ink, profile)
+        return reduced("imagecodecs", rgb, shades, 1, tolerance)
+    rgb, alpha, tolerance = to_srgb(Image.fromarray(values), profile)
+    return reduced("imagecodecs", rgb, alpha, 1, tolerance)
+
+
 def by_djxl(data: bytes, page: int = 0) -> Reading:
     """The reading of djxl (JPEG XL's reference decoder), whose PNG has the picture's ICC profile. Raises any error."""
     if not DJXL or page:
@@ -119,7 +169,8 @@ def readings(data: bytes, page: int = 0, *, quick: bool = False) -> Iterator[Rea
     """The readings of all readers that open a file, or why one does not. quick: without ImageMagick."""
     kind = sniff(data)
     readers: list[Callable[[bytes, int], Reading]] = [by_pillow]
-    readers += [by_tifffile] if "TIFF" in kind else [by_djxl] if kind == "JPEG XL" else []
+    others = {"TIFF": by_tifffile, "BigTIFF": by_tifffile, "JPEG XL": by_djxl, "JPEG 2000": by_imagecodecs}
+    readers += [others[kind]] if kind in others else []
     for reader in readers if quick else [*readers, by_imagemagick]:
         try:
             yield reader(data, page)

@@ -6,9 +6,9 @@ import re
 
 import numpy as np
 
-from judging.kinds import is_raw, raw_size, sniff
+from judging.kinds import is_raw, is_rotten, raw_size, sniff
 from judging.pixels import Reading, difference, likeness
-from judging.readers import by_pillow, camera_preview, readings
+from judging.readers import by_pillow, camera_preview, page_size, readings
 
 MOST_PAGES = 5  # that are compared
 LIKE = 0.85  # correlation of a developed raw file and its preview, whose tones differ
@@ -92,7 +92,9 @@ def judge_refusal(data: bytes, message: str) -> tuple[str, str, tuple[str, ...]]
         found = list(readings(data))
         opens = tuple(source.by for source in found if isinstance(source, Reading))
         # Readers are lenient: that one opens a file counts for nothing if ImageMagick says what is rotten in it.
-        rotten = any(isinstance(why, str) and why.startswith("imagemagick") and ROTTEN.search(why) for why in found)
+        rotten = is_rotten(data) or any(
+            isinstance(why, str) and why.startswith("imagemagick") and ROTTEN.search(why) for why in found
+        )
         return ("false reason" if opens and not rotten else "refused"), message, opens
     return ("refused" if claim_holds(data, kind, message) else "false reason"), message, ()
 
@@ -108,7 +110,9 @@ def claim_holds(data: bytes, kind: str, message: str) -> bool:
         source = next((found for found in readings(data, quick=True) if isinstance(found, Reading)), None)
         if source is None:
             return True
-        if size and sorted(source.size) != sorted(map(int, size.groups())):
+        page = re.search(r", page (\d+),", message)
+        seen = page_size(data, int(page[1]) - 1) if page else source.size
+        if size and seen and sorted(seen) != sorted(map(int, size.groups())):
             return False
         return "animation" not in message or source.frames > 1
     return True

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 __all__ = [
     "Colorizer",
+    "DeviceError",
     "EncodingError",
     "Hint",
     "InputError",
@@ -30,6 +31,7 @@ __all__ = [
 if TYPE_CHECKING:
     from photochrom.album import colorize
     from photochrom.errors import (
+        DeviceError,
         EncodingError,
         InputError,
         MissingExtra,

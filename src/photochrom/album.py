@@ -34,10 +34,10 @@ from photochrom.photo.hints import Hint, check_hints
 from photochrom.photo.kinds import to_kind, to_photograph
 from photochrom.photo.metadata.sidecar import true_sidecar
 from photochrom.photo.photograph import Photograph, write_bytes
-from photochrom.planning import Task
+from photochrom.planning import Failure, Task
 from photochrom.records import COLORED, FAILED, Line, Record, now
 from photochrom.rerun import fate_of, settings_in_record
-from photochrom.settings import DEFAULT_MODEL, STRENGTH, WARMTH, WORKING_SIZE, format_of, plain
+from photochrom.settings import AUTO, DEFAULT_MODEL, STRENGTH, WARMTH, WORKING_SIZE, format_of, plain
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -117,6 +117,7 @@ def colorize(
     hints: Sequence[Hint] = ...,
     model: str | os.PathLike[str] = ...,
     working_size: int = ...,
+    device: str = ...,
     mark: bool = ...,
 ) -> Photograph: ...
 @overload
@@ -129,6 +130,7 @@ def colorize(
     hints: Sequence[Hint] = ...,
     model: str | os.PathLike[str] = ...,
     working_size: int = ...,
+    device: str = ...,
     mark: bool = ...,
 ) -> Given: ...
 def colorize(
@@ -140,6 +142,7 @@ def colorize(
     hints: Sequence[Hint] = (),
     model: str | os.PathLike[str] = DEFAULT_MODEL,
     working_size: int = DEFAULT_WORKING_SIZE,
+    device: str = AUTO,
     mark: bool = True,
 ) -> Any:
     """Color a photograph of any kind, and give back the same kind; its size and bit depth are kept.
@@ -155,11 +158,11 @@ def colorize(
     An array is (H, W) or (H, W, C) of gray, gray and alpha, RGB or RGBA: bool, uint8, uint16, or floats in [0, 1].
     strength multiplies the chroma; warmth, -1 (blue) to 1 (yellow), is a white balance of the colors; seed chooses
     another plausible coloring; hints put colors at places; mark: whether the metadata say that the colors were made by
-    AI, and how (arrays and Pillow's images have none). model: a bundled model's name, or a path. Raises InputError or
-    WeightsError.
+    AI, and how (arrays and Pillow's images have none). model: a bundled model's name, or a path. device: where
+    the network runs, see Colorizer. Raises InputError, WeightsError or DeviceError.
     """
     look = Look(plain(strength), plain(seed), check_hints(hints), warmth=plain(warmth))
-    colorizer = _colorizer(os.fspath(model) if isinstance(model, os.PathLike) else model, working_size)
+    colorizer = _colorizer(os.fspath(model) if isinstance(model, os.PathLike) else model, working_size, device)
     return to_kind(color_photograph(to_photograph(photograph), look, colorizer, Output(mark=mark)), photograph)
 
 
@@ -263,12 +266,17 @@ def _fate(
     )
 
 
-def recorded(outcomes: Iterator[Outcome], record: Record, predictor: Predictor, request: Request) -> Iterator[Outcome]:
+def recorded(
+    outcomes: Iterator[Outcome], record: Record, predictor: Predictor, request: Request, untried: Iterable[Failure] = ()
+) -> Iterator[Outcome]:
     """The same outcomes, while a line for each color version and each failure is added to a record.
 
-    A photograph that is skipped gets none: its line stands from the run that colored it. Nor does one that is left.
-    Raises OutputError.
+    untried: what failed before. A photograph that is skipped gets no line: its line stands from the run that colored
+    it. Nor does one that is left. Raises OutputError.
     """
+    for source, error in untried:
+        for line in _lines(Outcome(Task(source, ()), error=error), predictor, request):
+            record.add(line)
     for outcome in outcomes:
         for line in _lines(outcome, predictor, request):
             record.add(line)
@@ -308,13 +316,13 @@ def _carry(photograph: Path, sidecar: Path, target: Path, request: Request, keep
     write_bytes(target, content, modified if keep_date else None)
 
 
-def _colorizer(model: str, working_size: int) -> Colorizer:
+def _colorizer(model: str, working_size: int, device: str) -> Colorizer:
     if not isinstance(model, str):
         raise WeightsError(f"a model is a name or a path, not a value of type {type(model).__name__}")
     WORKING_SIZE.check(working_size, "working size in pixels")
-    return _cached_colorizer(model, working_size)
+    return _cached_colorizer(model, working_size, device)
 
 
 @cache
-def _cached_colorizer(model: str, working_size: int) -> Colorizer:
-    return Colorizer(model, working_size=working_size)
+def _cached_colorizer(model: str, working_size: int, device: str) -> Colorizer:
+    return Colorizer(model, working_size=working_size, device=device)

@@ -42,7 +42,7 @@ def diagnose() -> Iterator[Finding]:
     yield _temporary_folder()
     for extra, packages in _requirements().items():
         yield Finding(f"extra {extra}" if extra else "needs", ", ".join(_installed(name) for name in packages))
-    yield from (_libvips(), _model(), _coloring())
+    yield from (_libvips(), _devices(), _model(), _coloring())
 
 
 def _requirements() -> dict[str, list[str]]:
@@ -83,6 +83,15 @@ def _libvips() -> Finding:
         return Finding("libvips", f"does not load: {error}", False)
 
 
+def _devices() -> Finding:
+    try:
+        from photochrom.inference.onnx_backend import devices_here
+
+        return Finding("devices", ", ".join(devices_here()))
+    except Exception as error:  # a broken shared library may raise anything
+        return Finding("devices", f"ONNX Runtime does not load: {error}", False)
+
+
 def _model() -> Finding:
     from photochrom.inference.weights import read_bundled
 
@@ -105,9 +114,8 @@ def _coloring() -> Finding:
         loaded = time.perf_counter()
         colorizer.colorize(ramp)
         ended = time.perf_counter()
-        return Finding(
-            "coloring", f"works; model loaded in {loaded - began:.2f} s, a picture in {ended - loaded:.2f} s"
-        )
+        seconds = f"model loaded in {loaded - began:.2f} s, a picture in {ended - loaded:.2f} s"
+        return Finding("coloring", f"works, on the device {colorizer.device}; {seconds}")
     except Exception as error:
         return Finding("coloring", f"does not work: {type(error).__name__}: {error}", False)
 

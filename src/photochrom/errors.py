@@ -8,6 +8,7 @@
     │   └── InColorError    a photograph that is in color already
     ├── OutputError         a result that can't be written
     ├── WeightsError        a weights file or checkpoint that can't be used
+    ├── DeviceError         a device that can't be used, or fails
     ├── TrainingError       a training that can't start or go on
     ├── Busy                a service that has no room now
     │   └── Stopping        a service that takes nothing new because it stops
@@ -68,6 +69,10 @@ class OutputError(PhotochromError):
 
 class WeightsError(PhotochromError):
     """A weights file or checkpoint that can't be used."""
+
+
+class DeviceError(PhotochromError):
+    """A device that can't be used, or fails."""
 
 
 class TrainingError(PhotochromError):

@@ -19,7 +19,7 @@ except ImportError as error:
 from photochrom.errors import WeightsError
 from photochrom.inference.colorizer import DEFAULT_WORKING_SIZE, Colorizer
 from photochrom.inference.weights import BUNDLED_MODELS, read_bundled
-from photochrom.settings import DEFAULT_MODEL
+from photochrom.settings import AUTO, DEFAULT_MODEL
 
 MODEL_FILE = "model.onnx"
 TAGS = ["colorization", "image-colorization", "gan", "onnx"]
@@ -45,13 +45,19 @@ Say here what the model was trained on, under which terms, how good it is (`phot
 class HubColorizer(Colorizer, ModelHubMixin, library_name="photochrom", tags=list(TAGS)):
     """A Colorizer that can be loaded from the hub and sent to it.
 
-    model: a bundled model's name or the path of an exported .onnx file. working_size, threads: as for Colorizer.
+    model: a bundled model's name or the path of an exported .onnx file. working_size, threads, device: as for
+    Colorizer.
     """
 
     def __init__(
-        self, model: str = DEFAULT_MODEL, *, working_size: int = DEFAULT_WORKING_SIZE, threads: int = 0
+        self,
+        model: str = DEFAULT_MODEL,
+        *,
+        working_size: int = DEFAULT_WORKING_SIZE,
+        threads: int = 0,
+        device: str = AUTO,
     ) -> None:
-        super().__init__(model, working_size=working_size, threads=threads)
+        super().__init__(model, working_size=working_size, threads=threads, device=device)
         self.model = model
         self._hub_mixin_config = {"working_size": working_size}  # other settings depend on the machine
 
@@ -85,6 +91,7 @@ class HubColorizer(Colorizer, ModelHubMixin, library_name="photochrom", tags=lis
         token: str | bool | None = None,
         working_size: int = DEFAULT_WORKING_SIZE,
         threads: int = 0,
+        device: str = AUTO,
         **unknown: Any,
     ) -> HubColorizer:
         if Path(model_id).is_dir():
@@ -98,4 +105,4 @@ class HubColorizer(Colorizer, ModelHubMixin, library_name="photochrom", tags=lis
                     local_files_only=local_files_only, token=token,
                 )
             )  # fmt: skip
-        return cls(str(path), working_size=working_size, threads=threads)
+        return cls(str(path), working_size=working_size, threads=threads, device=device)

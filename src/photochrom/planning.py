@@ -7,13 +7,18 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Container, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from photochrom.errors import InputError, reason_of
 from photochrom.folders import Listing, describe, list_folder
 from photochrom.names import SIDECAR, color_name, contested, long_color_name, sidecar_name, sidecars_of
 from photochrom.settings import COLOR_SUFFIX, COMPARED_SUFFIX, FORMATS, READABLE_SUFFIXES, format_of, written_suffixes
+
+TRIED = 20  # names of a folder
 
 
 @dataclass(frozen=True)
@@ -28,19 +33,25 @@ class Task:
     sidecars: tuple[tuple[Path, tuple[Path, ...]], ...] = ()
 
 
+class Failure(NamedTuple):
+    """An input or folder that can't be read, or a photograph that has no place for its color version."""
+
+    source: Path
+    error: InputError
+
+
 @dataclass
 class Plan:
     """What a call does.
 
     tasks: in the order of the inputs. left_out: how many files of folders are no photographs, by kind; named: those of
-    them that messages name. failures: inputs and folders that can't be read, and photographs that have no place for
-    their color version.
+    them that messages name. failures: what is not tried, and why.
     """
 
     tasks: list[Task] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     named: list[str] = field(default_factory=list)
-    failures: list[InputError] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -78,7 +89,7 @@ def plan(
     if not found and may_be_empty:
         return made
     if not found and made.failures:
-        raise made.failures[0]
+        raise made.failures[0].error
     if not found:
         left_out = describe(made.left_out, made.named)
         raise InputError(
@@ -92,7 +103,7 @@ def plan(
         names = _output_names(found, out, format, suffix)
     _add_tasks(made, found, names, variants)
     if not made.tasks and not may_be_empty:
-        raise made.failures[0]
+        raise made.failures[0].error
     return made
 
 
@@ -113,7 +124,7 @@ def _find(inputs: Sequence[Path], out: Path | None, made: Plan, sidecars: bool) 
     for source in inputs:
         problem = _problem_of(source)
         if problem is not None:
-            made.failures.append(problem)
+            made.failures.append(Failure(source, problem))
             continue
         if source.is_dir():
             found = _find_in_folder(source, list_folder(source, out), made, sidecars)
@@ -142,7 +153,7 @@ def _problem_of(source: Path) -> InputError | None:
 
 
 def _find_in_folder(folder: Path, listing: Listing, made: Plan, sidecars: bool) -> Iterator[_Found]:
-    made.failures += listing.unreadable
+    made.failures += [Failure(folder, error) for error in listing.unreadable]
     names = {_with_small_suffix(Path(entry.name)) for entry in listing.photographs}
     carried: set[str] = set()
     for entry in listing.photographs:
@@ -156,10 +167,7 @@ def _find_in_folder(folder: Path, listing: Listing, made: Plan, sidecars: bool) 
 
 
 def _names_in(folder: Path) -> set[str]:
-    try:
-        return {str(folder / name) for name in os.listdir(folder)}
-    except OSError:
-        return set()
+    return {str(folder / name) for name in _names(str(folder))}
 
 
 def _without_color_versions(found: list[_Found], out: Path | None) -> list[_Found]:
@@ -196,21 +204,29 @@ def _output_names(found: list[_Found], out: Path | None, format: str | None, suf
 
 def _add_tasks(made: Plan, found: list[_Found], names: list[Path], variants: int) -> None:
     """Make a task of every photograph whose outputs are no photographs of the call, and nobody else's outputs."""
-    sources = {_real(one.source): one.source for one in found}
+    ignores_case = cache(_ignores_case)
+
+    def place_of(path: Path) -> str:
+        """A path as its disk takes it: one that ignores case has IMG.JPG and img.jpg in one place."""
+        real = _real(path)
+        return real.casefold() if ignores_case(os.path.dirname(real)) else real
+
+    sources = {place_of(one.source): one.source for one in found}
     taken: dict[str, Path] = {}
     for one, name in zip(found, names, strict=True):
         outputs = _numbered(name, variants)
-        places = [_real(path) for path in outputs]
+        places = [place_of(path) for path in outputs]
         overwritten = [path for path, place in zip(outputs, places, strict=True) if place in sources]
         others = [taken[place] for place in places if place in taken]
         if overwritten:
             refusal = f"the color version of {one.source} would overwrite the photograph {overwritten[0]}"
-            made.failures.append(InputError(f"{refusal}: choose another -o"))
-            if _real(one.source) in places:
-                raise made.failures[-1]
+            made.failures.append(Failure(one.source, InputError(f"{refusal}: choose another -o")))
+            if place_of(one.source) in places:
+                raise made.failures[-1].error
         elif others:
             refusal = f"{others[0]} and {one.source} would both be written to {name}"
-            made.failures.append(InputError(f"{refusal}: color the second one in a run of its own, with another -o"))
+            refusal += ": color the second one in a run of its own, with another -o"
+            made.failures.append(Failure(one.source, InputError(refusal)))
         else:
             taken |= dict.fromkeys(places, one.source)
             made.tasks.append(Task(one.source, outputs, _carried(one, outputs)))
@@ -226,6 +242,28 @@ def _carried(one: _Found, outputs: Sequence[Path]) -> tuple[tuple[Path, tuple[Pa
 def _real(path: Path) -> str:
     """A path without links in its folders; a link to a file stays itself."""
     return os.path.join(os.path.realpath(path.parent), path.name)
+
+
+def _ignores_case(folder: str) -> bool:
+    """Whether a folder, or the one that it will be made in, takes the names of its files for the same in other case."""
+    while not os.path.isdir(folder) and os.path.dirname(folder) != folder:
+        folder = os.path.dirname(folder)
+    paths = [os.path.join(folder, name) for name in sorted(_names(folder))[:TRIED]] or [folder]
+    for path in paths:
+        head, name = os.path.split(path)
+        other = os.path.join(head, name.swapcase())
+        if other != path:
+            with suppress(OSError):
+                return os.path.samefile(path, other)
+            return False
+    return False
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 def _numbered(path: Path, variants: int) -> tuple[Path, ...]:

@@ -89,6 +89,8 @@ WARMTH = Range(-1, 1, 0.0)  # white balance of the colors: from blue to yellow
 VARIANTS = Range(1, 99, 1, whole=True)  # colorings of one photograph
 WORKING_SIZE = Range(32, 1024, 256, whole=True)  # pixels: the short side of the picture that the network sees
 DEFAULT_MODEL = "default"
+AUTO, CPU = "auto", "cpu"
+DEVICES = (AUTO, CPU, "cuda", "tensorrt", "rocm", "migraphx", "directml", "openvino", "coreml")  # where it runs
 
 # How it is written
 QUALITY = Range(1, 100, 95, whole=True)  # of lossy formats

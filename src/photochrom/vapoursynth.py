@@ -24,7 +24,7 @@ from photochrom.inference.model import Backend
 from photochrom.photo.color import PixelArray
 from photochrom.photo.decoding import read_photograph
 from photochrom.photo.hints import MAX_HINTS, Hint
-from photochrom.settings import DEFAULT_MODEL, STRENGTH, WARMTH, WORKING_SIZE
+from photochrom.settings import AUTO, DEFAULT_MODEL, STRENGTH, WARMTH, WORKING_SIZE
 
 try:
     import av
@@ -73,17 +73,18 @@ def colorize(
     model: str | Backend = DEFAULT_MODEL,
     working_size: int = int(WORKING_SIZE.default),
     threads: int = 0,
+    device: str = AUTO,
     format: int = vs.YUV444P16,
 ) -> vs.VideoNode:
     """The clip in color, frame by frame as frames are asked for.
 
     clip: GRAY, YUV or RGB of 8 to 16 bits, half or single precision; only its light is used. Its frames' properties say
     what its numbers mean, as they do for `photochrom video`; gray without _Range is full range. strength, warmth, seed,
-    model, working_size: those of `photochrom video`. steady: hold colors together within shots; frames are colored in
-    order then, and a frame far from the last one is refused. hints: a file of hints, or hints by time; they too need
-    frames in order. threads: of the network, 0 for all cores. format: RGB or YUV without subsampling.
+    model, working_size, device: those of `photochrom video`. steady: hold colors together within shots; frames are
+    colored in order then, and a frame far from the last one is refused. hints: a file of hints, or hints by time; they
+    too need frames in order. threads: of the network, 0 for all cores. format: RGB or YUV without subsampling.
 
-    Raises InputError, or WeightsError for the model.
+    Raises InputError, WeightsError for the model, or DeviceError.
     """
     if not isinstance(clip, vs.VideoNode) or clip.format is None or not clip.width:
         raise InputError("the filter takes a video clip whose frames all have one format and size")
@@ -95,7 +96,7 @@ def colorize(
             size = f"{clip.width} x {clip.height} pixels"
             raise InputError(f"the hint at {each.hint.x:g},{each.hint.y:g} is outside the clip, {size}")
     options = FilmOptions(look=Look(strength, seed, warmth=warmth), hints=given, steady=steady)
-    colorizer = Colorizer(model, working_size=working_size, threads=threads)
+    colorizer = Colorizer(model, working_size=working_size, threads=threads, device=device)
     _read(source.get_frame(0))  # raises for what can't be colored, before the work begins
     if not (steady or given):
         return target.std.ModifyFrame([source, target], partial(_color_alone, colorizer, options))

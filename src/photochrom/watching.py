@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from photochrom.errors import InputError, MissingExtra
-from photochrom.planning import Plan, Task
+from photochrom.planning import Failure, Plan, Task
 
 try:
     from watchdog.events import FileSystemEvent, FileSystemEventHandler
@@ -31,7 +31,7 @@ class Arrived:
 
     tasks: list[Task] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
-    failures: list[InputError] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
 
 
 def arrivals(folders: Sequence[Path], plan: Callable[[], Plan]) -> Iterator[Arrived]:
@@ -54,7 +54,7 @@ def arrivals(folders: Sequence[Path], plan: Callable[[], Plan]) -> Iterator[Arri
             yield Arrived(
                 [by_source[name] for name in new if name in by_source],
                 [name for name in new if name not in by_source],
-                [each for each in planned.failures if settling.is_new(str(each))],
+                [each for each in planned.failures if settling.is_new(str(each.error))],
             )
             changed.wait(LOOK_AGAIN if settling.waits else RESCAN)
 

@@ -13,9 +13,11 @@ from typing import Any
 import ray
 
 from photochrom.errors import InputError, reason_of
+from photochrom.photo.formats.hush import hushed
 from photochrom.stopping import handlers, restore
 
 ANSWER_SECONDS = 5.0  # for a cluster to answer
+TOO_SLOW = "it takes too long, so try again when the machine is less busy"
 
 
 def check_address(address: str) -> None:
@@ -32,18 +34,20 @@ def check_address(address: str) -> None:
 @contextmanager
 def cluster(address: str | None, workers: int | None) -> Iterator[None]:
     """Join the Ray cluster at an address, or run one here while this lasts. Raises InputError."""
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # or Ray hides GPUs, which our workers share
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     before = handlers()
-    with hushed():
+    with hushed_ray():
         try:
             if address is None:
                 ray.init("local", num_cpus=workers or os.cpu_count(), include_dashboard=False, **quiet)
             else:
                 ray.init(address, **quiet)
             restore(before)  # Ray takes SIGTERM for itself
-        except (OSError, ValueError, RuntimeError) as error:
+        except Exception as error:  # Ray raises plain ones, too
             where = f"no Ray cluster answers at {address}" if address else "Ray can't be started on this machine"
-            raise InputError(f"{where}: {reason_of(error)}") from error
+            why = TOO_SLOW if "timed out" in str(error) else reason_of(error)
+            raise InputError(f"{where}: {why}") from error
     try:
         ray.data.DataContext.get_current().enable_progress_bars = False
         for name in ("ray.data", "ray.data._internal"):
@@ -55,15 +59,9 @@ def cluster(address: str | None, workers: int | None) -> Iterator[None]:
 
 
 @contextmanager
-def hushed() -> Iterator[None]:
+def hushed_ray() -> Iterator[None]:
     """Discard what Ray's native code prints to standard error; Ray's log files have it too."""
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
+    with hushed():
         yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

@@ -24,15 +24,16 @@ import pebble
 from photochrom.archive.manifest import DONE, FAILED, FOREIGN, IN_COLOR, QUARANTINED, ROW_SEPARATOR, Row
 from photochrom.archive.stores import open_store
 from photochrom.coloring import Colored, Request, color
-from photochrom.errors import InColorError, PhotochromError, one_line, our_fault, reason_of
+from photochrom.errors import DeviceError, InColorError, PhotochromError, one_line, our_fault, reason_of
 from photochrom.existing import Fate
 from photochrom.folders import Entry
 from photochrom.inference.colorizer import Colorizer
+from photochrom.inference.devices import find_device
 from photochrom.inference.model import ModelInfo
 from photochrom.inference.weights import BUNDLED_MODELS, load_model
 from photochrom.names import color_name, contested, from_text, long_color_name, to_text
 from photochrom.rerun import fate_by_mark, mark_in
-from photochrom.settings import MAX_PIXELS, TRIES, TRY_SECONDS, format_of
+from photochrom.settings import AUTO, CPU, MAX_PIXELS, TRIES, TRY_SECONDS, format_of
 
 STOPPED = "stopped"  # the destination can't be written: the run ends, and this row doesn't enter the manifest
 IN_FLIGHT = 3  # files that an actor handles at a time: one read, one colored, one written
@@ -46,7 +47,8 @@ class Work:
     model_digest: the model's name and digest, as in the manifest; info: facts about it. any_model: the user named none,
     so what another version of the bundled one colored stays. tries: how often a file may crash or hang the child.
     seconds: how long each try may take. overwrite: whether files in the destination that aren't ours are replaced.
-    keep_date: whether outputs get the date of their sources. run: a name for this run's unfinished files.
+    keep_date: whether outputs get the date of their sources. run: a name for this run's unfinished files. device: where
+    the network runs.
     """
 
     source: str
@@ -62,15 +64,30 @@ class Work:
     overwrite: bool = False
     keep_date: bool = False
     run: str = ""
+    device: str = AUTO
 
     @classmethod
     def of_model(
-        cls, model: str, working_size: int, source: str, destination: str, request: Request, tries: int, seconds: float
+        cls,
+        model: str,
+        working_size: int,
+        source: str,
+        destination: str,
+        request: Request,
+        tries: int,
+        seconds: float,
+        device: str = AUTO,
+        elsewhere: bool = False,
     ) -> Work:
-        """Work with a model. It is loaded once, so that a wrong one is noticed at once. Raises WeightsError."""
-        info = replace(load_model(model, threads=1).info, details={})  # only people want them
+        """Work with a model. It is loaded once, so that a wrong one is noticed at once, and a device that isn't there.
+
+        elsewhere: the work is done on other machines, which tell themselves whether they have the device. Raises
+        WeightsError, InputError or DeviceError.
+        """
+        find_device(device)
+        info = replace(load_model(model, 1, CPU if elsewhere else device).info, details={})  # only people want them
         digest = f"{info.name}-{info.digest[:16]}"
-        return cls(source, destination, request, model, digest, working_size, tries, seconds, info)
+        return cls(source, destination, request, model, digest, working_size, tries, seconds, info, device=device)
 
     def anywhere(self) -> Work:
         """The same work with absolute paths, because workers of a cluster run in folders of their own."""
@@ -162,7 +179,7 @@ class Worker:
                 self._child = pebble.ProcessPool(
                     max_workers=1,
                     initializer=start_child,
-                    initargs=(self.work.model, self.work.working_size),
+                    initargs=(self.work.model, self.work.working_size, self.work.device),
                     context=multiprocessing.get_context("spawn"),
                 )
             return self._child
@@ -262,17 +279,22 @@ class Worker:
 
 # In the child process
 
-_colorizer: Colorizer | None = None
+_colorizer: Colorizer | DeviceError | None = None
 
 
-def start_child(model: str, working_size: int) -> None:
+def start_child(model: str, working_size: int, device: str) -> None:
     """Load the model, once per child."""
     global _colorizer
-    _colorizer = Colorizer(model, working_size=working_size, threads=1)
+    try:
+        _colorizer = Colorizer(model, working_size=working_size, threads=1, device=device)
+    except DeviceError as error:  # this machine of a cluster has no such device: each photograph says so
+        _colorizer = error
 
 
 def color_in_child(data: bytes, name: str, request: Request) -> Colored:
     """The color version of an encoded photograph, encoded. Raises PhotochromError."""
     assert _colorizer is not None
+    if isinstance(_colorizer, DeviceError):
+        raise _colorizer
     (colored,) = color(data, name, request, _colorizer)
     return colored

@@ -14,6 +14,7 @@ from photochrom.commands.options import (
     FiniteRange,
     NamedPath,
     crop_option,
+    device_option,
     given,
     keeping_options,
     look_options,
@@ -76,6 +77,7 @@ ERRORS_SHOWN = 20
 @max_pixels_option()
 @model_option
 @working_size_option
+@device_option
 def archive(
     source: str,
     destination: str,
@@ -102,6 +104,7 @@ def archive(
     max_pixels: float,
     model: str,
     working_size: int,
+    device: str,
 ) -> None:
     """Color an archive of any size, on one machine or a cluster.
 
@@ -127,7 +130,8 @@ def archive(
     request = Request(look, output, round(max_pixels * 1e6), crop_border, recolor)
     if keep_date and not is_folder(destination):
         raise InputError("--keep-date needs a folder as destination: object stores can't keep a file's date")
-    work = Work.of_model(model, working_size, source, destination, request, tries, timeout)
+    cluster = address is not None
+    work = Work.of_model(model, working_size, source, destination, request, tries, timeout, device, cluster)
     work = replace(work, overwrite=overwrite, any_model=not given(model=model), keep_date=keep_date)
     shown = sys.stderr.isatty()
     summaries = run_archive(work, workers=workers, address=address, retry=retry)

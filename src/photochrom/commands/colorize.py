@@ -17,6 +17,7 @@ import click
 from photochrom.commands.options import (
     ANY_PATH,
     crop_option,
+    device_option,
     given,
     keeping_options,
     look_options,
@@ -30,7 +31,7 @@ from photochrom.commands.options import (
     working_size_option,
 )
 from photochrom.commands.telling import report, say, status_of, tell_troubles, with_bar
-from photochrom.errors import InputError
+from photochrom.errors import InputError, PhotochromError, our_fault
 from photochrom.settings import COLOR_SUFFIX, COMPARED_SUFFIX, JOBS, VARIANTS
 
 if TYPE_CHECKING:
@@ -38,8 +39,9 @@ if TYPE_CHECKING:
     from photochrom.coloring import Request
     from photochrom.inference.colorizer import Colorizer
     from photochrom.photo.metadata.mark import Mark
-    from photochrom.planning import Plan, Task
+    from photochrom.planning import Plan
     from photochrom.records import Record
+    from photochrom.watching import Arrived
 
 STREAM = Path("-")  # standard input or output
 
@@ -109,6 +111,7 @@ STREAM = Path("-")  # standard input or output
 @max_pixels_option()
 @model_option
 @working_size_option
+@device_option
 def colorize(
     inputs: tuple[Path, ...],
     out: Path | None,
@@ -139,6 +142,7 @@ def colorize(
     max_pixels: float,
     model: str,
     working_size: int,
+    device: str,
 ) -> None:
     """Color photographs.
 
@@ -199,7 +203,7 @@ def colorize(
             raise InputError("standard input or standard output is closed")
         if sys.stdout.isatty():
             raise InputError("standard output is the terminal: send it to a file (> new.jpg) or to another program")
-        colorizer = Colorizer(model, working_size=working_size)
+        colorizer = Colorizer(model, working_size=working_size, device=device)
         _check_model(colorizer, mark, example)
         _colorize_stream(inputs[0], colorizer, request)
         return
@@ -207,7 +211,7 @@ def colorize(
     make_plan = partial(plan, inputs, out, format=format_name, variants=variants, sidecars=sidecars, suffix=suffix)
     planned = None if watch else make_plan()
     threads = max(1, (os.cpu_count() or 1) // jobs)  # with more, they would wait for each other
-    colorizer = Colorizer(model, working_size=working_size, threads=threads)
+    colorizer = Colorizer(model, working_size=working_size, threads=threads, device=device)
     _check_model(colorizer, mark, example)
     with ExitStack() as stack:
         record = (
@@ -221,33 +225,35 @@ def colorize(
         if planned is None:
             _watch(inputs, partial(make_plan, may_be_empty=True), start, quiet)
         else:
-            finished = list(with_bar(start(planned.tasks), len(planned.tasks), quiet))
+            finished = list(with_bar(start(planned), len(planned.tasks), quiet))
             report(planned, finished, dry=dry_run, quiet=quiet)
             if status := status_of(planned, finished):
                 sys.exit(status)
 
 
 def _start(
-    colorizer: Colorizer, request: Request, manner: Manner, jobs: int, record: Record | None, tasks: list[Task]
+    colorizer: Colorizer, request: Request, manner: Manner, jobs: int, record: Record | None, plan: Plan | Arrived
 ) -> Iterator[Outcome]:
     from photochrom.album import recorded, run
 
-    outcomes = run(tasks, colorizer, request, manner, jobs=jobs)
-    return outcomes if record is None or manner.dry else recorded(outcomes, record, colorizer, request)
+    outcomes = run(plan.tasks, colorizer, request, manner, jobs=jobs)
+    if record is None or manner.dry:
+        return outcomes
+    return recorded(outcomes, record, colorizer, request, plan.failures)
 
 
 def _watch(
-    folders: tuple[Path, ...], plan: Callable[[], Plan], start: Callable[[list[Task]], Iterator[Outcome]], quiet: bool
+    folders: tuple[Path, ...], plan: Callable[[], Plan], start: Callable[[Arrived], Iterator[Outcome]], quiet: bool
 ) -> None:
     """Color what arrives, and tell it at once, until a signal ends the process."""
     from photochrom.watching import arrivals
 
     for arrived in arrivals(folders, plan):
         for failure in arrived.failures:
-            say(f"photochrom: {failure}")
+            say(f"photochrom: {failure.error}")
         for name in () if quiet else arrived.left_out:
             say(f"photochrom: left out {name}, {'a link' if os.path.islink(name) else 'of a kind that is not read'}")
-        for outcome in start(arrived.tasks):
+        for outcome in start(arrived):
             tell_troubles(outcome)
             for new in () if quiet else outcome.written:
                 say(str(new.path))
@@ -274,7 +280,12 @@ def _colorize_stream(source: Path, colorizer: Colorizer, request: Request) -> No
         data, name = sys.stdin.buffer.read(), "standard input"
     else:
         data, name = read_bytes(source), str(source)
-    (colored,) = color(data, name, request, colorizer)
+    try:
+        (colored,) = color(data, name, request, colorizer)
+    except (PhotochromError, MemoryError, OSError):
+        raise
+    except Exception as error:  # of a library, at a file that is odd in a way that nobody thought of
+        raise InputError(f"{name} {our_fault(error)}") from error
     report_left_out(Counter(colored.left_out))
     sys.stdout.buffer.write(colored.content)
     sys.stdout.buffer.flush()  # a full disk is noticed here, and not when Python ends

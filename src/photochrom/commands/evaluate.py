@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from photochrom.commands.options import ANY_PATH, EXISTING, report_collections, working_size_option
+from photochrom.commands.options import ANY_PATH, EXISTING, device_option, report_collections, working_size_option
 from photochrom.errors import InputError
 from photochrom.settings import PROTOCOL_NAMES
 
@@ -56,6 +56,7 @@ from photochrom.settings import PROTOCOL_NAMES
     "--published", is_flag=True, help="Add FID and LPIPS, as in published tables; this downloads their networks."
 )
 @working_size_option
+@device_option
 def evaluate(
     photographs: tuple[Path, ...],
     models: tuple[str, ...],
@@ -69,6 +70,7 @@ def evaluate(
     historic: bool,
     published: bool,
     working_size: int,
+    device: str,
 ) -> None:
     """Measure colorizers on color photographs: remove the color, let them restore it, and compare.
 
@@ -101,6 +103,7 @@ def evaluate(
         published=published,
         inputs=inputs,
         working_size=working_size,
+        device=device,
     )
     click.echo(format_table(evaluation))
     if out is not None:

@@ -14,7 +14,9 @@ from click.core import ParameterSource
 from photochrom.errors import one_line
 from photochrom.folders import describe
 from photochrom.settings import (
+    AUTO,
     DEFAULT_MODEL,
+    DEVICES,
     FORMATS,
     LOSSY_LABELS,
     MAX_PIXELS,
@@ -201,6 +203,18 @@ def model_option(command: Command) -> Command:
         show_default=True,
         metavar="NAME|PATH",
         help="Name of a bundled model, or path of an exported .onnx file or a training run.",
+    )(command)
+
+
+def device_option(command: Command) -> Command:
+    """--device."""
+    return click.option(
+        "--device",
+        default=AUTO,
+        show_default=True,
+        metavar="NAME",
+        help=f"Where the network runs: {', '.join(DEVICES)}; cuda:1 is the second of several. What ONNX Runtime's "
+        "installed build doesn't have is named, with what to install.",
     )(command)
 
 

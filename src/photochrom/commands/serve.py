@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import click
 
-from photochrom.commands.options import FiniteRange, max_pixels_option, model_option, whole, working_size_option
+from photochrom.commands.options import (
+    FiniteRange,
+    device_option,
+    max_pixels_option,
+    model_option,
+    whole,
+    working_size_option,
+)
 from photochrom.errors import InputError
 from photochrom.settings import JOBS, PORT, VARIANTS, Limits
 
@@ -78,6 +85,7 @@ LIMITS = Limits()
 )
 @model_option
 @working_size_option
+@device_option
 def serve(
     host: str,
     port: int,
@@ -93,6 +101,7 @@ def serve(
     keep: float,
     model: str,
     working_size: int,
+    device: str,
 ) -> None:
     """Serve a web page that colors photographs, and an HTTP API.
 
@@ -120,5 +129,5 @@ def serve(
         jobs=max_jobs,
         keep=keep,
     )
-    colorizer = Colorizer(model, working_size=working_size)
+    colorizer = Colorizer(model, working_size=working_size, device=device)
     run_server(colorizer, host, port, limits, token or None, insecure, tell=click.echo)

@@ -12,6 +12,7 @@ import click
 from photochrom.commands.options import report_left_out
 from photochrom.errors import one_line
 from photochrom.folders import describe
+from photochrom.photo.formats.hush import speaking
 
 if TYPE_CHECKING:
     from photochrom.album import Outcome
@@ -22,7 +23,8 @@ NAMED = 10  # outputs that are named one by one; more are counted
 
 def say(text: str) -> None:
     """Print a line on standard error."""
-    click.echo(one_line(text), err=True)
+    with speaking:
+        click.echo(one_line(text), err=True)
 
 
 def with_bar(outcomes: Iterable[Outcome], count: int, quiet: bool) -> Iterator[Outcome]:
@@ -49,8 +51,8 @@ def tell_plan_of(outcome: Outcome) -> None:
 
 def report(plan: Plan, outcomes: list[Outcome], *, dry: bool, quiet: bool) -> None:
     """Name what failed or was left. On a terminal, name what was made; count the rest."""
-    for error in plan.failures:
-        say(f"photochrom: {error}")
+    for failure in plan.failures:
+        say(f"photochrom: {failure.error}")
     for outcome in outcomes:
         tell_troubles(outcome)
         if dry:

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import click
 
-from photochrom.commands.options import ANY_PATH, FiniteRange, given, look_options, model_option, working_size_option
+from photochrom.commands.options import (
+    ANY_PATH,
+    FiniteRange,
+    device_option,
+    given,
+    look_options,
+    model_option,
+    working_size_option,
+)
 from photochrom.video.encoding import CODECS, DEFAULT_CODEC, MAX_CRF, MIN_CRF, Encoding
 
 CRF_DEFAULTS = ", ".join(f"{codec.crf} for {name}" for name, codec in CODECS.items() if codec.crf is not None)
@@ -52,6 +60,7 @@ CRF_DEFAULTS = ", ".join(f"{codec.crf} for {name}" for name, codec in CODECS.ite
 )
 @model_option
 @working_size_option
+@device_option
 def video(
     source: Path,
     target: Path,
@@ -69,6 +78,7 @@ def video(
     overwrite: bool,
     model: str,
     working_size: int,
+    device: str,
 ) -> None:
     """Color a film.
 
@@ -93,7 +103,7 @@ def video(
     film_hints = read_film_hints(hints, film.size) if hints else ()
     look = Look(strength, seed, warmth=warmth)
     options = FilmOptions(Encoding(codec, crf), look, begin, end, film_hints, not flicker, not no_mark)
-    colorizer = Colorizer(model, working_size=working_size)
+    colorizer = Colorizer(model, working_size=working_size, device=device)
     if target.exists() and not overwrite:
         decided = fate_of_film(film, target, colorizer, options, any_model=not given(model=model))
         if decided in LEFT:

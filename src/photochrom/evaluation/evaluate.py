@@ -44,6 +44,7 @@ from photochrom.inference.colorizer import DEFAULT_WORKING_SIZE, Colorizer
 from photochrom.photo.color import FloatArray, colorfulness, rgb_to_lab
 from photochrom.photo.hints import Hint
 from photochrom.photo.joining import join
+from photochrom.settings import AUTO
 
 HIGH_PERCENTILE = 95
 NO_COLOR = 0.1  # mean colorfulness: photographs below are black and white
@@ -65,6 +66,7 @@ def evaluate(
     published: bool = False,
     inputs: Path | None = None,
     working_size: int = DEFAULT_WORKING_SIZE,
+    device: str = AUTO,
 ) -> Evaluation:
     """Measure models (names or paths) and other tools' outputs on color photographs in folders or ZIP archives.
 
@@ -72,11 +74,11 @@ def evaluate(
     limit: the number of photographs, evenly spread. samples: the number of colorings, with seeds 1, 2, ..., for
     diversity and best-of-many. hint_counts: color again with these numbers of true-color points. historic: color
     again with the photographs made old, at these STRENGTHS. published: add FID and LPIPS. inputs: write the gray
-    photographs to this folder.
-    Raises InputError, WeightsError, MissingExtra.
+    photographs to this folder. device: as the Colorizer's.
+    Raises InputError, DeviceError, WeightsError, MissingExtra.
     """
     check_names([*models, *(outputs or {})])
-    colorizers = {name: Colorizer(name, working_size=working_size) for name in models}
+    colorizers = {name: Colorizer(name, working_size=working_size, device=device) for name in models}
     features = _feature_network()
     if published:
         from photochrom.evaluation.fid_lpips import check_installed, published_distances
@@ -303,6 +305,7 @@ def _settings(
         "side": protocol.side,
         "working_size": working_size,
         "models": {name: colorizer.backend.info.digest for name, colorizer in colorizers.items()},
+        "devices": {name: colorizer.device for name, colorizer in colorizers.items()},
         "outputs": list(outputs),
         "features": "FD-lite and KID-lite: EfficientNet-Lite0 (ImageNet), 1280 pooled features at 224 px",
     }

@@ -19,9 +19,10 @@ from photochrom.photo.hints import Hint, check_hints, correct_chroma, rasterize
 from photochrom.photo.joining import join_linear, write_rgb
 from photochrom.photo.kinds import join_array, split_array
 from photochrom.photo.resize import resize_columns, resize_matrix
+from photochrom.photo.spool import let_go, new_array
 from photochrom.photo.upsampling import GuidedChroma, enlarge_along_edges, guide_chroma
 from photochrom.photo.white_balance import with_warmth
-from photochrom.settings import DEFAULT_MODEL, STRENGTH, WARMTH, WORKING_SIZE, is_number
+from photochrom.settings import AUTO, DEFAULT_MODEL, STRENGTH, WARMTH, WORKING_SIZE, is_number
 
 DEFAULT_WORKING_SIZE = int(WORKING_SIZE.default)
 MAX_WORKING_ASPECT = 4.0  # the network gets longer pictures smaller, so that its cost is limited
@@ -56,7 +57,8 @@ class Colorizer:
     """Colors photographs with one model, which is loaded once.
 
     model: a bundled model's name, the path of an exported .onnx file or of a training run, or a Backend.
-    working_size: the short side of the picture that the network sees, in pixels.
+    working_size: the short side of the picture that the network sees, in pixels. device: where the network runs, one
+    of settings.DEVICES, or one of several, as in "cuda:1"; a Backend has its own.
     """
 
     def __init__(
@@ -65,13 +67,15 @@ class Colorizer:
         *,
         working_size: int = DEFAULT_WORKING_SIZE,
         threads: int = 0,
+        device: str = AUTO,
     ):
         WORKING_SIZE.check(working_size, "working size in pixels")
         if not isinstance(model, (str, os.PathLike)) and not hasattr(model, "predict"):
             raise WeightsError(f"a model is a name, a path or a Backend, not a value of type {type(model).__name__}")
-        self.backend = load_model(os.fspath(model), threads) if isinstance(model, (str, os.PathLike)) else model
+        self.backend = load_model(os.fspath(model), threads, device) if isinstance(model, (str, os.PathLike)) else model
         self.working_size = int(working_size)
         self.threads = threads or os.cpu_count() or 1
+        self.device = getattr(self.backend, "device", device)  # the one that "auto" has become
 
     @property
     def model_info(self) -> ModelInfo:
@@ -172,7 +176,7 @@ class Colorizer:
         """Join a photograph's luminance with a coloring at full size; fast enough to try strengths and warmths."""
         check_balance(strength, warmth)
         guided = coloring.guided(strength, warmth)
-        result = np.empty((*pixels.shape[:2], 3), pixels.dtype)
+        result = new_array((*pixels.shape[:2], 3), pixels.dtype)
         with ThreadPoolExecutor(self.threads) as pool:
             list(pool.map(lambda band: _join_band(pixels, guided, band, result), _strips(pixels, BAND_PIXELS)))
         return result
@@ -186,6 +190,7 @@ class Colorizer:
         for rows in _strips(pixels, BAND_PIXELS):
             reached = np.flatnonzero(vertical[:, rows].any(axis=1))
             low[reached] += vertical[reached, rows] @ luminance_of(pixels[rows])
+            let_go(pixels)
         return np.clip(resize_columns(low, small_width), 0, 100)
 
     def _run_all(
@@ -275,3 +280,4 @@ def _join_band(pixels: PixelArray, guided: GuidedChroma, band: slice, result: Pi
         rows = slice(band.start + strip.start, band.start + strip.stop)
         luminance = luminance_of(pixels[rows])
         write_rgb(join_linear(luminance, wide.rows(luminance, rows.start)), result[rows])
+    let_go(pixels, result)

@@ -10,30 +10,33 @@ from pathlib import Path
 from photochrom.errors import WeightsError, reason_of
 from photochrom.inference.model import Backend
 from photochrom.inference.onnx_backend import OnnxBackend
-from photochrom.settings import DEFAULT_MODEL
+from photochrom.settings import AUTO, DEFAULT_MODEL
 
 BUNDLED_MODELS = {
     "default": "U-Net with an EfficientNet-Lite2 encoder, trained on 147,000 photographs (see MODEL_CARD.md)",
 }
 
 
-def load_model(name: str = DEFAULT_MODEL, threads: int = 0) -> Backend:
+def load_model(name: str = DEFAULT_MODEL, threads: int = 0, device: str = AUTO) -> Backend:
     """Load a model by its name or path: a bundled one, an .onnx file, or a training's run or checkpoint (on PyTorch).
 
-    Raises WeightsError, or MissingExtra for a checkpoint without PyTorch.
+    threads: of the processor, 0 for one per core. device: one of settings.DEVICES, or one of several, as in "cuda:1".
+    Raises WeightsError, InputError for a name that is no device, DeviceError for a device that can't be used, or
+    MissingExtra for a checkpoint without PyTorch.
     """
-    backend = _load(name, threads)
+    backend = _load(name, threads, device)
     backend.info = replace(backend.info, name=name if name in BUNDLED_MODELS else Path(name).resolve().name)
     return backend
 
 
-def _load(name: str, threads: int) -> Backend:
+def _load(name: str, threads: int, device: str) -> Backend:
     if is_checkpoint(name):
         from photochrom.inference.torch_backend import TorchBackend
 
-        return TorchBackend(Path(name))
+        return TorchBackend(Path(name), device)
     content, title = read_model(name)
-    return OnnxBackend(content, title, threads, bundled_digest(name) if name in BUNDLED_MODELS else None)
+    digest = bundled_digest(name) if name in BUNDLED_MODELS else None
+    return OnnxBackend(content, title, threads, digest, device)
 
 
 def is_checkpoint(name: str) -> bool:

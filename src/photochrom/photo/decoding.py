@@ -8,6 +8,7 @@ profiles without an 8-bit step, and streams files of 100 megapixels. A file that
 from __future__ import annotations
 
 import hashlib
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -26,6 +27,7 @@ from photochrom.photo.metadata.reading import orientation_by_exif, page_metadata
 from photochrom.photo.metadata.record import Metadata
 from photochrom.photo.metadata.webp import is_lossless
 from photochrom.photo.photograph import Photograph
+from photochrom.photo.spool import is_sequential, settled, to_array
 from photochrom.photo.vips import alone, company, pyvips
 from photochrom.settings import MAX_PIXELS
 
@@ -39,6 +41,8 @@ def read_photograph(path: str | Path, max_pixels: int = MAX_PIXELS) -> Photograp
     max_pixels: a larger photograph raises TooLargeError before it is decoded. Coloring takes about 14 bytes per
     pixel.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(f"a photograph is read from a path, not from a value of type {type(path).__name__}")
     return decode_photograph(read_bytes(Path(path)), str(path), max_pixels)
 
 
@@ -66,7 +70,7 @@ def decode_photograph(data: bytes, name: str = "the photograph", max_pixels: int
                 page = budget.name = _page_name(name, len(pictures))  # of the next one
         turn = orientation_by_exif(data)
         for number, picture in enumerate(pictures):
-            page = _page_name(name, number)
+            page = budget.name = _page_name(name, number)
             pages.append(_decode(picture, page, partial(_check_size, page, max_pixels), turn))
     except Unsupported as fault:
         raise UnsupportedError(page, fault.kind, fault.advice) from fault
@@ -106,13 +110,19 @@ def _to_photograph(
     picture: Picture, image: pyvips.Image, name: str, check_size: CheckSize, turn: int | None
 ) -> Photograph:
     check_size(image.width, image.height)
-    if turn is not None and turn != (image.get("orientation") if image.get_typeof("orientation") else 1):
+    if turn is not None and turn != _orientation(image):
         image = image.copy()
         image.set_type(INT, "orientation", turn)
+    if is_sequential(image) and (image.hasalpha() or _orientation(image) != 1 or image.format in ("float", "double")):
+        image = settled(image)
     image = image.autorot()
     bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else None
     pixels, alpha = _to_srgb(image, name)
     return Photograph(pixels, alpha, picture.format, bits=bits, notes=picture.notes)
+
+
+def _orientation(image: pyvips.Image) -> int:
+    return image.get("orientation") if image.get_typeof("orientation") else 1
 
 
 class _Budget:
@@ -179,6 +189,6 @@ def _float_to_16_bits(image: pyvips.Image, name: str) -> pyvips.Image:
 
 
 def _to_array(image: pyvips.Image, deep: bool) -> PixelArray:
-    array = image.numpy()
+    array = to_array(image)
     kind = np.uint16 if deep else np.uint8
     return array if array.dtype == kind else array.astype(kind)

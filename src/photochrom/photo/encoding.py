@@ -15,6 +15,7 @@ from photochrom.errors import EncodingError, InputError
 from photochrom.photo.color import PixelArray
 from photochrom.photo.formats.faults import Unsupported
 from photochrom.photo.formats.heic import encode_heic
+from photochrom.photo.spool import by_bands, is_spooled, let_go
 from photochrom.photo.vips import company, first_line, pyvips
 from photochrom.settings import FORMATS, QUALITY
 
@@ -32,6 +33,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 # two thirds of its time.
 OPTIMIZED_PIXELS = 8_000_000
 HOLDS_BITS_BETWEEN = ("avif", "heic")  # formats with 10 and 12 bits
+HEIC_BITS = 10  # the most that the encoder writes
 THUMBNAIL_SIDE = 160  # pixels: the long side
 
 
@@ -65,8 +67,7 @@ def encode(
         return _encode_bmp(pixels)
     deep = pixels.dtype == np.uint16
     if alpha is not None and FORMATS[format].alpha:
-        channels = pixels if pixels.ndim == 3 else pixels[..., None]
-        pixels = np.concatenate([channels, alpha[..., None]], axis=2)
+        pixels = _with_alpha(pixels, alpha)
     color = pixels.ndim == 3 and pixels.shape[2] >= 3
     interpretation = ("rgb16" if deep else "srgb") if color else ("grey16" if deep else "b-w")
     options = OPTIONS[format] | {"keep": "icc"}
@@ -76,6 +77,9 @@ def encode(
     try:
         with company():
             image = pyvips.Image.new_from_array(np.ascontiguousarray(pixels), interpretation=interpretation)
+            if is_spooled(pixels):
+                image.set_progress(True)
+                image.signal_connect("eval", lambda *_: let_go(pixels))
             return memoryview(image.write_to_buffer(FORMATS[format].suffixes[0], **options))
     except pyvips.Error as error:
         raise EncodingError(f"can't be written as {FORMATS[format].label}: {first_line(error)}") from error
@@ -125,6 +129,16 @@ def _encode_bmp(pixels: PixelArray) -> bytes:
     return buffer.getvalue()
 
 
+def _with_alpha(pixels: PixelArray, alpha: PixelArray) -> PixelArray:
+    channels = pixels if pixels.ndim == 3 else pixels[..., None]
+    shape = (*channels.shape[:2], channels.shape[2] + 1)
+    return by_bands(lambda rows: np.dstack([channels[rows], alpha[rows]]), shape, pixels.dtype)
+
+
 def to_8_bits(values: PixelArray) -> NDArray[np.uint8]:
     """16-bit values, rounded to 8 bits."""
-    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+    def rounded(rows: slice) -> PixelArray:
+        return ((values[rows].astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+    return by_bands(rounded, values.shape, np.dtype(np.uint8))

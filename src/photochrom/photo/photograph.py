@@ -9,7 +9,7 @@ from pathlib import Path
 from photochrom.disk import replacing
 from photochrom.errors import EncodingError, OutputError, reason_of
 from photochrom.photo.color import PixelArray
-from photochrom.photo.encoding import encode, join_pages, make_thumbnail
+from photochrom.photo.encoding import HEIC_BITS, encode, join_pages, make_thumbnail
 from photochrom.photo.metadata.record import Metadata
 from photochrom.photo.metadata.writing import WITHOUT_THUMBNAIL, embed, left_out
 from photochrom.settings import FORMATS, QUALITY, format_of, written_suffixes
@@ -53,7 +53,13 @@ class Photograph:
 
     def left_out(self, format: str | None = None) -> tuple[str, ...]:
         """What its file in the given format, or else its own, doesn't have of the source's, each in words."""
-        return self.notes + left_out(self.metadata, format or self.format)
+        format = format or self.format
+        return self.notes + self._lost_depth(format) + left_out(self.metadata, format)
+
+    def _lost_depth(self, format: str) -> tuple[str, ...]:
+        """That a HEIC of more than 10 bits comes out with 10, which nobody expects of a file of the same format."""
+        bits = self.bits or 0
+        return (f"{bits - HEIC_BITS} of {bits} bits per channel",) if format == "heic" and bits > HEIC_BITS else ()
 
     def save(self, path: str | os.PathLike[str], *, format: str | None = None, quality: int = DEFAULT_QUALITY) -> None:
         """Write a file, completely or not at all, in the given format or else its suffix's. Raises OutputError."""

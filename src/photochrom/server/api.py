@@ -15,6 +15,7 @@ from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel
 
 from photochrom import __version__
+from photochrom.errors import one_line
 from photochrom.server.auth import Authorization
 from photochrom.server.form import describe_fields, upload_reader
 from photochrom.server.limits import RequestLimits
@@ -22,26 +23,37 @@ from photochrom.server.metrics import Measurement, Metrics
 from photochrom.server.problems import Refusal, add_handlers, documented
 from photochrom.server.routing import ApiPaths
 from photochrom.service.jobs import Job, Jobs
-from photochrom.service.service import Service, Upload
+from photochrom.service.service import Result, Service, Upload
 from photochrom.settings import FORMATS
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
+LEFT_OUT = "Photochrom-Left-Out"  # a header
 PICTURES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The picture in color, or a ZIP of several",
         "content": {f"image/{name}": BINARY for name in FORMATS} | {"application/zip": BINARY},
+        "headers": {
+            LEFT_OUT: {
+                "description": "What of the photograph's file the picture doesn't have; absent if it has all",
+                "schema": {"type": "string"},
+            }
+        },
     }
 }
 DESCRIPTION = "Colors black-and-white photographs. Errors are problem+json (RFC 9457), with one sentence in `detail`."
 
 
 class JobState(BaseModel):
-    """The state of a job. `result` is the address of the result, if it is done. `detail` says why it failed."""
+    """The state of a job. `result` is the address of the result, if it is done. `detail` says why it failed.
+
+    `left_out` names what of the photograph's file the result doesn't have.
+    """
 
     id: str
     state: Literal["waiting", "working", "done", "failed"]
     detail: str | None = None
     result: str | None = None
+    left_out: list[str] = []
 
 
 def create_app(service: Service, token: str | None = None, hosts: frozenset[str] = frozenset()) -> FastAPI:
@@ -81,7 +93,7 @@ def create_app(service: Service, token: str | None = None, hosts: frozenset[str]
         # An abandoned request's work is dropped: what waits is cancelled, and what is in work finds its folder gone.
         work = partial(service.color, upload, folder, is_abandoned=lambda: not folder.exists())
         result = await asyncio.wrap_future(service.submit(work))
-        return FileResponse(result.path, media_type=result.media_type, filename=result.name)
+        return answer_with(result)
 
     @app.post(
         "/v1/jobs",
@@ -114,7 +126,7 @@ def create_app(service: Service, token: str | None = None, hosts: frozenset[str]
         job = jobs.find(id)
         if job.state != "done" or job.result is None:
             raise Refusal(409, f"the job is {job.state}" + (f": {job.detail}" if job.detail else ""))
-        return FileResponse(job.result.path, media_type=job.result.media_type, filename=job.result.name)
+        return answer_with(job.result)
 
     @app.delete("/v1/jobs/{id}", status_code=204, responses=documented(404, 422, *refusals), dependencies=guarded)
     def forget_job(id: str) -> None:
@@ -151,7 +163,16 @@ def temporary_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+def answer_with(result: Result) -> FileResponse:
+    """The file of a result; a header names what it doesn't have of the photograph's file, if anything."""
+    answer = FileResponse(result.path, media_type=result.media_type, filename=result.name)
+    if result.left_out:
+        answer.headers[LEFT_OUT] = "; ".join(map(one_line, result.left_out)).encode("ascii", "replace").decode()
+    return answer
+
+
 def state_of(job: Job) -> JobState:
     """A job's state as the API returns it."""
     result = f"/v1/jobs/{job.id}/result" if job.state == "done" else None
-    return JobState(id=job.id, state=job.state, detail=job.detail, result=result)
+    left_out = list(job.result.left_out) if job.result else []
+    return JobState(id=job.id, state=job.state, detail=job.detail, result=result, left_out=left_out)

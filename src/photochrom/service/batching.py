@@ -32,20 +32,11 @@ class Pending:
     result: Future[Coloring] = field(default_factory=Future)
 
 
-class Batcher:
-    """One thread that runs the network for all others. When it is free, it takes all requests that wait.
+class Batched:
+    """A Colorizer whose predictions a Batcher makes."""
 
-    A single request is never delayed. Under load, batches form by themselves. colorizer: what predicts, unless a
-    request wants another one (see `with_colorizer`).
-    """
-
-    def __init__(self, colorizer: Colorizer):
-        self.colorizer = colorizer
-        self.observe: Callable[[int], None] = lambda size: None  # is called with the size of every batch
-        self._waiting: SimpleQueue[Pending | None] = SimpleQueue()
-        self._lock, self._closed = Lock(), False
-        self._thread = Thread(target=self._work, name="network", daemon=True)
-        self._thread.start()
+    def __init__(self, batcher: Batcher, colorizer: Colorizer):
+        self.batcher, self.colorizer = batcher, colorizer
 
     @property
     def model_info(self) -> ModelInfo:
@@ -59,22 +50,7 @@ class Batcher:
 
     def predict_one(self, pixels: PixelArray, seed: int | None = None, hints: Sequence[Hint] = ()) -> Coloring:
         """The network's prediction for a photograph; waits until it is ready. Raises what the Colorizer raises."""
-        return self.predict_with(self.colorizer, pixels, seed, hints)
-
-    def with_colorizer(self, colorizer: Colorizer) -> Predictor:
-        """The same for another model or working size; all share the one thread."""
-        return Batched(self, colorizer)
-
-    def predict_with(
-        self, colorizer: Colorizer, pixels: PixelArray, seed: int | None, hints: Sequence[Hint]
-    ) -> Coloring:
-        """As `predict_one`, by a Colorizer that may be another."""
-        pending = Pending(colorizer, pixels, seed, tuple(hints))
-        with self._lock:
-            if self._closed:
-                raise Stopping("the server is stopping: try again in a minute", retry_after=60)
-            self._waiting.put(pending)
-        return pending.result.result()
+        return self.batcher.predict_with(self.colorizer, pixels, seed, hints)
 
     def apply(
         self,
@@ -85,6 +61,37 @@ class Batcher:
     ) -> PixelArray:
         """The photograph joined with its coloring, in the calling thread."""
         return self.colorizer.apply(pixels, coloring, strength, warmth)
+
+
+class Batcher(Batched):
+    """One thread that runs the network for all others. When it is free, it takes all requests that wait.
+
+    A single request is never delayed. Under load, batches form by themselves. colorizer: what predicts, unless a
+    request wants another one (see `with_colorizer`).
+    """
+
+    def __init__(self, colorizer: Colorizer):
+        super().__init__(self, colorizer)
+        self.observe: Callable[[int], None] = lambda size: None  # is called with the size of every batch
+        self._waiting: SimpleQueue[Pending | None] = SimpleQueue()
+        self._lock, self._closed = Lock(), False
+        self._thread = Thread(target=self._work, name="network", daemon=True)
+        self._thread.start()
+
+    def with_colorizer(self, colorizer: Colorizer) -> Predictor:
+        """The same for another model or working size; all share the one thread."""
+        return Batched(self, colorizer)
+
+    def predict_with(
+        self, colorizer: Colorizer, pixels: PixelArray, seed: int | None, hints: Sequence[Hint]
+    ) -> Coloring:
+        """As `predict_one`, by any Colorizer."""
+        pending = Pending(colorizer, pixels, seed, tuple(hints))
+        with self._lock:
+            if self._closed:
+                raise Stopping("the server is stopping: try again in a minute", retry_after=60)
+            self._waiting.put(pending)
+        return pending.result.result()
 
     def close(self) -> None:
         """Finish the predictions that wait, then stop."""
@@ -138,35 +145,3 @@ class Batcher:
                 pending.result.set_result(coloring)
             except Exception as own:
                 pending.result.set_exception(own)
-
-
-@dataclass(frozen=True)
-class Batched:
-    """A Colorizer whose predictions a Batcher makes."""
-
-    batcher: Batcher
-    colorizer: Colorizer
-
-    @property
-    def model_info(self) -> ModelInfo:
-        """Facts about the model."""
-        return self.colorizer.model_info
-
-    @property
-    def working_size(self) -> int:
-        """The short side, in pixels, of the picture that the network sees."""
-        return self.colorizer.working_size
-
-    def predict_one(self, pixels: PixelArray, seed: int | None = None, hints: Sequence[Hint] = ()) -> Coloring:
-        """The network's prediction for a photograph; waits until it is ready."""
-        return self.batcher.predict_with(self.colorizer, pixels, seed, hints)
-
-    def apply(
-        self,
-        pixels: PixelArray,
-        coloring: Coloring,
-        strength: float = STRENGTH.default,
-        warmth: float = WARMTH.default,
-    ) -> PixelArray:
-        """The photograph joined with its coloring, in the calling thread."""
-        return self.colorizer.apply(pixels, coloring, strength, warmth)

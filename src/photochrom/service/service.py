@@ -41,11 +41,15 @@ class Upload:
 
 @dataclass(frozen=True)
 class Result:
-    """The result of an upload: a file, the name that the user sees, and the media type."""
+    """The result of an upload: a file, the name that the user sees, and the media type.
+
+    left_out: what of the photograph's file it doesn't have, each in words.
+    """
 
     path: Path
     name: str
     media_type: str
+    left_out: tuple[str, ...] = ()
 
 
 class Abandoned(Exception):
@@ -100,20 +104,22 @@ class Service:
         paths = []
         predictor = self.predictor(upload.model, upload.working_size)
         colored = color(upload.read(), upload.name, upload.request, predictor, range(upload.variants))
-        for number, (content, format, _) in enumerate(colored, 1):
+        lost: dict[str, None] = {}
+        for number, (content, format, left_out) in enumerate(colored, 1):
             if is_abandoned():
                 raise Abandoned
+            lost |= dict.fromkeys(left_out)
             suffix = FORMATS[format].suffixes[0]
             paths.append(folder / f"{number}{suffix}")
             paths[-1].write_bytes(content)
         if upload.variants == 1:
-            return Result(paths[0], stem + suffix, f"image/{format}")
+            return Result(paths[0], stem + suffix, f"image/{format}", tuple(lost))
         archive = folder / "variants.zip"
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as file:
             for number, path in enumerate(paths, 1):
                 file.write(path, f"{stem}-{number}{suffix}")
                 path.unlink()
-        return Result(archive, f"{stem}.zip", "application/zip")
+        return Result(archive, f"{stem}.zip", "application/zip", tuple(lost))
 
     def predictor(self, model: str | None, working_size: int | None) -> Predictor:
         """What predicts with a bundled model, at a working size; None for the service's own. Raises InputError."""
@@ -125,7 +131,7 @@ class Service:
             key = (None if model is None or self._is_own(model) else model, size)
             if key not in self._others:
                 backend = next((o.backend for (name, _), o in self._others.items() if name == key[0]), None)
-                backend = own.backend if key[0] is None else backend or load_model(key[0])
+                backend = own.backend if key[0] is None else backend or load_model(key[0], device=own.device)
                 self._others[key] = Colorizer(backend, working_size=size, threads=own.threads)
             return self.batcher.with_colorizer(self._others[key])
 

@@ -62,7 +62,7 @@ def _frame_position(data: bytes) -> int:
 
 
 def _load(data: bytes, fail_on: str) -> pyvips.Image:
-    return pyvips.Image.jpegload_buffer(data, fail_on=fail_on)
+    return pyvips.Image.jpegload_buffer(data, fail_on=fail_on, access="sequential")
 
 
 def _look_again(data: bytes) -> pyvips.Image:

@@ -63,17 +63,14 @@ def _load(data: bytes, check_size: CheckSize) -> pyvips.Image:
         spaces = [int.from_bytes(each[3:7], "big") for each in colors if each[:1] == BY_NUMBER]
         _check(layout, [] if profile else spaces)
         check_size(layout.width, layout.height)
-        file = _file(described, profile, stream)
+        file = _file(described, profile, _mended(stream, layout))
         if len(layout.depths) > 4:
             return _ink_and_alpha(file, layout, spaces, described, profile)
         bits = max(layout.depths)
         if bits > 8 and len(layout.depths) > 1:  # Pillow would reduce these to 8 bits
             values = imagecodecs(f"JPEG 2000 / color with {bits} bits per channel").jpeg2k_decode(file)
             return from_array((values * np.float32(65535 / (2**bits - 1))).round().astype(np.uint16), profile)
-        try:
-            pixels, mode = _by_pillow(file)
-        except OSError:
-            pixels, mode = _by_pillow(_file(described, profile, _mended(stream, layout)))
+        pixels, mode = _by_pillow(file)
         return from_array(_in_order(pixels, described), profile, cmyk=mode == "CMYK")
     except (InputError, Unsupported, Damaged, MemoryError):
         raise
@@ -179,12 +176,13 @@ def _mended(stream: bytes, layout: Layout) -> bytes:
 
     Raises Damaged if a part of the picture is not there.
     """
-    fixed = bytearray(stream)
+    fixed, odd = bytearray(stream), False
     place, tiles = 2, set()
     while fixed[place : place + 1] == b"\xff" and fixed[place : place + 4] != TILE_PART:  # the header's segments
         place += 2 + int.from_bytes(fixed[place + 2 : place + 4], "big")
     while fixed[place : place + 4] == TILE_PART:
-        tile, length = struct.unpack_from(">HI", fixed, place + 4)
+        tile, length, part, parts = struct.unpack_from(">HIBB", fixed, place + 4)
+        odd = odd or not length or part >= parts > 0
         if not length:
             length = fixed.rfind(END) - place
             del fixed[place + length + 2 :]
@@ -192,6 +190,8 @@ def _mended(stream: bytes, layout: Layout) -> bytes:
         fixed[place + 11] = 0  # how many parts the tile has: unknown
         tiles.add(tile)
         place += max(12, length)
+    if not odd:
+        return stream
     if fixed[place : place + 2] != END or len(tiles) < layout.tiles:
         raise Damaged("it ends before its picture does, or a part of it can't be decoded")
     return bytes(fixed)

@@ -111,7 +111,7 @@ def _profile(content: bytes, color_type: int) -> bytes:
 
 
 def _load(data: bytes, meaning: tuple[Curve, Primaries | None] | None, profile: bytes) -> pyvips.Image:
-    image = pyvips.Image.pngload_buffer(data, fail_on="error")
+    image = pyvips.Image.pngload_buffer(data, fail_on="error", access="sequential")
     if profile:
         image = image.copy()
         image.set_type(BLOB, "icc-profile-data", profile)

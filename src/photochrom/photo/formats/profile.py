@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from photochrom.photo.formats.faults import Unsupported
+from photochrom.photo.spool import settled
 from photochrom.photo.vips import pyvips
 
 PQ_HLG = {16: "PQ", 18: "HLG"}  # transfer characteristics (ITU-T H.273)
@@ -35,7 +36,7 @@ def convert_to_srgb(image: pyvips.Image, *, cmyk: bool = False) -> pyvips.Image:
         }
         options |= {"input_profile": "cmyk"} if cmyk else {}
         with suppress(pyvips.Error):  # a broken profile
-            return image.icc_transform("srgb", **options).copy_memory()
+            return settled(image.icc_transform("srgb", **options))
     return image
 
 

@@ -9,6 +9,7 @@ from photochrom.errors import InputError
 from photochrom.photo.formats.arrays import from_array
 from photochrom.photo.formats.extras import rawpy
 from photochrom.photo.formats.faults import Damaged, Unsupported
+from photochrom.photo.formats.hush import hushed
 from photochrom.photo.formats.picture import CheckSize, Picture
 from photochrom.photo.formats.tiff_pages import COMPRESSION, DNG, PHOTOMETRIC, Page
 from photochrom.photo.vips import pyvips
@@ -41,8 +42,12 @@ def open_raw(kind: str, data: bytes, check_size: CheckSize) -> Picture:
 def _load(kind: str, data: bytes, check_size: CheckSize) -> pyvips.Image:
     module = rawpy(kind)
     try:
-        with module.imread(io.BytesIO(data)) as raw:
+        with hushed():
+            opened = module.imread(io.BytesIO(data))
+        with opened as raw:
             check_size(raw.sizes.width, raw.sizes.height)
+            with hushed():
+                raw.unpack()  # LibRaw prints what is damaged
             return from_array(raw.postprocess(use_camera_wb=True, output_bps=16))  # upright, sRGB
     except (InputError, MemoryError):
         raise

@@ -15,6 +15,7 @@ from functools import partial
 from photochrom.photo.formats import tiff_pieces as pieces
 from photochrom.photo.formats.arrays import BLOB, from_array
 from photochrom.photo.formats.faults import Damaged, Unsupported
+from photochrom.photo.formats.hush import hushed
 from photochrom.photo.formats.picture import CheckSize, Picture
 from photochrom.photo.formats.plain import pillow_pixels
 from photochrom.photo.formats.raw import open_raw, raw_kind
@@ -168,18 +169,18 @@ def _check_numbers(page: Page, photometric: int) -> None:
 
 
 def _load_page(page: Page) -> pyvips.Image:
-    image = pyvips.Image.tiffload_buffer(page.data, page=page.number, fail_on="warning")
+    image = pyvips.Image.tiffload_buffer(page.data, page=page.number, fail_on="warning", access="sequential")
     return _colors(page, _upright_tones(page, page.value(PHOTOMETRIC, 1), image))
 
 
 def _load_rewritten(page: Page) -> pyvips.Image:
     """The page without what says nothing about pixels: what is warned of now is damage. Raises Damaged."""
     try:
-        # Of damage to these, libtiff says that it is an error; its warnings are about old or odd ways of writing them.
-        fail_on = "error" if page.value(COMPRESSION) in (LZW, *CCITT) else "warning"
+        # Of damage to LZW, libtiff says that it is an error; its warnings are about an old way of writing it.
+        fail_on = "error" if page.value(COMPRESSION) == LZW else "warning"
         image = pyvips.Image.tiffload_buffer(pieces.rewritten(_explicit(page)), fail_on=fail_on).copy_memory()
         if page.value(COMPRESSION) in CCITT:
-            # It only warns of a fax that ends early, too, and leaves the rest white.
+            # It may say nothing of a fax that ends early, and leaves the rest white.
             again = pyvips.Image.tiffload_buffer(pieces.continued(_explicit(page)), fail_on=fail_on)
             if (image != again).max():
                 raise Damaged("a part of its picture is not there")
@@ -285,7 +286,8 @@ def _load_with_pillow(page: Page, kind: str) -> pyvips.Image:
     if page.number is None:
         raise Unsupported(kind)
     try:
-        with closing(TiffImageFile(io.BytesIO(page.data))) as opened:
+        # libtiff prints warnings, and Pillow has no other way to be told not to.
+        with hushed(), closing(TiffImageFile(io.BytesIO(page.data))) as opened:
             opened.seek(page.number)
             pixels = pillow_pixels(opened)
     except MemoryError:

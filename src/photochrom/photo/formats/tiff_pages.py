@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from photochrom.photo.formats.faults import Damaged
+from photochrom.photo.formats.faults import Damaged, Unsupported
 
 TYPES = {1: "u1", 2: "S1", 3: "u2", 4: "u4", 5: "u4", 6: "i1", 7: "u1", 8: "i2", 9: "i4", 10: "i4", 11: "f4", 12: "f8",
          13: "u4", 16: "u8", 17: "i8", 18: "u8"}  # fmt: skip
@@ -131,7 +131,7 @@ class Page:
 
 
 def read_pages(data: bytes) -> Iterator[Page]:
-    """The pages in a file's chain, in order. Raises Damaged."""
+    """The pages in a file's chain, in order. Raises Damaged, or Unsupported for too many."""
     order = "<" if data[:1] == b"I" else ">"
     big = data[2:4] in (b"+\0", b"\0+")
     seen: set[int] = set()
@@ -141,6 +141,8 @@ def read_pages(data: bytes) -> Iterator[Page]:
         yield Page(data, order, tags, len(seen))
         seen.add(offset)
         offset = following
+    if offset and offset not in seen:
+        raise Unsupported(f"TIFF / more than {MAX_PAGES:,} pages", "divide it into several files, with tiffsplit")
     if not seen:
         raise Damaged("it has no picture")
 

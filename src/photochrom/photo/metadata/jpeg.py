@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from photochrom.photo.metadata.exif import PREFIX
+from photochrom.photo.metadata.exif import PREFIX, resolution_of
 from photochrom.photo.metadata.ifd import Buffer
 from photochrom.photo.metadata.iptc import PHOTOSHOP, read_resources
 from photochrom.photo.metadata.record import CREDENTIALS, Blocks, Metadata, Resolution
@@ -15,6 +15,7 @@ from photochrom.photo.metadata.xmp import RDF, XMLNS, Node, descriptions, find, 
 
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
 EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
+HALF = 0.5  # by which whole numbers of dots may be off
 COM, APP0, APP1, APP2, APP11, APP13, SCAN, END = 0xFE, 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xDA, 0xD9
 LARGEST = 65533  # bytes of a segment
 LARGEST_EXIF = LARGEST - len(PREFIX)
@@ -77,6 +78,7 @@ def read(data: bytes) -> Metadata:
             left_out.append(CREDENTIALS)
         elif marker == APP2 and content.startswith(b"MPF\0"):
             left_out.append(OTHER_PICTURES)
+    resolution = _unrounded(resolution, resolution_of(exif))
     extension = b"".join(extensions[key] for key in sorted(extensions))
     iptc, others = read_resources(resources)
     return Metadata(
@@ -95,6 +97,14 @@ def _jfif_resolution(content: bytes) -> Resolution | None:
     if unit not in UNITS or not x or not y or (unit == 0 and x == y == 1):
         return None
     return Resolution(x, y, UNITS[unit])
+
+
+def _unrounded(rounded: Resolution | None, exact: Resolution | None) -> Resolution | None:
+    """The resolution of the JFIF header, or what the EXIF says where the header's is that, rounded."""
+    if rounded is None or exact is None or not (rounded.unit and exact.unit):
+        return rounded
+    pairs = zip(exact.per(rounded.unit), (rounded.x, rounded.y), strict=True)
+    return exact if all(abs(one - other) <= HALF for one, other in pairs) else rounded
 
 
 def _joined(packet: bytes, extension: bytes) -> bytes:

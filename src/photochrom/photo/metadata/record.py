@@ -27,6 +27,11 @@ class Resolution:
         factor = CM_PER_INCH if unit == "inch" else 1 / CM_PER_INCH
         return self.x * factor, self.y * factor
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether its numbers are whole ones, which a JFIF header can hold."""
+        return self.x == round(self.x) and self.y == round(self.y)
+
     def turned(self) -> Resolution:
         """The resolution of the picture turned by a quarter."""
         return Resolution(self.y, self.x, self.unit)

@@ -24,7 +24,8 @@ PARTS: dict[str, Callable[[memoryview, Blocks], list[Buffer]]] = {
 HOLDS_MARK = tuple(PARTS)  # in XMP
 WITHOUT_THUMBNAIL = ("tiff", "bmp")  # a second directory of a TIFF would be a second page
 HOLDS_IPTC = ("jpeg", "png", "tiff")
-HOLDS_RESOLUTION = ("jpeg", "png", "tiff", "bmp")  # elsewhere it stands in the EXIF
+# Elsewhere it stands in the EXIF; in a JPEG there, too, if it is no whole number.
+HOLDS_RESOLUTION = ("jpeg", "png", "tiff", "bmp")
 
 
 def embed(content: Buffer, metadata: Metadata, format: str, thumbnail: bytes = b"") -> bytes:
@@ -55,7 +56,8 @@ def embed(content: Buffer, metadata: Metadata, format: str, thumbnail: bytes = b
 def to_blocks(metadata: Metadata, format: str) -> Blocks:
     """Metadata in the form that a container takes."""
     exif = metadata.exif
-    if metadata.resolution and format not in HOLDS_RESOLUTION:
+    rounded = format == "jpeg" and metadata.resolution and not metadata.resolution.is_whole
+    if metadata.resolution and (format not in HOLDS_RESOLUTION or rounded):
         exif = with_resolution(exif, metadata.resolution)
     holds_iptc = format in HOLDS_IPTC
     packed = iptc.pack_resources(b"" if format == "tiff" else metadata.iptc, metadata.photoshop)
