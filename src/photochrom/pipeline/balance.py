@@ -6,6 +6,7 @@ import numpy as np
 
 from photochrom.photo.white_balance import NEUTRAL_KELVIN, WARM_LOCUS_KELVIN, WARMEST_KELVIN, daylight_white
 from photochrom.pipeline.builder import Value, concat, power, stack, where
+from photochrom.pipeline.color import TINTS
 
 PARTS = 5  # planes whose weighted sums are a and b
 
@@ -20,12 +21,13 @@ def parts_of(chroma: Value, hinted: Value, luminance: Value) -> Value:
 
 
 def weights_of(strength: Value, warmth: Value) -> Value:
-    """The weights (2, 5) of the parts in a and in b, at a strength and a warmth, each (1)."""
+    """The weights (2, 5) of the parts in the tint, as `color.join` takes it, at a strength and a warmth, each (1)."""
     neutral = daylight_white(NEUTRAL_KELVIN)
     ratios = [power(one / other, 1 / 3) for one, other in zip(white_at(warmth), neutral, strict=True)]
     x, z = ((ratio - 1).cast(np.float32) for ratio in ratios)
-    none, one = x * 0, x * 0 + 1
-    rows = [[one, none, x, none, 500 * x], [none, one, none, z, -200 * z]]
+    none = x * 0
+    a, b = (none + scale for scale in TINTS)
+    rows = [[a, none, a * x, none, x], [none, b, none, b * z, z]]
     return stack([concat(row, 0) for row in rows]) * strength
 
 

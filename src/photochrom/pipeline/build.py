@@ -15,7 +15,7 @@ from photochrom.pipeline.freshening import freshen
 from photochrom.pipeline.guiding import color_rows, fit_parts
 from photochrom.pipeline.hints import COLUMNS, follow_hints, plane_of, rasterize, read_hints
 from photochrom.pipeline.network import Network, predict
-from photochrom.pipeline.small import small_luminance, strips_of
+from photochrom.pipeline.small import small_luminance
 
 
 def whole_pipeline(network: Network, working_size: int) -> onnx.ModelProto:
@@ -27,17 +27,9 @@ def whole_pipeline(network: Network, working_size: int) -> onnx.ModelProto:
     noise = graph.input("noise", np.float32, (network.noise_channels,), np.zeros(network.noise_channels, np.float32))
     hints = graph.input("hints", np.float32, ("P", COLUMNS), np.zeros((0, COLUMNS), np.float32))
     guide = guide_of(photograph, noise, hints, network, working_size)
-    height, width = photograph.length(0), photograph.length(1)
-    count, rows = strips_of(height, width)
-    weights = weights_of(strength, warmth)
-
-    def color_strip(index: Value) -> list[Value]:
-        first = index * rows
-        pixels = photograph.take(minimum(graph.arange(rows) + first, height - 1))  # all strips have as many rows
-        return [color_rows(pixels, first, height, guide, weights)]
-
-    (strips,) = graph.loop(count, [], color_strip)
-    graph.output(strips.reshape(-1, width, 3)[:height], "colors", ("H", "W", 3))
+    nothing, height = graph.constant(np.array(0)), photograph.length(0)
+    colors = color_rows(photograph, nothing, height, guide, weights_of(strength, warmth))
+    graph.output(colors, "colors", ("H", "W", 3))
     return graph.model("photochrom")
 
 

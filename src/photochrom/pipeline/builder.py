@@ -137,6 +137,10 @@ class Value:
         places = places if isinstance(places, Value) else self.graph.constant(np.array(places, np.int64))
         return self.op("Gather", places, axis=axis)
 
+    def look_up(self, places: Value) -> Value:
+        """The numbers of a vector at places (n,): several times as fast as `take` in ONNX Runtime 1.30."""
+        return self.op("GatherElements", places, axis=0)
+
     def padded(self, before: Sequence[Any], after: Sequence[Any], mode: str = "edge", value: float = 0) -> Value:
         """Longer at both ends of each axis: by copies of the edge, or (mode "constant") with a value."""
         filling = [value] if mode == "constant" else []

@@ -1,36 +1,29 @@
-"""sRGB and CIELAB, as in `photo.color`; planes lie along the first axis."""
+"""sRGB and CIELAB, as in `photo.color` and `photo.joining`; planes lie along the first axis."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from photochrom.photo.color import (
-    D65_WHITE,
-    LAB_EPSILON,
-    LAB_KAPPA,
-    RGB_TO_XYZ,
-    SRGB_LINEAR_LIMIT,
-    XYZ_TO_RGB,
-    linear_to_rgb,
-    rgb_to_linear,
-)
+from photochrom.photo import color, joining
+from photochrom.photo.color import D65_WHITE, LAB_EPSILON, LAB_KAPPA, LAB_LIMIT, RGB_TO_XYZ, SRGB_LINEAR_LIMIT
 from photochrom.photo.joining import GAMUT_STEPS, GAMUT_TOLERANCE, LINEAR_LEVELS
 from photochrom.pipeline.builder import Value, concat, maximum, minimum, power, where
 
-LINEAR = rgb_to_linear(np.linspace(0, 1, 256, dtype=np.float32))  # of each number of 8 bits
-LAB_LIMIT = LAB_EPSILON ** (1 / 3)  # below it the cube becomes a straight line
-CURVE = np.rint(linear_to_rgb(np.linspace(0, 1, LINEAR_LEVELS + 1, dtype=np.float32)) * 255).astype(np.uint8)
 RGB_TO_RATIOS = (np.array(RGB_TO_XYZ).T / np.array(D65_WHITE)).astype(np.float32)  # X, Y and Z over those of the white
-RATIOS_TO_RGB = (np.array(XYZ_TO_RGB) * np.array(D65_WHITE)).astype(np.float32)
-TINTS = np.array([[1 / 500, 0], [0, 0], [0, -1 / 200]], np.float32)  # what a and b add to CIELAB's three roots
+TINTS = (1 / 500, -1 / 200)  # what a and b add to CIELAB's roots of X and Z
 
 
 def luminance_of(pixels: Value) -> Value:
     """L (H, W) in 0..100 of sRGB pixels (H, W, 3), uint8."""
-    places = pixels.cast(np.int32)
-    tables = [pixels.graph.constant(np.float32(weight) * LINEAR) for weight in RGB_TO_XYZ[1]]
-    red, green, blue = (table.take(places[..., channel]) for channel, table in enumerate(tables))
-    return 116 * lab_root(red + green + blue) - 16
+    graph = pixels.graph
+    levels = pixels.reshape(-1, 3).transpose(1, 0).cast(np.int32)
+    red, green, blue = (
+        graph.constant(table).look_up(levels[channel]) for channel, table in enumerate(color._luminance_levels(8))
+    )
+    table, sum_of_all = graph.constant(color._luminance_table()), red + green + blue
+    cell = sum_of_all.cast(np.int32)
+    luminance = between(table.look_up(cell), table.look_up(cell + 1), sum_of_all - cell.cast(np.float32))
+    return luminance.reshape(pixels.length(0), pixels.length(1))
 
 
 def lab_root(ratio: Value) -> Value:
@@ -45,43 +38,56 @@ def lab_cube(root: Value) -> Value:
     return light * light * light + (minimum(root, LAB_LIMIT) - LAB_LIMIT) * (116 / LAB_KAPPA)
 
 
-def join(luminance: Value, chroma: Value) -> Value:
-    """Linear sRGB (N, 3) in [0, 1] of luminance (1, N) and chroma (2, N), with the most chroma that sRGB can show."""
-    gray = (luminance.clip(0, 100) + 16) / 116
-    tint = chroma.graph.constant(TINTS) @ chroma  # (3, N)
-    linear_rgb = linear_rgb_of(gray + tint)
-    outside = (~displayable(linear_rgb)).squeeze(0).op("NonZero", dtype=np.int64)  # (1, M)
-    places = outside.squeeze(0)
-    shown = into_gamut(gray.take(places, axis=1), tint.take(places, axis=1))
-    mapped = linear_rgb.transpose(1, 0).op("ScatterND", outside.transpose(1, 0), shown.transpose(1, 0))
-    return mapped.clip(0, 1)
+def join(luminance: Value, x: Value, z: Value) -> Value:
+    """Linear sRGB (3, N) of luminance and tints, (N,) each, give or take GAMUT_TOLERANCE.
+
+    x, z: what chroma adds to the roots of X and Z, a / 500 and -b / 200. Where sRGB can't show them, they are the most
+    that it can show at the same L and hue.
+    """
+    linear_rgb = linear_rgb_of(luminance, x, z)
+    places = displayable(linear_rgb).op("Not").op("NonZero", dtype=np.int64).squeeze(0)
+    luminance, x, z = (value.look_up(places) for value in (luminance, x, z))
+    share = displayable_share(luminance, x, z)
+    shown = linear_rgb_of(luminance, x * share, z * share)
+    count = linear_rgb.length(1)
+    everywhere = concat([places, places + count, places + 2 * count], 0)
+    return linear_rgb.reshape(-1).op("ScatterElements", everywhere, shown.reshape(-1)).reshape(3, -1)
 
 
-def linear_rgb_of(roots: Value) -> Value:
-    """Linear sRGB (3, N), unclipped, of CIELAB's roots of X, Y and Z (3, N)."""
-    return roots.graph.constant(RATIOS_TO_RGB) @ lab_cube(roots)
+def linear_rgb_of(luminance: Value, x: Value, z: Value) -> Value:
+    """Linear sRGB (3, N), unclipped, of luminance and tints, (N,) each."""
+    y = (luminance + 16) * (1 / 116)
+    cubes = [lab_cube(root).unsqueeze(0) for root in (x + y, y, z + y)]
+    return y.graph.constant(color.ROOT_CUBES_TO_RGB) @ concat(cubes, 0)
 
 
-def into_gamut(gray: Value, tint: Value) -> Value:
-    """Linear sRGB (3, M) with the most of the tint (3, M) that can be shown over gray (1, M), by bisection."""
-    share = gray * 0
+def displayable_share(luminance: Value, x: Value, z: Value) -> Value:
+    """How much of the tints sRGB can show at a luminance, at most 1, (M,) each: by bisection, as in NumPy."""
+    share = luminance * 0
     for step in range(1, GAMUT_STEPS + 1):
         more = share + 0.5**step
-        fits = displayable(linear_rgb_of(gray + tint * more))
+        fits = displayable(linear_rgb_of(luminance, x * more, z * more))
         share = share + fits.cast(np.float32) * 0.5**step
-    return linear_rgb_of(gray + tint * share)
+    return share
 
 
 def displayable(linear_rgb: Value) -> Value:
-    """Whether sRGB can show each of the colors (3, N): (1, N)."""
-    far = (linear_rgb - 0.5).op("Abs")
-    return maximum(maximum(far[:1], far[1:2]), far[2:]) <= 0.5 + GAMUT_TOLERANCE
+    """Whether sRGB can show each of the colors (3, N): (N,)."""
+    red, green, blue = (linear_rgb[channel] for channel in range(3))
+    low, high = minimum(minimum(red, green), blue), maximum(maximum(red, green), blue)
+    return (low >= -GAMUT_TOLERANCE).op("And", high <= 1 + GAMUT_TOLERANCE)
+
+
+def between(start: Value, end: Value, share: Value) -> Value:
+    """start, moved toward end by a share of the way."""
+    return start + (end - start) * share
 
 
 def write_rgb(linear_rgb: Value) -> Value:
-    """sRGB of 8 bits of linear sRGB in [0, 1], any shape: from a table, as in `photo.color`."""
-    levels = (linear_rgb * LINEAR_LEVELS + 0.5).cast(np.int32)
-    return linear_rgb.graph.constant(CURVE).take(levels)
+    """sRGB (N, 3) of 8 bits of linear sRGB (3, N), clipped to [0, 1]: from a table, as in NumPy."""
+    levels = (linear_rgb * LINEAR_LEVELS + 0.5).clip(0, LINEAR_LEVELS + 0.5).cast(np.int32)
+    curve = linear_rgb.graph.constant(joining._curve_8_bits())
+    return curve.look_up(levels.reshape(-1)).reshape(3, -1).transpose(1, 0)
 
 
 def chroma_of(rgb: Value) -> Value:

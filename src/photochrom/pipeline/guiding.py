@@ -9,6 +9,8 @@ from photochrom.pipeline.balance import PARTS
 from photochrom.pipeline.builder import Value, concat, maximum, minimum
 from photochrom.pipeline.color import join, luminance_of, write_rgb
 
+STRIP_PIXELS = 1 << 16  # pixels joined at a time: small enough for the processor's cache
+
 
 def fit_parts(parts: Value, luminance: Value) -> Value:
     """Fit the parts of chroma (5, h, w) to luminance (h, w): the guide (10, h, w), their slopes and their offsets."""
@@ -37,35 +39,48 @@ def window_matrix(length: Value) -> Value:
 def color_rows(pixels: Value, first: Value, height: Value, guide: Value, weights: Value) -> Value:
     """The colors (n, W, 3), uint8, of rows first .. first + n, pixels (n, W, 3), of a photograph `height` pixels high.
 
-    weights (2, 5): of the guide's parts. Rows from `height` on, if there are any, are as the last one of the guide.
+    weights (2, 5): of the guide's parts. Strip by strip, so that it takes little memory.
     """
-    rows, width = pixels.length(0), pixels.length(1)
-    luminance = luminance_of(pixels).unsqueeze(0)
-    low = enlarge_rows(guide, first, rows, height)  # (10, n, w)
-    balanced = weights @ low.reshape(2, PARTS, -1)  # slopes and offsets, of a and b each
-    slope_and_offset = enlarge_columns(balanced.reshape(4, rows, low.length(2)), width)
-    chroma = slope_and_offset[:2] * luminance + slope_and_offset[2:]
-    linear_rgb = join(luminance.reshape(1, -1), chroma.reshape(2, -1))
-    return write_rgb(linear_rgb).reshape(rows, width, 3)
+    graph, count, width = pixels.graph, pixels.length(0), pixels.length(1)
+    most = maximum(width._like(STRIP_PIXELS) // width, 1)
+    strips = (count + most - 1) // most
+    rows = (count + strips - 1) // strips
+
+    def color_strip(index: Value) -> list[Value]:
+        begin = index * rows
+        strip = pixels.take(minimum(graph.arange(rows) + begin, count - 1))  # all strips have as many rows
+        luminance = luminance_of(strip)
+        tints = tints_of(luminance, first + begin, height, guide, weights)
+        linear_rgb = join(*(plane.reshape(-1) for plane in (luminance, *tints)))
+        return [write_rgb(linear_rgb).reshape(rows, width, 3)]
+
+    (colors,) = graph.loop(strips, [], color_strip)
+    return colors.reshape(-1, width, 3)[:count]
 
 
-def enlarge_rows(planes: Value, first: Value, count: Value, height: Value) -> Value:
-    """Rows first .. first + count of planes (C, h, w) enlarged bilinearly to (C, height, w)."""
-    small = planes.length(1)
-    place = (planes.graph.arange(count) + first).cast(np.float64) + 0.5
+def tints_of(luminance: Value, first: Value, height: Value, guide: Value, weights: Value) -> tuple[Value, Value]:
+    """The tints, as `color.join` takes them, of rows first .. first + n with luminance (n, W): (n, W) each.
+
+    The few rows of the guide (10, h, w) that these need become as wide as the photograph, and then as many.
+    """
+    graph, small = guide.graph, guide.length(1)
+    rows, width = luminance.length(0), luminance.length(1)
+    place = (graph.arange(rows) + first).cast(np.float64) + 0.5
     position = place * small.cast(np.float64) / height.cast(np.float64) - 0.5
     position = minimum(maximum(position, 0), (small - 1).cast(np.float64))
-    low = position.cast(np.int64)
-    high = minimum(low + 1, small - 1)
-    share = (position - low.cast(np.float64)).cast(np.float32).unsqueeze(1)
-    return planes.take(low, 1) * (1 - share) + planes.take(high, 1) * share
+    low, high = position[0].cast(np.int64), position[-1].cast(np.int64) + 2
+    few = guide[:, low:high]
+    count = few.length(1)
+    distance = (position.unsqueeze(1) - (graph.arange(count) + low).cast(np.float64)).op("Abs")
+    down = maximum(1 - distance, 0).cast(np.float32)  # (n, count), two numbers of each row aren't 0
+    balanced = weights @ few.reshape(2, PARTS, -1)  # slopes and offsets of both tints
+    wide = enlarge_columns(balanced.reshape(4, count, few.length(2)), width)
+    slope_x, slope_z, offset_x, offset_z = (down @ wide[number] for number in range(4))
+    return slope_x * luminance + offset_x, slope_z * luminance + offset_z
 
 
 def enlarge_columns(planes: Value, width: Value) -> Value:
-    """Planes (C, n, w) enlarged bilinearly to (C, n, width).
-
-    Each row is a picture of its own, so that it comes out the same in a strip of any height, to the last bit.
-    """
+    """Planes (C, n, w) enlarged bilinearly to (C, n, width); each row is a picture of its own."""
     graph = planes.graph
     count, rows = planes.length(0), planes.length(1)
     batch = planes.reshape(1, count * rows, 1, planes.length(2))

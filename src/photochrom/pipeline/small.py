@@ -2,38 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from photochrom.inference.colorizer import MAX_WORKING_ASPECT
 from photochrom.pipeline.builder import Value, maximum, minimum
 from photochrom.pipeline.color import luminance_of
 
-STRIP_PIXELS = 1 << 17  # that are worked on at a time
+PART_PIXELS = 1 << 19  # pixels of the rows that are made at a time
 
 
 def small_luminance(pixels: Value, working_size: int) -> Value:
-    """L (h, w) in 0..100 at the working size, of pixels (H, W, 3); strip by strip, so that it takes little memory."""
+    """L (h, w) in 0..100 at the working size, of pixels (H, W, 3); part by part, so that it takes little memory."""
     height, width = pixels.length(0), pixels.length(1)
     small_height, small_width = working_shape(height, width, working_size)
-    vertical = resize_matrix(height, small_height)
-    horizontal = resize_matrix(width, small_width).transpose(1, 0)
-    count, rows = strips_of(height, width)
-
-    def add_strip(index: Value, small: Value) -> list[Value]:
-        first = index * rows
-        strip = slice(first, minimum(first + rows, height))
-        return [small + vertical[:, strip] @ (luminance_of(pixels[strip]) @ horizontal)]
-
-    nothing = pixels.graph.filled([small_height, small_width], 0)
-    (small,) = pixels.graph.loop(count, [nothing], add_strip)
-    return small.clip(0, 100)
+    low = resized(lambda rows: luminance_of(pixels[rows]), height, width, small_height).transpose(1, 0)  # (W, h)
+    return resized(lambda rows: low[rows], width, small_height, small_width).transpose(1, 0).clip(0, 100)
 
 
-def strips_of(height: Value, width: Value) -> tuple[Value, Value]:
-    """How many strips a photograph is worked on in, and the rows of each but the last, which may have fewer."""
-    most = maximum(width._like(STRIP_PIXELS) // width, 1)
-    count = (height + most - 1) // most
-    return count, (height + count - 1) // count
+def resized(rows_of: Callable[[slice], Value], inputs: Value, width: Value, outputs: Value) -> Value:
+    """Rows (outputs, width) of an antialiased bilinear resize of one axis, as in `photo.resize`.
+
+    rows_of: makes some of the rows (inputs, width) that are resized. The filter is a triangle; only the rows that it
+    reaches are made.
+    """
+    graph = inputs.graph
+    scale = inputs.cast(np.float64) / outputs.cast(np.float64)
+    support = maximum(scale, 1)
+    together = PART_PIXELS / (scale * width.cast(np.float64))
+    together = minimum(maximum(together.cast(np.int64), 1), outputs)
+
+    def resize_part(index: Value) -> list[Value]:
+        some = minimum(graph.arange(together) + index * together, outputs - 1)  # all parts have as many rows
+        centers = (some.cast(np.float64) + 0.5) * scale
+        first = maximum((centers[0] - support).cast(np.int64), 0)
+        last = minimum((centers[-1] + support).cast(np.int64) + 1, inputs)
+        places = (graph.arange(last - first) + first).cast(np.float64) + 0.5
+        distance = (places - centers.unsqueeze(1)).op("Abs") / support
+        weights = maximum(1 - distance, 0)
+        weights = (weights / weights.reduced("Sum", 1, keep=True)).cast(np.float32)
+        return [weights @ rows_of(slice(first, last))]
+
+    (parts,) = graph.loop((outputs + together - 1) // together, [], resize_part)
+    return parts.reshape(-1, width)[:outputs]
 
 
 def working_shape(height: Value, width: Value, working_size: int) -> tuple[Value, Value]:
@@ -44,15 +56,3 @@ def working_shape(height: Value, width: Value, working_size: int) -> tuple[Value
     sides = ((side.cast(np.float64) * scale).op("Round").cast(np.int64) for side in (height, width))
     small_height, small_width = (maximum(side, 1) for side in sides)
     return small_height, small_width
-
-
-def resize_matrix(inputs: Value, outputs: Value) -> Value:
-    """The (outputs, inputs) matrix of an antialiased bilinear resize of one axis, as in `photo.resize`."""
-    graph = inputs.graph
-    scale = inputs.cast(np.float64) / outputs.cast(np.float64)
-    support = maximum(scale, 1)
-    centers = (graph.arange(outputs).cast(np.float64) + 0.5) * scale
-    places = graph.arange(inputs).cast(np.float64) + 0.5
-    distance = (places - centers.unsqueeze(1)).op("Abs") / support
-    weights = maximum(1 - distance, 0)
-    return (weights / weights.reduced("Sum", 1, keep=True)).cast(np.float32)
