@@ -111,7 +111,9 @@ def color(source, target, colorizer, **options):
 
 
 def read_all(path):
-    return [frame.pixels for frame in read_frames(read_film(path))]
+    """Its frames, (H, W, 3); a frame without colors is read as (H, W)."""
+    frames = (frame.pixels for frame in read_frames(read_film(path)))
+    return [pixels if pixels.ndim == 3 else np.dstack([pixels] * 3) for pixels in frames]
 
 
 def packets_of(path, kind):

@@ -12,6 +12,7 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 
 import photochrom
 from photochrom.coloring import Look
@@ -27,10 +28,12 @@ from photochrom.video.encoding import CONTAINERS, INTERLACED, Encoding
 try:
     import av
 
+    from photochrom.video.ahead import ahead
     from photochrom.video.assembly import assemble, find_tracks
     from photochrom.video.coherence import Coherence
     from photochrom.video.fields import field_rows
     from photochrom.video.film import Film, Frame, read_frames
+    from photochrom.video.joining import join_to_store
     from photochrom.video.mark import MODEL, MODEL_DIGEST, film_mark, is_film_unchanged, made_by, read_film_mark
     from photochrom.video.segments import Segment, segment_writer
     from photochrom.video.shots import find_shots
@@ -110,23 +113,32 @@ def fate_of_film(film: Film, target: Path, colorizer: Colorizer, options: FilmOp
     return fate(made_by(said), wanted, lambda: is_film_unchanged(target, said), any_model=any_model)
 
 
+@dataclass(frozen=True)
+class ColoredFrame:
+    """A frame, its coloring or one per field, the number of its shot, and what is remembered of that after it."""
+
+    frame: Frame
+    colorings: tuple[Coloring, ...]
+    shot: int
+    state: dict[str, NDArray[Any]]
+
+
 def color_frames(
     film: Film, frames: Iterator[tuple[Frame, tuple[Hint, ...]]], shots: list[int], colorizer: Colorizer,
     coherence: Coherence, options: FilmOptions, shot: int,
-) -> Iterator[tuple[Frame, np.ndarray, int]]:  # fmt: skip
-    """Frames with their colored pixels (H, W, 3) and the number of their shot.
+) -> Iterator[ColoredFrame]:  # fmt: skip
+    """Frames with their colorings.
 
     frames: each with its hints. shots: the first tick of each. shot: the number of the one before the first frame.
     """
-    look = options.look
     for frame, followed in frames:
         present = shot_at(shots, frame.pts)
         if present != shot:
             coherence.begin_shot()
             shot = present
-        hints = look.hints_for(frame.pixels) + followed
+        hints = options.look.hints_for(frame.pixels) + followed
         colorings = color_picture(coherence, colorizer, frame.pixels, film.fields, options, hints)
-        yield frame, join_picture(colorizer, frame.pixels, colorings, film.fields, look), shot
+        yield ColoredFrame(frame, colorings, shot, coherence.state())
 
 
 def color_picture(
@@ -136,16 +148,6 @@ def color_picture(
     """The colorings of a shot's next picture, pixels (H, W) or (H, W, 3): one, or one per field."""
     parts = [np.repeat(pixels[rows], 2, axis=0) for rows in field_rows(fields)] if fields else [pixels]
     return tuple(color_next(coherence, colorizer, part, options, hints) for part in parts)
-
-
-def join_picture(
-    colorizer: Colorizer, pixels: PixelArray, colorings: tuple[Coloring, ...], fields: str, look: Look
-) -> PixelArray:
-    """A picture in color, (H, W, 3) of the same type, by the colorings that `color_picture` gives."""
-    colored = np.empty((*pixels.shape[:2], 3), pixels.dtype)
-    for rows, coloring in zip(field_rows(fields), colorings, strict=True):
-        colored[rows] = colorizer.apply(pixels[rows], coloring, look.strength, look.warmth)
-    return colored
 
 
 def color_next(
@@ -190,22 +192,23 @@ def _color_segments(
     ends = [seconds for seconds in (options.end, film.duration) if seconds]
     total, began, count = max(1, round((min(ends, default=0.0) - options.begin) * film.rate)), time.monotonic(), 0
     done_before = before.frames if before else 0
-    frames = with_hints(film, read_frames(film, first, last), shots, options.hints)
-    colored = color_frames(film, frames, shots, colorizer, coherence, options, before.shot if before else -1)
+    frames = with_hints(film, ahead(read_frames(film, first, last)), shots, options.hints)
+    shot = before.shot if before else -1
+    colored = ahead(color_frames(film, frames, shots, colorizer, coherence, options, shot))
     item = next(colored, None)
     while item is not None:
         path, in_segment = _segment_path(parts, len(finished)), 0
         with segment_writer(film, path, options.encoding) as writer:
             while item is not None and in_segment < SEGMENT_FRAMES:
-                frame, pixels, shot = item
-                writer.write(pixels, frame)
+                done, pixels = item, item.frame.pixels
+                picture = join_to_store(colorizer, pixels, done.colorings, film, options.look, writer.format)
+                writer.write(picture, done.frame)
                 in_segment, count = in_segment + 1, count + 1
-                state = coherence.state()
                 yield Progress(done_before + count, total, count / (time.monotonic() - began), left_out)
                 item = next(colored, None)
-        np.savez(path.with_suffix(".npz"), **state)  # type: ignore[arg-type] # its stub takes them for allow_pickle
+        np.savez(path.with_suffix(".npz"), **done.state)  # type: ignore[arg-type] # its stub takes them for allow_pickle
         assert writer.first is not None
-        finished.append(Finished(writer.first, frame.pts, done_before + count, shot))
+        finished.append(Finished(writer.first, done.frame.pts, done_before + count, done.shot))
         facts = json.dumps(asdict(finished[-1])).encode()
         write_whole(path.with_suffix(".json"), facts)  # the segment counts from here on
     return [Segment(_segment_path(parts, number), each.first) for number, each in enumerate(finished)]

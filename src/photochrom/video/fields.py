@@ -15,7 +15,7 @@ import av
 import numpy as np
 
 from photochrom.photo.color import PixelArray
-from photochrom.video.colors import ColorTags, from_srgb, to_srgb
+from photochrom.video.colors import ColorTags, colors_to_srgb, from_srgb, has_light_alone, to_srgb
 
 ORDERS = {2: "tt", 3: "bb", 4: "tb", 5: "bt"}  # FFmpeg's: which field is stored first, and which is shown first
 
@@ -70,9 +70,9 @@ def are_apart(height: int) -> bool:
 
 def fields_to_srgb(picture: av.VideoFrame, tags: ColorTags, deep: bool) -> PixelArray:
     """`to_srgb`, field by field."""
-    if not are_apart(picture.height):
+    if has_light_alone(picture) or not are_apart(picture.height):
         return to_srgb(picture, tags, deep)
-    upper, lower = (to_srgb(_field(picture, row), tags, deep) for row in (0, 1))
+    upper, lower = (colors_to_srgb(_field(picture, row), tags, deep) for row in (0, 1))
     pixels = np.empty((picture.height, *upper.shape[1:]), upper.dtype)
     pixels[0::2], pixels[1::2] = upper, lower
     return pixels

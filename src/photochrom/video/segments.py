@@ -12,10 +12,9 @@ from typing import Any
 import av
 from av.container import OutputContainer
 
-from photochrom.photo.color import PixelArray
-from photochrom.video.colors import from_srgb, set_tags
+from photochrom.video.colors import set_tags
 from photochrom.video.encoding import Encoding
-from photochrom.video.fields import FieldMarker, encoder_options, fields_from_srgb
+from photochrom.video.fields import FieldMarker, encoder_options
 from photochrom.video.film import Film, Frame
 
 
@@ -48,14 +47,12 @@ class SegmentWriter:
         self.marker = FieldMarker(film.size, self.format, film.fields) if film.fields else None
         self.first: int | None = None  # tick of the film
 
-    def write(self, pixels: PixelArray, source: Frame) -> None:
-        """Add a frame's colored pixels."""
+    def write(self, picture: av.VideoFrame, source: Frame) -> None:
+        """Add a frame's picture in color, in the writer's format."""
         if self.first is None:
             self.first = source.pts
-        stored = self.film.stored(pixels)
-        frame = (fields_from_srgb if self.film.fields else from_srgb)(stored, self.film.target_tags, self.format)
-        frame.pts, frame.time_base = source.pts - self.first, self.film.time_base
-        self.container.mux(self.stream.encode(self.marker.mark(frame) if self.marker else frame))
+        picture.pts, picture.time_base = source.pts - self.first, self.film.time_base
+        self.container.mux(self.stream.encode(self.marker.mark(picture) if self.marker else picture))
 
     def finish(self) -> None:
         """Write what the encoder still holds."""
