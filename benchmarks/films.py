@@ -1,22 +1,27 @@
 """Measure how steady, how right and how fast `photochrom video` colors films, and write benchmarks/FILMS.md.
 
-Usage: OPENBLAS_NUM_THREADS=1 python benchmarks/films.py CLIP... --photographs FOLDER [--frames 72]
+Usage: OPENBLAS_NUM_THREADS=1 python benchmarks/films.py CLIP... --photographs FOLDER [--frames 72] [--against SRC]
 
 CLIP: short color films. From photographs, clips are made by moving a camera over them: shaken, panned, zoomed, with
 grain. Each clip loses its colors and gets them back twice: frame by frame (`--flicker`), and held together. On a quiet
-machine; needs the dev extra.
+machine; needs the dev extra. --parts measures some sections and leaves the others as they are. The numbers are in
+FILMS.json, too.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterable, Iterator
+from itertools import cycle, islice, pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -24,17 +29,30 @@ import numpy as np
 from PIL import Image
 from speed import machine
 
+import photochrom
+from photochrom.coloring import Look
 from photochrom.evaluation.metrics import delta_e
 from photochrom.inference.colorizer import Colorizer
 from photochrom.inference.model import Backend
+from photochrom.inference.weights import load_model
 from photochrom.photo.color import linear_to_rgb, rgb_to_lab, rgb_to_linear
 from photochrom.video.coherence import Coherence
 from photochrom.video.colorize import FilmOptions, color_next, colorize_film
 from photochrom.video.encoding import Encoding
 from photochrom.video.film import read_film, read_frames
+from photochrom.video.joining import join_to_store
+from photochrom.video.segments import segment_writer
+from photochrom.video.shots import find_shots
 
 RESULTS = Path(__file__).with_name("FILMS.md")
+NUMBERS = RESULTS.with_suffix(".json")
 SIZE = (640, 480)
+SIZES = {"480p": SIZE, "1080p": (1920, 1080)}  # whose speed is measured
+REPEATS = 3  # of each build, in turn
+RATE = 24
+SMALL = (320, 240)  # of the long films whose memory is measured
+MINUTES = (1, 3, 10)
+PARTS = ("steadiness", "speed", "memory")
 WAYS = ("shaken", "panned", "zoomed", "grainy")
 STEPS = (1, 2, 4)  # frames apart, of the color distribution consistency (CDC)
 OCCLUDED = 4.0  # L units: a pixel whose luminance was carried this far off is not compared
@@ -47,24 +65,58 @@ def main() -> None:
         "--photographs", type=Path, required=True, help="folder of photographs, of which the first four are used"
     )
     parser.add_argument("--frames", type=int, default=72, help="frames of each clip that are used")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what is measured")
+    parser.add_argument("--against", type=Path, help="src folder of another build, whose speed is measured in turn")
     options = parser.parse_args()
-    colorizer = Colorizer()
     clips = {clip.stem: first_frames(clip, options.frames) for clip in options.clips}
     sources = sorted(options.photographs.rglob("*.jpg"))[: len(WAYS)]
-    for way, source in zip(WAYS, sources, strict=True):
-        clips[way] = list(moved(np.asarray(Image.open(source).convert("RGB")), way, options.frames))
-    sections = [
-        "# Films",
-        "Written by `benchmarks/films.py` in one run. Compare the ratios, not the seconds: machines differ.",
-        f"Machine: {machine()}.",
-        steadiness(clips, colorizer),
-        speed(next(iter(clips.values())), colorizer),
-    ]
-    RESULTS.write_text("\n\n".join(sections) + "\n")
+    photographs = [np.asarray(Image.open(source).convert("RGB")) for source in sources]
+    for way, photograph in zip(WAYS, photographs, strict=True):
+        clips[way] = list(moved(photograph, way, options.frames))
+    numbers = json.loads(NUMBERS.read_text()) if NUMBERS.exists() else {}
+    if "steadiness" in options.parts:
+        numbers["steadiness"] = steadiness(clips, Colorizer())
+    if "speed" in options.parts:
+        numbers["speed"] = [speed(next(iter(clips.values())), size, options.against) for size in SIZES]
+    if "memory" in options.parts:
+        numbers["memory"] = {str(minutes): memory(photographs[0], minutes) for minutes in MINUTES}
+    numbers["machine"] = machine()
+    NUMBERS.write_text(json.dumps(numbers, indent=1) + "\n")
+    RESULTS.write_text(report(numbers))
     print(RESULTS.read_text())
 
 
-def steadiness(clips: dict[str, list[np.ndarray]], colorizer: Colorizer) -> str:
+def report(numbers: dict[str, Any]) -> str:
+    """FILMS.md."""
+    written = {"steadiness": steadiness_text, "speed": speed_text, "memory": memory_text}
+    sections = [
+        "# Films",
+        "Written by `benchmarks/films.py`; the numbers are in FILMS.json. Compare the ratios, not the seconds: "
+        "machines differ.",
+        f"Machine: {numbers['machine']}.",
+        *(write(numbers[part]) for part, write in written.items() if part in numbers),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def steadiness(clips: dict[str, list[np.ndarray]], colorizer: Colorizer) -> dict[str, dict[str, list[float]]]:
+    """By clip: warp errors, CDC and ΔE2000 of the truth (gray for ΔE2000), frame by frame, and held together."""
+    found = {}
+    for name, frames in clips.items():
+        with tempfile.TemporaryDirectory() as folder:
+            gray = Path(folder) / "gray.mkv"
+            write_gray(frames, gray)
+            colored = [color(gray, Path(folder) / f"{steady}.mkv", colorizer, steady) for steady in (False, True)]
+        truths, *versions = ([rgb_to_lab(f / np.float32(255)) for f in clip] for clip in (frames, *colored))
+        found[name] = {
+            "warp": [warp_error(clip) for clip in (truths, *versions)],
+            "cdc": [1000 * color_consistency(clip) for clip in (frames, *colored)],
+            "error": [mean_error(truths, clip) for clip in ([f * (1, 0, 0) for f in truths], *versions)],
+        }
+    return found
+
+
+def steadiness_text(found: dict[str, dict[str, list[float]]]) -> str:
     lines = [
         "## Frame by frame, and held together",
         "",
@@ -78,17 +130,8 @@ def steadiness(clips: dict[str, list[np.ndarray]], colorizer: Colorizer) -> str:
         "|" + "---|" * 12,
     ]
     totals = []
-    for name, frames in clips.items():
-        with tempfile.TemporaryDirectory() as folder:
-            gray = Path(folder) / "gray.mkv"
-            write_gray(frames, gray)
-            colored = [color(gray, Path(folder) / f"{steady}.mkv", colorizer, steady) for steady in (False, True)]
-        truths, versions = [rgb_to_lab(f / np.float32(255)) for f in frames], []
-        for version in colored:
-            versions.append([rgb_to_lab(frame / np.float32(255)) for frame in version])
-        warp = [warp_error(clip) for clip in (truths, *versions)]
-        cdc = [1000 * color_consistency(clip) for clip in (frames, *colored)]
-        error = [mean_error(truths, clip) for clip in ([f * (1, 0, 0) for f in truths], *versions)]
+    for name, clip in found.items():
+        warp, cdc, error = clip["warp"], clip["cdc"], clip["error"]
         totals.append((warp[1], warp[2], error[1], error[2]))
         lines.append(
             f"| {name} | {warp[0]:.2f} | {warp[1]:.2f} | {warp[2]:.2f} | {warp[1] / warp[2]:.1f} × | {cdc[0]:.2f} "
@@ -103,35 +146,112 @@ def steadiness(clips: dict[str, list[np.ndarray]], colorizer: Colorizer) -> str:
     return "\n".join(lines)
 
 
-def speed(frames: list[np.ndarray], colorizer: Colorizer) -> str:
-    """Frames per second of the whole process at 480p, and the time of its parts."""
-    frames = [cv2.resize(frame, SIZE, interpolation=cv2.INTER_AREA) for frame in frames] * 3
+def speed(frames: list[np.ndarray], name: str, against: Path | None) -> dict[str, Any]:
+    """Milliseconds per frame of the whole command, H.264 to H.264, by each build; and of this one's parts.
+
+    Time of the processor and by the clock; starting is left out, which the same command for one frame measures.
+    """
+    frames = [cv2.resize(frame, SIZES[name], interpolation=cv2.INTER_AREA) for frame in frames]
+    builds = {"this": Path(photochrom.__file__).parents[1]} | ({"other": against.resolve()} if against else {})
+    taken: dict[str, list[tuple[float, float]]] = {build: [] for build in builds}
     with tempfile.TemporaryDirectory() as folder:
-        gray = Path(folder) / "gray.mp4"
+        gray, one = Path(folder) / "gray.mp4", Path(folder) / "one.mp4"
         write_gray(frames, gray, codec="libx264")
-        command = [sys.executable, "-m", "photochrom", "video", str(gray), str(Path(folder) / "color.mp4")]
-        began = time.perf_counter()
-        subprocess.run(command, check=True)
-        whole = len(frames) / (time.perf_counter() - began)
-        film = read_film(gray)
-        began = time.perf_counter()
-        read = list(read_frames(film))
-        decoding = time.perf_counter() - began
-    coherence, backend, taken = Coherence(), Timed(colorizer.backend), {"reading": decoding}
-    colorizer = Colorizer(backend)
-    for frame in read:
-        before, network = time.perf_counter(), backend.seconds
-        coloring = color_next(coherence, colorizer, frame.pixels, FilmOptions(), ())
-        predicted, network = time.perf_counter(), backend.seconds - network
-        colorizer.apply(frame.pixels, coloring)
-        joined = time.perf_counter()
-        spans = {"network": network, "around it": predicted - before - network, "joining": joined - predicted}
-        for part, seconds in spans.items():
-            taken[part] = taken.get(part, 0.0) + seconds
-    parts = ", ".join(f"{part} {1000 * seconds / len(read):.0f} ms" for part, seconds in taken.items())
+        write_gray(frames[:1], one, codec="libx264")
+        for _ in range(REPEATS):
+            for build, source in builds.items():
+                whole, start = (command(path, Path(folder) / "color.mp4", source) for path in (gray, one))
+                taken[build].append(
+                    tuple((a - b) * 1000 / (len(frames) - 1) for a, b in zip(whole, start, strict=True))
+                )
+        parts = parts_of_a_frame(gray)
+    medians = {build: [statistics.median(each) for each in zip(*times, strict=True)] for build, times in taken.items()}
+    return {"size": name, "frames": len(frames), "cpu and clock": medians, "parts": parts}
+
+
+def command(source: Path, target: Path, build: Path) -> tuple[float, float]:
+    """Seconds of the processor and by the clock of `photochrom video`."""
+    line = [sys.executable, "-m", "photochrom", "video", str(source), str(target), "--overwrite"]
+    began = time.perf_counter()
+    process = subprocess.Popen(line, env=os.environ | {"PYTHONPATH": str(build)})
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = status
+    assert status == 0
+    return used.ru_utime + used.ru_stime, time.perf_counter() - began
+
+
+def parts_of_a_frame(gray: Path) -> dict[str, float]:
+    """Milliseconds by the clock, one part after the other; in the command they go on at the same time."""
+    film, backend, coherence, look = read_film(gray), Timed(load_model()), Coherence(), Look()
+    colorizer, encoding, taken = Colorizer(backend), Encoding(), dict.fromkeys(("shots", "reading"), 0.0)
+    began = time.perf_counter()
+    find_shots(film)
+    taken["shots"] = time.perf_counter() - began
+    began = time.perf_counter()
+    read = list(read_frames(film))
+    taken["reading"] = time.perf_counter() - began
+    with tempfile.TemporaryDirectory() as folder, segment_writer(film, Path(folder) / "0.segment", encoding) as writer:
+        for frame in read:
+            clock, network = [time.perf_counter()], backend.seconds
+            coloring = color_next(coherence, colorizer, frame.pixels, FilmOptions(), ())
+            clock.append(time.perf_counter())
+            picture = join_to_store(colorizer, frame.pixels, (coloring,), film, look, writer.format)
+            clock.append(time.perf_counter())
+            writer.write(picture, frame)
+            clock.append(time.perf_counter())
+            network = backend.seconds - network
+            spans = [network, clock[1] - clock[0] - network, clock[2] - clock[1], clock[3] - clock[2]]
+            for part, seconds in zip(("network", "around it", "joining", "encoding"), spans, strict=True):
+                taken[part] = taken.get(part, 0.0) + seconds
+    return {part: 1000 * seconds / len(read) for part, seconds in taken.items()}
+
+
+def speed_text(found: list[dict[str, Any]]) -> str:
+    lines = [
+        "## Speed",
+        "",
+        "The whole command, H.264 to H.264, with finding shots and without starting: the median of "
+        f"{REPEATS} runs of each build in turn. Parts are measured one after the other, in milliseconds by the clock.",
+        "",
+        "| film | processor, ms a frame: this build | other | ratio | clock: this build | other | ratio | parts |",
+        "|" + "---|" * 8,
+    ]
+    for each in found:
+        this, other = each["cpu and clock"]["this"], each["cpu and clock"].get("other")
+        cells = [
+            cell
+            for k in (0, 1)
+            for cell in (f"{this[k]:.0f}", *((f"{other[k]:.0f}", f"{other[k] / this[k]:.2f} ×") if other else ("", "")))
+        ]
+        parts = ", ".join(f"{part} {milliseconds:.0f}" for part, milliseconds in each["parts"].items())
+        lines.append(f"| {each['size']}, {each['frames']} frames | {' | '.join(cells)} | {parts} |")
+    return "\n".join(lines)
+
+
+def memory(photograph: np.ndarray, minutes: int) -> float:
+    """The most megabytes that the command takes for one shot of so many minutes, with hints at both of its ends."""
+    count = round(minutes * 60 * RATE)
+    with tempfile.TemporaryDirectory() as folder:
+        gray, hints = Path(folder) / "gray.mp4", Path(folder) / "film.json"
+        few = [cv2.resize(frame, SMALL) for frame in moved(photograph, "panned", 10 * RATE)]
+        there_and_back = cycle([*few, *few[::-1]])
+        write_gray(islice(there_and_back, count), gray, codec="libx264")
+        given = [{"time": time, "x": 160, "y": 120, "color": "#7a2f2b"} for time in (0, minutes * 60 - 1)]
+        hints.write_text(json.dumps({"hints": given}))
+        line = [sys.executable, "-m", "photochrom", "video", str(gray), str(Path(folder) / "color.mp4")]
+        process = subprocess.Popen([*line, "--hints", str(hints), "--working-size", "64"])
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = status
+        assert status == 0
+    return used.ru_maxrss / 1024
+
+
+def memory_text(found: dict[str, float]) -> str:
+    said = ", ".join(f"{minutes} minutes {megabytes:.0f} MB" for minutes, megabytes in found.items())
     return (
-        f"## Speed\n\n{len(frames)} frames of {SIZE[0]} × {SIZE[1]}, H.264 to H.264, whole process with finding shots: "
-        f"**{whole:.1f} frames/s**. A frame: {parts}; the rest is finding shots, encoding and starting."
+        "## Memory\n\nThe most that the whole command takes for a film of one shot with a hint at its beginning and "
+        f"one at its end, which is followed back through all of it; {SMALL[0]} × {SMALL[1]}, {RATE} frames a second, "
+        f"working size 64: **{said}**."
     )
 
 
@@ -151,7 +271,7 @@ class Timed:
 def first_frames(path: Path, count: int) -> list[np.ndarray]:
     frames = []
     for frame in read_frames(read_film(path)):
-        frames.append(frame.pixels)
+        frames.append(in_channels(frame.pixels))
         if len(frames) == count:
             break
     return frames
@@ -180,12 +300,13 @@ def moved(photograph: np.ndarray, way: str, count: int) -> Iterator[np.ndarray]:
         yield frame
 
 
-def write_gray(frames: list[np.ndarray], path: Path, codec: str = "ffv1") -> None:
+def write_gray(frames: Iterable[np.ndarray], path: Path, codec: str = "ffv1") -> None:
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=24)
-        stream.height, stream.width = frames[0].shape[:2]
+        stream = container.add_stream(codec, rate=RATE)
         stream.pix_fmt = "yuv444p" if codec == "ffv1" else "yuv420p"
-        for rgb in frames:
+        for number, rgb in enumerate(frames):
+            if not number:
+                stream.height, stream.width = rgb.shape[:2]
             light = rgb_to_linear(rgb / np.float32(255)) @ np.array([0.2126, 0.7152, 0.0722], np.float32)
             gray = np.rint(linear_to_rgb(light) * 255).astype(np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.dstack([gray] * 3), format="rgb24")))
@@ -196,7 +317,12 @@ def color(source: Path, target: Path, colorizer: Colorizer, steady: bool) -> lis
     options = FilmOptions(Encoding("ffv1"), steady=steady)
     for _ in colorize_film(read_film(source), target, colorizer, options):
         pass
-    return [frame.pixels for frame in read_frames(read_film(target))]
+    return [in_channels(frame.pixels) for frame in read_frames(read_film(target))]
+
+
+def in_channels(pixels: np.ndarray) -> np.ndarray:
+    """A frame without colors is read as (H, W)."""
+    return pixels if pixels.ndim == 3 else np.dstack([pixels] * 3)
 
 
 def warp_error(clip: list[np.ndarray]) -> float:
