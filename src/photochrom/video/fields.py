@@ -18,6 +18,7 @@ from photochrom.photo.color import PixelArray
 from photochrom.video.colors import ColorTags, colors_to_srgb, from_srgb, has_light_alone, to_srgb
 
 ORDERS = {2: "tt", 3: "bb", 4: "tb", 5: "bt"}  # FFmpeg's: which field is stored first, and which is shown first
+ANY_CLOCK = Fraction(1, 25)  # seconds of a tick in a filter graph: times are set anew behind it
 
 
 def field_order(pictures: list[av.VideoFrame]) -> str:
@@ -50,6 +51,11 @@ def first_row(order: str) -> int:
     return 0 if order.endswith("t") else 1
 
 
+def _upper_or_lower(order: str) -> str:
+    """FFmpeg's other name of an order, of the field that is shown first."""
+    return "tff" if first_row(order) == 0 else "bff"
+
+
 def field_rows(order: str) -> tuple[slice, ...]:
     """The rows of each field, of the one that is shown first before the other's; all rows without an order."""
     return (slice(first_row(order), None, 2), slice(1 - first_row(order), None, 2)) if order else (slice(None),)
@@ -59,7 +65,7 @@ def encoder_options(encoder: str, order: str) -> dict[str, str]:
     """What an encoder is told of a film in fields."""
     options = {"flags": "+ildct+ilme", "field_order": order}
     if encoder == "libx264":  # heeds the marks of pictures only after the first few
-        options["x264-params"] = "tff=1" if first_row(order) == 0 else "bff=1"
+        options["x264-params"] = f"{_upper_or_lower(order)}=1"
     return options
 
 
@@ -113,8 +119,7 @@ class FieldMarker:
 
     def __init__(self, size: tuple[int, int], format: str, order: str):
         """size: width, height."""
-        mode = "tff" if first_row(order) == 0 else "bff"
-        self._graph, self._source, self._sink = _graph(size, format, "setfield", f"mode={mode}")
+        self._graph, self._source, self._sink = _graph(size, format, "setfield", f"mode={_upper_or_lower(order)}")
 
     def mark(self, picture: av.VideoFrame) -> av.VideoFrame:
         """The picture, marked, at its time."""
@@ -131,11 +136,10 @@ def deinterlaced(pictures: Iterator[tuple[int, av.VideoFrame]], order: str) -> I
     graph = None
     for number, (tick, picture) in enumerate(pictures):
         if graph is None:
-            parity = "tff" if first_row(order) == 0 else "bff"
-            size = (picture.width, picture.height)
-            graph = _graph(size, picture.format.name, "bwdif", f"mode=send_frame:parity={parity}:deint=all")
+            options = f"mode=send_frame:parity={_upper_or_lower(order)}:deint=all"
+            graph = _graph((picture.width, picture.height), picture.format.name, "bwdif", options)
         ticks.append(tick)
-        picture.pts, picture.time_base = number, Fraction(1, 25)
+        picture.pts, picture.time_base = number, ANY_CLOCK
         graph[1].push(picture)
         yield from _pulled(graph[2], ticks)
     if graph is not None:
@@ -156,7 +160,7 @@ def _graph(size: tuple[int, int], format: str, name: str, options: str) -> tuple
     """A filter graph, what puts pictures into it, and what takes them out."""
     graph = av.filter.Graph()
     layout = av.VideoFormat(format)
-    source = graph.add_buffer(width=size[0], height=size[1], format=layout, time_base=Fraction(1, 25))
+    source = graph.add_buffer(width=size[0], height=size[1], format=layout, time_base=ANY_CLOCK)
     effect, sink = graph.add(name, options), graph.add("buffersink")
     source.link_to(effect)
     effect.link_to(sink)

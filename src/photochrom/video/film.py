@@ -38,17 +38,23 @@ LONGEST = 1e8  # seconds, three years: later times are taken as this one
 class Film:
     """What is known of a film before its frames are read.
 
-    size: width, height, upright. turns: quarter turns, counterclockwise, from the stored pictures to upright ones.
-    mirrored: whether they are mirrored, left to right, before they are turned. matrix: FFmpeg's display matrix, nine
-    numbers, none if pictures are shown as they are stored. one_clock: whether times rise all through the file.
-    time_base: seconds of a tick of `pts`. start: the first pts. duration: seconds, 0 if it does not say. frames:
-    about how many. aspect: of a pixel, width to height, None if it does not say. origin: the tick at which the film
-    begins, sound included; what is before 0 is the sound's lead alone. decoding_lead: None if frames have usable
-    times; else their decoding times are used, which are later than the true ones by as many ticks. source_tags,
-    target_tags: by which colors its pictures are read, and by which they are written. fields: the order of the two in
-    each picture, tt or bb; none if pictures are whole. deinterlaced: the order of the two that pictures are made
-    whole from while they are read.
+    size: width, height, upright.
+    turns: quarter turns, counterclockwise, from the stored pictures to upright ones.
+    time_base: seconds of a tick of `pts`.
+    start: the first pts.
+    duration: seconds, 0 if it does not say.
+    frames: about how many.
+    source_tags, target_tags: by which colors its pictures are read, and by which they are written.
+    origin: the tick at which the film begins, sound included; what is before 0 is the sound's lead alone.
+    aspect: of a pixel, width to height, None if it does not say.
+    decoding_lead: None if frames have usable times; else their decoding times are used, which are later than the true
+        ones by as many ticks.
+    fields: the order of the two in each picture, tt or bb; none if pictures are whole.
+    deinterlaced: the order of the two that pictures are made whole from while they are read.
     field_tag: FFmpeg's number of what the container says of the order, which is kept.
+    mirrored: whether pictures are mirrored, left to right, before they are turned.
+    matrix: FFmpeg's display matrix, nine numbers, none if pictures are shown as they are stored.
+    one_clock: whether times rise all through the file.
     """
 
     path: Path
@@ -154,26 +160,26 @@ def read_film(path: Path, deinterlace: bool = False) -> Film:
         size = (stream.height, stream.width) if turns % 2 else (stream.width, stream.height)
         depth = max((component.bits for component in stream.format.components), default=8)
         return Film(
-            path,
-            size,
-            turns,
-            Fraction(rate),
-            time_base,
-            start,
-            duration,
-            stream.frames or round(duration * rate),
-            depth > DEEP_BITS,
-            source_tags(probed[0], str(path)),
-            target_tags(probed[0]),
-            min(start, max(0, round(Fraction(container.start_time or 0, av.time_base) / time_base))),
-            Fraction(stream.sample_aspect_ratio) if stream.sample_aspect_ratio else None,
-            None if usable else (probed[0].dts or 0) - start,
-            "" if deinterlace else fields,
-            fields if deinterlace else "",
-            stream.codec_context.field_order,
-            mirrored,
-            matrix,
-            Flags.ts_discont not in Flags(container.format.flags) or _has_one_clock(path),
+            path=path,
+            size=size,
+            turns=turns,
+            mirrored=mirrored,
+            matrix=matrix,
+            rate=Fraction(rate),
+            time_base=time_base,
+            one_clock=Flags.ts_discont not in Flags(container.format.flags) or _has_one_clock(path),
+            start=start,
+            origin=min(start, max(0, round(Fraction(container.start_time or 0, av.time_base) / time_base))),
+            decoding_lead=None if usable else (probed[0].dts or 0) - start,
+            duration=duration,
+            frames=stream.frames or round(duration * rate),
+            deep=depth > DEEP_BITS,
+            source_tags=source_tags(probed[0], str(path)),
+            target_tags=target_tags(probed[0]),
+            aspect=Fraction(stream.sample_aspect_ratio) if stream.sample_aspect_ratio else None,
+            fields="" if deinterlace else fields,
+            deinterlaced=fields if deinterlace else "",
+            field_tag=stream.codec_context.field_order,
         )
 
 
