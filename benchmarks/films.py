@@ -43,7 +43,7 @@ from photochrom.video.encoding import Encoding
 from photochrom.video.film import read_film, read_frames
 from photochrom.video.joining import join_to_store
 from photochrom.video.segments import segment_writer
-from photochrom.video.shots import find_shots
+from photochrom.video.shots import look_through
 
 RESULTS = Path(__file__).with_name("FILMS.md")
 NUMBERS = RESULTS.with_suffix(".json")
@@ -199,7 +199,7 @@ def parts_of_a_frame(gray: Path) -> dict[str, float]:
     film, backend, coherence, look = read_film(gray), Timed(load_model()), Coherence(), Look()
     colorizer, encoding, taken = Colorizer(backend), Encoding(), dict.fromkeys(("shots", "reading"), 0.0)
     began = time.process_time()
-    find_shots(film)
+    look_through(film)
     taken["shots"] = time.process_time() - began
     began = time.process_time()
     read = list(read_frames(film))
@@ -209,7 +209,7 @@ def parts_of_a_frame(gray: Path) -> dict[str, float]:
             clock, network = [time.process_time()], backend.seconds
             coloring = color_next(coherence, colorizer, frame.pixels, FilmOptions(), ())
             clock.append(time.process_time())
-            picture = join_to_store(colorizer, frame.pixels, (coloring,), film, look, writer.format)
+            picture = join_to_store(colorizer, frame, (coloring,), film, look, writer.format)
             clock.append(time.process_time())
             writer.write(picture, frame)
             clock.append(time.process_time())

@@ -10,8 +10,8 @@ from photochrom.coloring import Look
 from photochrom.inference.colorizer import Coloring, Colorizer
 from photochrom.photo.color import PixelArray
 from photochrom.video.colors import ColorTags, from_srgb, picture_of, yuv_of
-from photochrom.video.fields import field_rows, fields_from_srgb
-from photochrom.video.film import Film
+from photochrom.video.fields import are_apart, field_rows, fields_from_srgb
+from photochrom.video.film import Film, Frame
 
 
 def join_picture(
@@ -25,32 +25,36 @@ def join_picture(
 
 
 def join_to_store(
-    colorizer: Colorizer, pixels: PixelArray, colorings: tuple[Coloring, ...], film: Film, look: Look, format: str
+    colorizer: Colorizer, frame: Frame, colorings: tuple[Coloring, ...], film: Film, look: Look, format: str
 ) -> av.VideoFrame:
-    """A film's picture in color as it is stored, in one of FFmpeg's planar YUV formats.
-
-    pixels: (H, W) or (H, W, 3), uint8 or uint16, upright.
-    """
-    if pixels.ndim == 2 and format.startswith("yuv420p") and not film.fields:
-        half = cv2.resize(pixels, (pixels.shape[1] // 2, pixels.shape[0] // 2), interpolation=cv2.INTER_AREA)
-        colored = join_picture(colorizer, half, colorings, "", look)
-        planes = _halved_planes(
-            pixels, half, colored, film.target_tags, av.VideoFormat(format, 2, 2).components[0].bits
-        )
+    """A film's frame in color as it is stored, in one of FFmpeg's planar YUV formats."""
+    pixels, tags = frame.pixels, film.target_tags
+    height, width = pixels.shape[:2]
+    if pixels.ndim == 2 and format.startswith("yuv420p") and (not frame.fields or are_apart(height)):
+        bits = av.VideoFormat(format, 2, 2).components[0].bits
+        kind = np.uint16 if bits > 8 else np.uint8
+        planes = [np.empty((height // part, width // part), kind) for part in (1, 2, 2)]
+        for rows, coloring in zip(field_rows(frame.fields), colorings, strict=True):
+            for plane, made in zip(
+                planes, _halved_planes(colorizer, pixels[rows], coloring, look, tags, bits), strict=True
+            ):
+                plane[rows] = made
         return picture_of([film.stored(plane) for plane in planes], format)
-    colored = join_picture(colorizer, pixels, colorings, film.fields, look)
-    return (fields_from_srgb if film.fields else from_srgb)(film.stored(colored), film.target_tags, format)
+    colored = join_picture(colorizer, pixels, colorings, frame.fields, look)
+    return (fields_from_srgb if frame.fields else from_srgb)(film.stored(colored), tags, format)
 
 
 def _halved_planes(
-    gray: PixelArray, half: PixelArray, colored: PixelArray, tags: ColorTags, bits: int
+    colorizer: Colorizer, gray: PixelArray, coloring: Coloring, look: Look, tags: ColorTags, bits: int
 ) -> tuple[PixelArray, PixelArray, PixelArray]:
     """Y (H, W), Cb and Cr (H / 2, W / 2) of so many bits.
 
-    gray: (H, W). half: the same at half the size. colored: (H / 2, W / 2, 3), half with its colors. Chroma is stored
-    with half the size, so nothing else has to be joined: with colors the same light has another luma, but how much it
-    differs changes as smoothly as the colors do. So the difference is enlarged and added to the luma of the gray.
+    gray: (H, W). Chroma is stored with half the size, so nothing else has to be joined: with colors the same light has
+    another luma, but how much it differs changes as smoothly as the colors do. So the difference is enlarged and added
+    to the luma of the gray.
     """
+    half = cv2.resize(gray, (gray.shape[1] // 2, gray.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    colored = colorizer.apply(half, coloring, look.strength, look.warmth)
     yuv = yuv_of(colored, tags, bits)
     weights = tags.to_yuv(bits, np.iinfo(gray.dtype).max)[0].astype(np.float32)
     scale, black = weights[:3].sum(), weights[3]

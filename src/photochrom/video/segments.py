@@ -14,7 +14,7 @@ from av.container import OutputContainer
 
 from photochrom.video.colors import set_tags
 from photochrom.video.encoding import Encoding
-from photochrom.video.fields import FieldMarker, encoder_options
+from photochrom.video.fields import FieldMarker, encoder_options, mark_as_whole
 from photochrom.video.film import Film, Frame
 
 
@@ -44,19 +44,30 @@ class SegmentWriter:
         self.film, self.container, self.encoding = film, container, encoding
         self.stream = add_pictures(container, film, encoding)
         self.format = encoding.pixel_format(film.size, film.deep)
-        self.marker = FieldMarker(film.size, self.format, film.fields) if film.fields else None
+        self.marker = FieldMarker(film.stored_size, self.format, film.fields) if film.fields else None
         self.first: int | None = None  # tick of the film
+        self._whole: set[int] = set()  # times of whole pictures in an interlaced film
 
     def write(self, picture: av.VideoFrame, source: Frame) -> None:
         """Add a frame's picture in color, in the writer's format."""
         if self.first is None:
             self.first = source.pts
         picture.pts, picture.time_base = source.pts - self.first, self.film.time_base
-        self.container.mux(self.stream.encode(self.marker.mark(picture) if self.marker else picture))
+        if self.marker and source.fields:
+            picture = self.marker.mark(picture)
+        elif self.marker:
+            self._whole.add(picture.pts)
+        self._mux(self.stream.encode(picture))
 
     def finish(self) -> None:
         """Write what the encoder still holds."""
-        self.container.mux(self.stream.encode(None))
+        self._mux(self.stream.encode(None))
+
+    def _mux(self, packets: list[av.Packet[Any]]) -> None:
+        for packet in packets:
+            if packet.pts in self._whole and self.encoding.encoder == "libx264":
+                mark_as_whole(packet)
+            self.container.mux(packet)
 
 
 def add_pictures(container: OutputContainer, film: Film, encoding: Encoding) -> Any:
