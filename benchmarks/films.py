@@ -187,11 +187,21 @@ def command(source: Path, target: Path, build: Path, *options: str) -> tuple[flo
     """Seconds of the processor and by the clock of `photochrom video`, and the most megabytes that it takes."""
     line = [sys.executable, "-m", "photochrom", "video", str(source), str(target), "--overwrite", *options]
     began = time.perf_counter()
-    process = subprocess.Popen(line, env=os.environ | {"PYTHONPATH": str(build)})
-    _, status, used = os.wait4(process.pid, 0)
+    process, most, status = subprocess.Popen(line, env=os.environ | {"PYTHONPATH": str(build)}), 0.0, None
+    while status is None:
+        time.sleep(0.1)
+        most = max(most, megabytes(process.pid))
+        found, code, used = os.wait4(process.pid, os.WNOHANG)
+        status = code if found else None
     process.returncode = status
     assert status == 0
-    return used.ru_utime + used.ru_stime, time.perf_counter() - began, used.ru_maxrss / 1024
+    return used.ru_utime + used.ru_stime, time.perf_counter() - began, most
+
+
+def megabytes(process: int) -> float:
+    """The most memory that a running process has taken; 0 if it has ended. What wait4 says includes its parent's."""
+    peak = re.search(r"VmHWM:\s*(\d+)", Path(f"/proc/{process}/status").read_text())
+    return int(peak[1]) / 1024 if peak else 0.0
 
 
 def parts_of_a_frame(gray: Path) -> dict[str, float]:
@@ -263,9 +273,8 @@ def memory(photograph: np.ndarray) -> dict[str, float]:
         parts, found, done = target.with_name(f".{target.name}.parts"), dict.fromkeys(map(str, MINUTES), 0.0), 0.0
         while process.poll() is None:
             done = max(done, len(list(parts.glob("[0-9]*.json"))) * SEGMENT_FRAMES / RATE / 60)  # minutes
-            status = Path(f"/proc/{process.pid}/status").read_text()
-            if peak := re.search(r"VmHWM:\s*(\d+)", status):
-                found |= {name: int(peak[1]) / 1024 for name in found if done <= int(name)}
+            if peak := megabytes(process.pid):
+                found |= {name: peak for name in found if done <= int(name)}
             time.sleep(0.2)
         assert process.returncode == 0
     return found
