@@ -1,4 +1,4 @@
-"""A writer of field-coded H.264 (PAFF), which x264 can't write: each field is an uncompressed picture of its own (I_PCM)."""
+"""A writer of field-coded H.264 (PAFF), which x264 cannot write: each field is a picture of its own (I_PCM)."""
 
 from fractions import Fraction
 
