@@ -74,11 +74,15 @@ class Manner:
 class Outcome:
     """The result of a task: colored, skipped because its outputs exist, left, or failed with an error.
 
-    is_last: nothing more can be written, so the run ends. written: the new files. wanted: those that had to be made.
-    unsaid: whether there are outputs that can't say how they were made, and so stay. left: a sentence for each output
-    that had to be left. in_color: the photograph was left for the colors it has; the
-    error says so. source_sha256: of the source, if it could be read. seconds: that the task took. left_out: what of the
-    source's metadata its outputs don't have, each in words.
+    is_last: nothing more can be written, so the run ends.
+    written: the new files.
+    wanted: those that had to be made.
+    unsaid: whether there are outputs that can't say how they were made, and so stay.
+    left: a sentence for each output that had to be left.
+    in_color: the photograph was left for the colors it has; the error says so.
+    source_sha256: of the source, if it could be read.
+    seconds: that the task took.
+    left_out: what of the source's metadata its outputs don't have, each in words.
     """
 
     task: Task
