@@ -25,7 +25,7 @@ LEVELS = [
     "networks",
     "inference",
 ]
-LEVELS += ["pipeline", "coloring", "rerun", "planning", "album", "watching", "training", "evaluation"]
+LEVELS += ["pipeline", "web", "coloring", "rerun", "planning", "album", "watching", "training", "evaluation"]
 LEVELS += ["archive", "video", "service", "server", "darkroom", "serve", "hub", "vapoursynth"]
 LEVELS += ["doctor", "commands", "cli", "__main__"]
 TORCH_FREE = (*(name for name in LEVELS if name not in ("networks", "training")), "__init__")

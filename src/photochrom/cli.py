@@ -21,6 +21,7 @@ from photochrom.commands.models import models
 from photochrom.commands.serve import serve
 from photochrom.commands.train import export, train
 from photochrom.commands.video import video
+from photochrom.commands.web import web
 from photochrom.errors import PhotochromError, one_line, reason_of
 from photochrom.stopping import stoppable
 
@@ -68,7 +69,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", module="PIL")
 
 
-for command in (colorize, info, video, archive, serve, train, export, evaluate, models, doctor, completion):
+for command in (colorize, info, video, archive, serve, web, train, export, evaluate, models, doctor, completion):
     main.add_command(command)
 
 

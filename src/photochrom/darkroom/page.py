@@ -25,7 +25,7 @@ from photochrom.service.service import Service, Upload, safe_stem
 from photochrom.settings import FORMATS, READABLE_SUFFIXES
 
 HERE = Path(__file__).parent
-EXAMPLES = sorted((HERE / "examples").glob("*.jpg"))
+EXAMPLES = sorted((HERE.parent / "web" / "page" / "examples").glob("*.jpg"))
 SUFFIXES = sorted(READABLE_SUFFIXES)
 AS_IT_IS = "as the original"
 Outputs = dict[Any, Any]
