@@ -12,7 +12,15 @@ from click.testing import CliRunner
 from PIL import Image
 
 pytest.importorskip("onnx")
-sync_api = pytest.importorskip("playwright.sync_api")
+
+from browsing import (
+    difference,
+    needs_chromium,
+    open_photographs,
+    opened_page,
+    save,
+    started_chromium,
+)
 
 from photochrom import Colorizer, cli
 from photochrom.errors import InputError
@@ -20,16 +28,11 @@ from photochrom.inference.colorizer import noise_vector
 from photochrom.web.build import build, write_folder
 from photochrom.web.runtime import SHA256, read_runtime
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-QUIET = "no-sandbox disable-gpu disable-quic no-first-run disable-background-networking disable-component-update"
-SLOWEST = 120_000  # milliseconds, on a busy machine
 WORKING_SIZE = 64  # what the page does is tested here, not how well the network colors
 NEAR = 2  # of 255: how far the page's colors may be from the command line's
+ENGINE = "In this browser"
 
-pytestmark = [
-    pytest.mark.xdist_group("page"),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt install chromium"),
-]
+pytestmark = [pytest.mark.xdist_group("page"), needs_chromium]
 slow = pytest.mark.slow
 
 
@@ -65,27 +68,15 @@ def address(folder):
 
 @pytest.fixture(scope="module")
 def chromium():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[f"--{word}" for word in QUIET.split()])
+    with started_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
 def page(chromium, address):
-    """One page for all tests of a module, because a browser takes seconds to start the network."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(SLOWEST)
-    asked, faults = [], []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto(address)
-    page.wait_for_function("() => document.querySelector('#engine').textContent.includes('In this browser')")
-    yield page
-    assert len(asked) > 20 and faults == []
-    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
-    context.close()
+    """One page for all tests, because the network takes seconds to start."""
+    with opened_page(chromium, address, ENGINE) as page:
+        yield page
 
 
 @pytest.fixture
@@ -96,33 +87,14 @@ def cat(tmp_path, photographs):
     return path
 
 
-def open_photographs(page, *paths):
-    """Open photographs; the last one is shown."""
-    page.set_input_files("#files", paths)
-    for path in paths:
-        page.wait_for_selector(f"#strip button[aria-label^={json.dumps(path.name, ensure_ascii=False)}]")
-    wait_for_status(page, f"{paths[0].name}, ")
-
-
-def wait_for_status(page, text):
-    page.wait_for_function("text => document.querySelector('#status').textContent.includes(text)", arg=text)
-
-
-def close_all(page):
-    for button in page.locator("#strip li > :last-child").all():
-        button.click()
-
-
-def save(page, path, format="png"):
-    page.select_option("#format", format)
-    with page.expect_download() as download:
-        page.click("#save")
-    download.value.save_as(path / download.value.suggested_filename)
-    return path / download.value.suggested_filename
-
-
-def difference(path, expected):
-    return np.abs(np.asarray(Image.open(path).convert("RGB")).astype(int) - expected).max()
+@pytest.fixture(autouse=True)
+def no_photographs(request):
+    """Close what a test opened."""
+    yield
+    if "page" in request.fixturenames:
+        page = request.getfixturevalue("page")
+        while page.locator("#strip li").count():
+            page.locator("#strip li > :last-child").first.click()
 
 
 @slow
@@ -135,7 +107,6 @@ def test_the_page_colors_as_the_command_line_does(page, cat, photographs, tmp_pa
     assert np.ptp(expected.astype(int), axis=2).mean() > 3
     told = CliRunner().invoke(cli.main, ["info", str(saved)]).output
     assert "unchanged" in told and "working size:        64" in told
-    close_all(page)
 
 
 def test_files_are_for_any_host(folder):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +19,11 @@ from photochrom.inference.weights import BUNDLED_MODELS, bundled_digest, read_mo
 from photochrom.pipeline.build import joining_part, predicting_part
 from photochrom.pipeline.export import described, network_of
 from photochrom.settings import VARIANTS
+from photochrom.web.files import page_files, setup_of
 from photochrom.web.runtime import MODULE, WASM
 
 PROMISE = "Your photographs stay on this device: the network runs in your browser."
 RUNTIME_FOLDER = "runtime"
-
-
-def page_files() -> dict[str, bytes]:
-    """The page's own files by their path, those of its examples too."""
-    root = files("photochrom.web").joinpath("page")
-    found = {each.name: each.read_bytes() for each in root.iterdir() if each.is_file()}
-    return found | {f"examples/{each.name}": each.read_bytes() for each in root.joinpath("examples").iterdir()}
 
 
 def build(model: str, working_size: int, runtime: dict[str, bytes]) -> dict[str, bytes]:
@@ -43,14 +36,11 @@ def build(model: str, working_size: int, runtime: dict[str, bytes]) -> dict[str,
     made |= {name: seal(described(graph, backend, working_size)) for name, graph in graphs.items()}
     made |= {f"{RUNTIME_FOLDER}/{name}": part for name, part in runtime.items()}
     info = backend.info
-    setup: dict[str, Any] = {
-        "engine": "browser",
-        "promise": PROMISE,
+    name = model if model in BUNDLED_MODELS else Path(model).name
+    setup = setup_of("browser", PROMISE, name, working_size) | {
         "offline": True,
         "version": __version__,
-        "model": model if model in BUNDLED_MODELS else Path(model).name,
         "modelSha256": info.digest,
-        "workingSize": working_size,
         "predict": "predict.onnx",
         "join": "join.onnx",
         "runtime": {"module": f"./{RUNTIME_FOLDER}/{MODULE}", "wasm": f"{RUNTIME_FOLDER}/{WASM}"},

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from photochrom.errors import InputError, reason_of
+from photochrom.web.files import MEDIA_TYPES
 
 HOST = "127.0.0.1"
 HEADERS = {
@@ -20,14 +21,12 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
-TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".webmanifest": "application/manifest+json"}
-TYPES |= {".wasm": "application/wasm", ".onnx": "application/octet-stream", ".json": "application/json"}
 
 
 class PageHandler(SimpleHTTPRequestHandler):
     """Serves files of a folder."""
 
-    extensions_map = SimpleHTTPRequestHandler.extensions_map | TYPES
+    extensions_map = SimpleHTTPRequestHandler.extensions_map | MEDIA_TYPES
 
     def end_headers(self) -> None:
         for name, value in HEADERS.items():

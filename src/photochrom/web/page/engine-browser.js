@@ -1,56 +1,55 @@
 // Engine: the network in this browser. The photograph goes to a worker and nowhere else.
 
 import { marked } from "./mark.js";
-import { colorName, FORMATS, formatOf } from "./names.js";
+import { colorName, formatOf } from "./names.js";
 
+const QUALITY = 95;
+
+/**
+ * Every engine has `written` (formats), `accept` (for the file dialog) and these methods. They throw an Error with one sentence.
+ * start(tell): load everything; returns in words what colors. tell: called with a part, 0 to 1, and a text.
+ * open(photo): { width, height, before (a small picture), colored (whether it is in color already) }.
+ * preview(photo, look, side): a small picture in color, of about this long side.
+ * save(photo, look, format, tell): { blob, name, leftOut } at full size. format: null for the photograph's own.
+ * close(photo): forget it.
+ */
 export class BrowserEngine {
   constructor(setup) {
-    this.setup = setup;
-    this.formats = ["jpeg", "png", "webp"];
-    this.accept = "image/*";
+    Object.assign(this, { setup, written: ["jpeg", "png"], accept: "image/*", calls: new Map(), count: 0 });
     this.worker = new Worker("./worker.js", { type: "module" });
-    this.calls = new Map();
     this.worker.onmessage = ({ data }) => this.answer(data);
-    this.worker.onerror = () => this.calls.forEach((call) => call.fail(new Error(this.broken)));
+    const broken = new Error("the network could not be started: load the page again, or take a current browser");
+    this.worker.onerror = () => this.calls.forEach(({ fail }) => fail(broken));
   }
 
-  broken = "the network could not be started: load the page again, or take a current browser";
-
-  /** Load everything; what runs it, in words. */
   start(tell) {
     return this.ask("start", this.setup, tell);
   }
 
-  /** Read a photograph: its width, height, a small picture of it (before), and whether it is in color (colored). */
-  open(photo) {
-    return this.ask("open", photo);
+  open({ id, file }) {
+    return this.ask("open", { id, file });
   }
 
-  /** A small picture in color, an ImageBitmap. */
-  preview(photo, look, side) {
-    return this.ask("preview", { ...photo, look, side });
+  preview({ id, file }, look, side) {
+    return this.ask("preview", { id, file, look, side });
   }
 
-  /** The photograph in color at full size, as { blob, name, leftOut }. format: null for the photograph's own. */
-  async save(photo, look, format, tell) {
-    const own = formatOf(photo.name);
-    const kept = format ?? (this.formats.includes(own) ? own : "png");
-    const { type, quality } = FORMATS[kept];
-    const made = await this.ask("save", { ...photo, look, type, quality: quality / 100 }, tell);
-    const { blob, leftOut } = await marked(made, photo.file, look, { format: kept, quality, ...this.setup });
-    return { blob, name: colorName(photo.name, kept), leftOut };
+  async save({ file, name }, look, format, tell) {
+    const own = formatOf(name, this.setup);
+    const kept = format ?? (this.written.includes(own) ? own : "png");
+    const made = await this.ask("save", { file, look, type: `image/${kept}`, quality: QUALITY / 100 }, tell);
+    const facts = { format: kept, quality: QUALITY, ...this.setup };
+    return { ...(await marked(made, file, look, facts)), name: colorName(name, this.setup.formats[kept]) };
   }
 
-  close(photo) {
-    this.ask("close", photo).catch(() => {});
+  close({ id }) {
+    this.ask("close", { id });
   }
 
-  ask(action, { id, file, look, side, type, quality, ...rest }, tell = () => {}) {
-    const values = action === "start" ? rest : { id, file, look, side, type, quality };
+  ask(action, values, tell = () => {}) {
     return new Promise((done, fail) => {
-      const call = this.calls.size ? Math.max(...this.calls.keys()) + 1 : 1;
-      this.calls.set(call, { done, fail, tell });
-      this.worker.postMessage({ call, action, values });
+      this.calls.set(++this.count, { done, fail, tell });
+      this.worker.postMessage({ call: this.count, action, values });
     });
   }
 

@@ -1,43 +1,42 @@
 // Engine: the HTTP API of `photochrom serve`, as anybody may call it.
 
-import { decode, drawn, hasColor, PREVIEW } from "./pictures.js";
 import { hintsFile } from "./names.js";
+import { decode, DETAIL, drawn, hasColor } from "./pictures.js";
 
 export class HttpEngine {
   constructor(setup) {
-    Object.assign(this, { setup, formats: setup.formats, accept: setup.suffixes.join(",") });
-    this.small = new Map(); // by id: a small copy of the photograph, which is what previews are made of
+    Object.assign(this, { written: Object.keys(setup.formats), accept: setup.accept, canvases: new Map() });
   }
 
   async start() {
     return "On the server";
   }
 
-  async open(photo) {
-    const picture = await decode(photo.file).catch(() => null);
+  async open({ id, file }) {
+    const picture = await decode(file).catch(() => null);
     // What the browser can't read, the server can: at strength 0 it gives the photograph's luminance.
-    const shown = picture ?? (await createImageBitmap(await this.post(photo.file, { strength: 0, format: "jpeg" })));
-    const canvas = drawn(shown, PREVIEW);
+    const shown = picture ?? (await createImageBitmap(await this.post(file, { strength: 0, format: "jpeg" })));
+    const canvas = drawn(shown, DETAIL);
+    this.canvases.set(id, canvas);
     const { width, height } = shown;
     shown.close();
-    this.small.set(photo.id, await canvas.convertToBlob({ type: "image/jpeg", quality: 0.95 }));
-    const colored = Boolean(picture) && hasColor(canvas);
-    return { width, height, before: canvas.transferToImageBitmap(), colored };
+    return { width, height, before: await createImageBitmap(canvas), colored: Boolean(picture) && hasColor(canvas) };
   }
 
-  async preview(photo, look) {
-    const small = new File([this.small.get(photo.id)], "preview.jpg");
-    return createImageBitmap(await this.post(small, { ...fields(look, photo), format: "jpeg" }));
+  async preview(photo, look, side) {
+    const small = await drawn(this.canvases.get(photo.id), side).convertToBlob({ type: "image/jpeg", quality: 0.95 });
+    const answer = await this.post(new File([small], "preview.jpg"), { ...fields(photo, look), format: "jpeg" });
+    return createImageBitmap(answer);
   }
 
   async save(photo, look, format, tell) {
     tell(undefined, `Coloring ${photo.name}`);
-    const blob = await this.post(photo.file, { ...fields(look, photo), ...(format && { format }) });
+    const blob = await this.post(photo.file, { ...fields(photo, look), ...(format && { format }) });
     return { blob, name: blob.name, leftOut: [] };
   }
 
-  close(photo) {
-    this.small.delete(photo.id);
+  close({ id }) {
+    this.canvases.delete(id);
   }
 
   async post(file, values) {
@@ -51,13 +50,12 @@ export class HttpEngine {
       return this.post(file, values);
     }
     if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).detail ?? `the server answered ${answer.status}`);
-    const [, plain] = /filename="([^"]*)"/.exec(answer.headers.get("content-disposition")) ?? [];
-    const [, coded] = /filename\*=utf-8''([^;]*)/i.exec(answer.headers.get("content-disposition")) ?? [];
-    return new File([await answer.blob()], coded ? decodeURIComponent(coded) : (plain ?? "photograph"));
+    const told = answer.headers.get("content-disposition") ?? "";
+    const [, coded, plain] = /filename\*=utf-8''([^;]+)|filename="([^"]*)"/i.exec(told) ?? [];
+    return new File([await answer.blob()], coded ? decodeURIComponent(coded) : (plain ?? file.name));
   }
 }
 
-function fields(look, photo) {
-  const { strength, warmth, seed, hints } = look;
+function fields(photo, { strength, warmth, seed, hints }) {
   return { strength, warmth, ...(seed !== null && { seed }), ...(hints.length && { hints: hintsFile(hints, photo) }) };
 }

@@ -17,30 +17,22 @@ export class Photo {
 
   /** Decide something. slider: the name of what is dragged, so that one drag is one decision. */
   decide(change, slider = "") {
-    const look = Object.freeze({ ...this.look, ...change });
-    const now = Date.now();
+    const [look, now] = [Object.freeze({ ...this.look, ...change }), Date.now()];
     const merged = slider && slider === this.slider && now - this.decided < GESTURE && this.position > 0;
-    this.history.length = this.position + (merged ? 0 : 1);
-    this.history.push(look);
+    this.history.splice(this.position + (merged ? 0 : 1), Infinity, look);
     Object.assign(this, { position: this.history.length - 1, decided: now, slider, state: "ready" });
   }
 
   /** Go one decision back (-1) or forward (1); whether there was one. */
   step(by) {
-    const position = this.position + by;
-    if (!this.history[position]) return false;
-    Object.assign(this, { position, slider: "", state: "ready" });
-    return true;
+    const found = this.history[this.position + by];
+    if (found) Object.assign(this, { position: this.position + by, slider: "", state: "ready" });
+    return Boolean(found);
   }
 }
 
 /** Runs one task at a time, and of those that come meanwhile only the last. */
 export class Latest {
-  constructor() {
-    this.next = null;
-    this.running = null;
-  }
-
   run(task) {
     this.next = task;
     this.running ??= this.work().finally(() => (this.running = null));
@@ -48,10 +40,9 @@ export class Latest {
   }
 
   async work() {
-    while (this.next) {
-      const task = this.next;
+    for (let task; (task = this.next); ) {
       this.next = null;
-      await task(() => this.next !== null);
+      await task(() => Boolean(this.next));
     }
   }
 }

@@ -3,15 +3,14 @@
 const HEADERS = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
 
 self.addEventListener("install", (event) => {
-  event.waitUntil(caches.open(BUILD).then((cache) => cache.addAll(FILES)).then(() => self.skipWaiting()));
+  const fill = (cache) => cache.addAll(FILES.map((path) => new Request(path, { cache: "no-cache" })));
+  event.waitUntil(caches.open(BUILD).then(fill).then(() => self.skipWaiting()));
 });
 
 self.addEventListener("activate", (event) => {
-  const forget = async () => {
-    for (const name of await caches.keys()) if (name.startsWith("photochrom-") && name !== BUILD) await caches.delete(name);
-    await self.clients.claim();
-  };
-  event.waitUntil(forget());
+  const isOld = (name) => name.startsWith("photochrom-") && name !== BUILD;
+  const forget = (names) => Promise.all(names.filter(isOld).map((name) => caches.delete(name)));
+  event.waitUntil(caches.keys().then(forget).then(() => self.clients.claim()));
 });
 
 self.addEventListener("fetch", (event) => {
@@ -21,7 +20,6 @@ self.addEventListener("fetch", (event) => {
 /** From the cache, with the headers that allow threads, even if the host doesn't send them. */
 async function answer(request) {
   const known = await caches.match(request, { ignoreSearch: true });
-  const found = known ?? (await fetch(request));
-  if (!known || !found.body) return found;
-  return new Response(found.body, { headers: { ...Object.fromEntries(found.headers), ...HEADERS } });
+  if (!known) return fetch(request);
+  return new Response(known.body, { headers: { ...Object.fromEntries(known.headers), ...HEADERS } });
 }
