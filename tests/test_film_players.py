@@ -111,7 +111,8 @@ def assert_light_is_kept(rgb, light):
 @pytest.mark.skipif(FFMPEG is None, reason="no ffmpeg on this machine")
 def test_ffmpeg_shows_the_light_of_the_source(shown_source):
     path, light = shown_source
-    command = [str(FFMPEG), "-v", "error", "-i", str(path), "-frames:v", "1", "-sws_flags", "accurate_rnd+full_chroma_int"]
+    command = [str(FFMPEG), "-v", "error", "-i", str(path), "-frames:v", "1"]
+    command += ["-sws_flags", "accurate_rnd+full_chroma_int"]
     raw = subprocess.run([*command, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"], capture_output=True, check=True).stdout
     assert_light_is_kept(np.frombuffer(raw, np.uint8).reshape(*light.shape, 3), light)
 

@@ -23,6 +23,7 @@ from photochrom.commands.models import models
 from photochrom.commands.serve import serve
 from photochrom.commands.train import export, train
 from photochrom.commands.video import video
+from photochrom.commands.web import web
 from photochrom.errors import PhotochromError, one_line, reason_of
 from photochrom.stopping import stoppable
 
@@ -70,7 +71,9 @@ def main() -> None:
     warnings.filterwarnings("ignore", module="PIL")
 
 
-for command in (colorize, in_place, info, video, archive, serve, train, export, evaluate, models, doctor, completion):
+for command in (
+    colorize, in_place, info, video, archive, serve, web, train, export, evaluate, models, doctor, completion,
+):  # fmt: skip
     main.add_command(command)
 
 
