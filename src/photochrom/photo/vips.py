@@ -59,7 +59,7 @@ def alone() -> Iterator[None]:
 
 
 def source_of(content: bytes) -> pyvips.Source:
-    """A content for libvips to read where it is; a buffer would be copied. It must stay until the picture is decoded."""
+    """A content that libvips reads where it is, without a copy; it must stay until the picture is decoded."""
     return pyvips.Source.new_from_memory(content)
 
 
