@@ -129,6 +129,7 @@ def test_the_program_for_other_programs(old, monkeypatch, capsys):
     assert end.value.code == 2 and "cannot read" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DESKTOP.exists() or os.name != "posix", reason="for desktops of Linux")
 def test_the_desktop_file(old, tmp_path):
     """What its Exec line means by the desktop entry specification colors a photograph with an odd name."""
@@ -151,6 +152,7 @@ def test_the_desktop_file(old, tmp_path):
     assert failed.stderr.startswith("photochrom: ") and "old.jpg does not exist" in failed.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DESKTOP.exists() or os.name != "posix", reason="for shells of Linux and macOS")
 def test_the_script_for_digikam(old, tmp_path):
     """As digiKam runs it: with names in quotes, for an output that may be there already."""
