@@ -2,6 +2,7 @@
 
 import io
 import os
+import struct
 import sys
 import time
 import zlib
@@ -165,6 +166,11 @@ def test_files_that_some_readers_take_may_be_rotten_all_the_same():
     whole = io.BytesIO()
     CAT.save(whole, "AVIF")
     assert not kinds.is_rotten(whole.getvalue()) and kinds.is_rotten(whole.getvalue()[:-1])
+
+
+def test_a_chain_of_pages_without_an_end_ends_for_the_judge():
+    loop = b"MM\0*" + struct.pack(">IHHI", 14, 0, 0, 0)[:10] + struct.pack(">HI", 0, 14)
+    assert verdict.judge_refusal(loop, "NAME is damaged or incomplete: it has no picture")[0] == "refused"
 
 
 def test_smaller_versions_are_no_pages_and_sizes_are_of_their_page():

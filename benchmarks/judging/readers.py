@@ -23,7 +23,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from judging.kinds import jp2_channels, jp2_profile, png_chunk, sniff
 from judging.pixels import SURE, Reading, by_numbers, reduced, to_srgb
-from judging.tiff import MOST_PIXELS, by_tifffile
+from judging.tiff import MOST_PAGES, MOST_PIXELS, by_tifffile
 
 SECONDS = 120  # for ImageMagick, on a busy machine
 DJXL = shutil.which("djxl")
@@ -31,7 +31,6 @@ MAGICK = shutil.which("magick") or shutil.which("convert")
 COMPLAINTS = re.compile(
     r"corrupt|premature|truncat|bad |invalid|missing|not enough|crc|insufficient|unexpected|error", re.I
 )
-MOST_PAGES = 100  # that are counted
 ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
 
 Image.MAX_IMAGE_PIXELS = None
