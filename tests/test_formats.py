@@ -49,6 +49,10 @@ def test_formats_that_are_refused_are_named(start, label):
         (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(99), "a film (MPEG-4 or QuickTime)"),
         (b"\0\0\0\x18ftypmif1\0\0\0\0mif1j2ki" + bytes(99), "HEIF / j2ki"),
         (b"RIFF\x99\0\0\0AVI LIST" + bytes(99), "a film (AVI)"),
+        (bytes(522) + b"\0\x11\x02\xff\x0c\0" + bytes(99), "PICT"),
+        (b"\x99\x01\0\0\x11\xaf" + bytes(99), "FLI"),
+        (b"\1\0\0\0\xd0" + bytes(35) + b" EMF" + bytes(99), "EMF"),
+        (b"BA\x28" + bytes(11) + b"CI" + bytes(99), "OS/2 bitmap array"),
         (b"just a text", "unknown format"),
         (np.random.default_rng(0).bytes(5000), "unknown format"),
     ],
@@ -58,6 +62,25 @@ def test_kinds_that_are_refused(content, kind):
         decode_photograph(content, "x")
     assert raised.value.kind == kind
     assert "\n" not in str(raised.value) and "vips" not in str(raised.value).lower()
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGB", "RGBA"])
+@pytest.mark.parametrize("compression", ["", "tga_rle"])
+@pytest.mark.parametrize("with_footer", [True, False])
+def test_targa_is_named_although_it_has_no_signature(gray, mode, compression, with_footer):
+    file = io.BytesIO()
+    Image.fromarray(gray).convert("RGB").convert(mode).save(file, "TGA", compression=compression or None)
+    content = file.getvalue()
+    assert content.endswith(b"TRUEVISION-XFILE.\0")
+    with pytest.raises(UnsupportedError, match="TGA, convert it"):
+        decode_photograph(content if with_footer else content[:-26], "x")
+
+
+@pytest.mark.parametrize("format_name, kind", [("DIB", "DIB (a BMP without its header)"), ("IM", "IM"), ("PCX", "PCX")])
+def test_old_kinds_that_pillow_writes_are_named(gray, format_name, kind):
+    with pytest.raises(UnsupportedError) as raised:
+        decode_photograph(encoded(gray, format_name), "x")
+    assert raised.value.kind == kind
 
 
 def test_names_of_files_say_nothing(tmp_path, gray):
