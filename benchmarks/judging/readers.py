@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,13 +99,16 @@ def by_imagemagick(data: bytes, page: int = 0) -> Reading:
         raise ValueError("ImageMagick is not installed")
     if jp2_channels(data) > 4:
         raise ValueError("ImageMagick takes black for transparency in CMYK with transparency")
-    if sniff(data) == "JPEG 2000" and b"colr\3" in data[:5000]:
-        raise ValueError("a profile of any kind, which ImageMagick ignores in JPEG 2000")
-    with tempfile.NamedTemporaryFile(suffix=".icc") as profile, tempfile.NamedTemporaryFile() as source:
+    own_profile = (jp2_profile(data) if sniff(data) == "JPEG 2000" else None) or b""
+    with ExitStack() as stack:
+        profile, own, source = (
+            stack.enter_context(tempfile.NamedTemporaryFile(suffix=s)) for s in (".icc", ".icc", "")
+        )
         profile.write(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-        profile.flush()
+        own.write(own_profile)
         source.write(data)
-        source.flush()
+        for file in (profile, own, source):
+            file.flush()
         limits = ["-limit", "memory", "1GiB", "-limit", "map", "1GiB", "-limit", "disk", "0", "-limit", "thread", "1"]
         command = [
             MAGICK,
@@ -115,6 +118,7 @@ def by_imagemagick(data: bytes, page: int = 0) -> Reading:
             "-intent",
             "Relative",
             "-black-point-compensation",
+            *(["-profile", own.name] if own_profile else []),  # which it ignores in some JPEG 2000
             "-profile",
             profile.name,
             "-strip",
