@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from photochrom.photo.metadata import isobmff, jpeg, png, stale, tiff, webp
 from photochrom.photo.metadata.exif import orientation_of
-from photochrom.photo.metadata.record import Metadata, Resolution
+from photochrom.photo.metadata.record import OTHER_PICTURES, Metadata, Resolution
 
 UNREADABLE = "metadata that can't be read"
 NOT_READ = "EXIF or XMP, which are not read from JPEG 2000, JPEG XL and GIF"
@@ -37,7 +37,8 @@ def _unread(data: bytes) -> tuple[str, ...]:
     """What formats that are read, but whose metadata are not, have of them."""
     kinds = {box.kind for box in isobmff.boxes(data)} if data[4:8] in (b"jP  ", b"JXL ") else set()
     has_some = bool(kinds & {b"Exif", b"xml ", b"uuid", b"brob"}) or (data[:4] == b"GIF8" and GIF_XMP in data)
-    return (NOT_READ,) if has_some else ()
+    has_more = sum(box.kind == b"jp2c" for box in isobmff.boxes(data)) > 1 if data[4:8] == b"jP  " else False
+    return ((NOT_READ,) if has_some else ()) + ((OTHER_PICTURES,) if has_more else ())
 
 
 def format_by_content(data: bytes) -> str:
