@@ -120,6 +120,11 @@ def test_further_pictures_of_a_heic_are_named(gray, extra):
     assert read_metadata(content).left_out == ((OTHER_PICTURES,) if extra else ())
 
 
+def test_a_comment_of_a_gif_is_named(gray):
+    assert read_metadata(encoded(gray, "GIF")).left_out == ()
+    assert read_metadata(encoded(gray, "GIF", comment="a cat")).left_out == ("the comment, which is not read from GIF",)
+
+
 def test_a_second_picture_of_a_jpeg_2000_is_named(gray):
     content = encoded(gray, "JPEG2000")
     place = content.index(b"jp2c") - 4
