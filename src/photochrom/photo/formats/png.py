@@ -39,6 +39,8 @@ HDR = {16: "PQ", 18: "HLG"}
 def open_png(data: bytes, check_size: CheckSize) -> Picture:
     """Raises Unsupported or Damaged."""
     chunks = dict(_chunks_before_pixels(data))
+    if b"CgBI" in chunks:
+        raise Unsupported("PNG / optimized for iPhones (CgBI)", "undo it with pngcrush -revert-iphone-optimizations")
     if _is_animated(data, chunks.get(b"acTL", b"")):
         raise Unsupported("PNG / animation (APNG)", "save one of its pictures, or make a film of it")
     meaning = _cicp(chunks.get(b"cICP", b"")) or _gamma(chunks)
