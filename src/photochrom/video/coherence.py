@@ -22,7 +22,7 @@ from photochrom.photo.color import FloatArray
 MEMORY = 24.0  # frames that the average is made of, at most
 KNOWN = 2.0  # frames: a place whose average is made of fewer isn't known yet
 UNKNOWN = 0.01  # share of such places from which on the network has to see a frame
-RESTS = 1  # frames that the network is spared in a row, at most
+RESTS = 3  # frames that the network is spared in a row, at most
 LIKENESS = 6.0  # L units: carried luminance this far off halves what is remembered, about
 
 
@@ -47,7 +47,7 @@ class Coherence:
     """The running average of a shot.
 
     Because it is made of many frames, one frame need not add much. The network sees every frame of a shot but its first
-    only as it is or only mirrored, in turn, and where the average explains the frames, it sees only every second one.
+    only as it is or only mirrored, in turn, and where the average explains the frames, it sees only every fourth one.
     """
 
     def __init__(self) -> None:
