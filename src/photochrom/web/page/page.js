@@ -242,8 +242,7 @@ function sameForAll() {
   for (const photo of state.photos.filter((photo) => photo !== state.photo && photo.before)) {
     Object.assign(photo, { after: undefined }).decide({ strength, warmth, seed });
   }
-  say("All photographs have this strength, warmth and coloring.");
-  return background.run(fill);
+  return background.run(fill, say("All photographs have this strength, warmth and coloring."));
 }
 
 // What is shown
@@ -326,10 +325,7 @@ const clicks = {
   ...{ add: () => $("files").click(), browse: () => $("files").click(), undo: () => step(-1), redo: () => step(1) },
   ...{ in: () => view.zoomBy(1.5), out: () => view.zoomBy(1 / 1.5), fit: () => view.show([0.5, 0.5], 1) },
   full: () => (document.fullscreenElement ? document.exitFullscreen() : $("stage").requestFullscreen()),
-  more() {
-    if (state.photo) state.photo.wanted = Math.min(state.photo.wanted + 6, SEEDS + 1);
-    background.run(fill);
-  },
+  more: () => state.photo && background.run(fill, (state.photo.wanted = Math.min(state.photo.wanted + 6, SEEDS + 1))),
   ...{ remove, save: () => attempt(saveOne), all: () => attempt(saveAll), same: sameForAll },
   copy: () => navigator.clipboard?.writeText($("command").value).then(() => say("Copied.")),
   hintsfile: () => download(new Blob([hintsFile(state.photo.look.hints, state.photo)]), hintsName(state.photo.name)),

@@ -160,8 +160,8 @@ export class View {
       for (const place of [...places, places.at(-1)]) context.lineTo(...place);
       context.stroke();
     }
-    const size = MARK + (isChosen ? 2 : 0);
-    for (const [radius, fill] of [[size + 2, "#000"], [size + 1, "#fff"], [MARK - 1, color]]) dot(context, places[0], radius, fill);
+    const ring = MARK + (isChosen ? 3 : 1);
+    for (const [size, fill] of [[ring + 1, "#000"], [ring, "#fff"], [MARK - 1, color]]) dot(context, places[0], size, fill);
   }
 }
 
