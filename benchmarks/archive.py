@@ -22,7 +22,7 @@ from pathlib import Path
 
 from onnx import TensorProto, helper
 from skimage import data
-from speed import machine
+from speed_parts import machine
 
 from photochrom.archive.manifest import DONE, Row, append_rows, read_manifest
 from photochrom.archive.run import plan

@@ -36,6 +36,7 @@ RIGHT, LEFT_OUT, REFUSED = "right", "left out and said", "refused before the sta
 FLAGS = ("default", "forced", "comment", "hearing_impaired")
 TICK = 0.0021  # seconds: two of Matroska's, which are the longest
 ONE_SAMPLE = 0.0015
+AAC_LEAD = 1024 / 48000 + 0.001
 RATE_ERROR = 0.005  # players round Matroska's milliseconds
 ORDERS = ("tt", "bb", "tb", "bt")
 TIME = "best_effort_timestamp_time"
@@ -45,8 +46,8 @@ TIME = "best_effort_timestamp_time"
 class Case:
     """A film and what it is written as.
 
-    what: its oddity. source: a name from sources.FILMS. left_out: words that the command must say of each track that it
-    leaves out. refused: words of the refusal.
+    what: its oddity. source: a name from sources.FILMS. left_out, remade: words that the command must say of each track
+    that it leaves out, or of which it makes another. refused: words of the refusal.
     """
 
     what: str
@@ -54,6 +55,7 @@ class Case:
     target: str
     codec: str = "h264"
     left_out: tuple[str, ...] = ()
+    remade: tuple[str, ...] = ()
     refused: str = ""
     deinterlace: bool = False
 
@@ -71,24 +73,20 @@ CASES = [
         "DVD's PCM",
         "pcm.vob",
         ".mp4",
-        left_out=(
-            "dvd_nav_packet",
-            "pcm_dvd",
-        ),
+        left_out=("dvd_nav_packet",),
+        remade=("pcm_dvd): it becomes flac",),
     ),
     Case(
         "DVD's PCM",
         "pcm.vob",
         ".mkv",
-        left_out=(
-            "dvd_nav_packet",
-            "pcm_dvd",
-        ),
+        left_out=("dvd_nav_packet",),
+        remade=("pcm_dvd): it becomes flac",),
     ),
     Case("starts at 1 h", "late.ts", ".mp4"),
     Case("starts at 1 h, DTS", "dts.ts", ".mkv"),
-    Case("Blu-ray's PCM", "bluray.m2ts", ".mp4", left_out=("pcm_bluray",)),
-    Case("Blu-ray's PCM", "bluray.m2ts", ".mkv", left_out=("pcm_bluray",)),
+    Case("Blu-ray's PCM", "bluray.m2ts", ".mp4", remade=("pcm_bluray): it becomes flac",)),
+    Case("Blu-ray's PCM", "bluray.m2ts", ".mkv", remade=("pcm_bluray): it becomes flac",)),
     Case("soft telecine", "telecine.m2v", ".mkv"),
     Case("soft telecine", "telecine.vob", ".mp4", left_out=("dvd_nav_packet",)),
     Case("DV, type 2", "dv.avi", ".mp4"),
@@ -96,11 +94,11 @@ CASES = [
     Case("raw DV", "raw.dv", ".mkv"),
     Case("B frames", "b.avi", ".mp4"),
     Case("B frames", "b.avi", ".mkv"),
-    Case("packed B frames, ADPCM", "xvid.avi", ".mov", left_out=("adpcm_ms",)),
-    Case("packed B frames, ADPCM", "xvid.avi", ".mp4", left_out=("adpcm_ms",)),
+    Case("packed B frames, ADPCM", "xvid.avi", ".mov", remade=("adpcm_ms): it becomes aac",)),
+    Case("packed B frames, ADPCM", "xvid.avi", ".mp4", remade=("adpcm_ms): it becomes aac",)),
     Case("Motion JPEG, 8-bit PCM", "mj.avi", ".mkv"),
-    Case("WMA", "a.wmv", ".mp4", left_out=("wmav2",)),
-    Case("WMA", "a.wmv", ".mkv", left_out=("wmav2",)),
+    Case("WMA", "a.wmv", ".mp4", remade=("wmav2): it becomes aac",)),
+    Case("WMA", "a.wmv", ".mkv", remade=("wmav2): it becomes aac",)),
     Case(
         "metadata and timecode tracks",
         "phone.mov",
@@ -155,10 +153,10 @@ CASES = [
     Case("VP9, Vorbis, WebVTT", "b.webm", ".mkv"),
     Case("VP9, Vorbis, WebVTT", "b.webm", ".mp4"),
     Case("FLAC", "flac.mkv", ".mp4"),
-    Case("FLAC", "flac.mkv", ".mov", left_out=("flac",)),
-    Case("TrueHD", "hd.mkv", ".mp4", left_out=("truehd",)),
+    Case("FLAC", "flac.mkv", ".mov", remade=("flac): it becomes alac",)),
+    Case("TrueHD", "hd.mkv", ".mp4", remade=("truehd): it becomes flac",)),
     Case("DTS", "dts.mkv", ".mov"),
-    Case("Opus", "opus.mkv", ".mov", left_out=("opus",)),
+    Case("Opus", "opus.mkv", ".mov", remade=("opus): it becomes aac",)),
     Case("mirrored", "mirror.mp4", ".mp4"),
     Case("mirrored", "mirror.mp4", ".mkv"),
     Case("upside down, mirrored", "flip.mp4", ".mov"),
@@ -218,11 +216,12 @@ def judge(case: Case, folder: Path) -> list[str]:
     source, painter = sources.make(case.source, folder), Painter()
     target = folder / f"new-{case.source}-{case.codec}{'-whole' if case.deinterlace else ''}{case.target}"
     said: tuple[str, ...] = ()
+    remade: tuple[str, ...] = ()
     try:
         film = read_film(source, case.deinterlace)
         options = FilmOptions(Encoding(case.codec, 8 if case.codec in ("h264", "h265") else None), steady=False)
         for progress in colorize_film(film, target, Colorizer(painter), options):
-            said = progress.left_out
+            said, remade = progress.left_out, progress.remade
     except PhotochromError as error:
         faults = [] if case.refused and case.refused in str(error) else [f"refused: {error}"]
         faults += [f"refused after {painter.asked} frames"] if painter.asked else []
@@ -232,9 +231,11 @@ def judge(case: Case, folder: Path) -> list[str]:
     faults = ["not refused"] if case.refused else []
     faults += [f"{word} isn't said to be left out" for word in case.left_out if not any(word in each for each in said)]
     faults += [f"left out: {each}" for each in said if not any(word in each for word in case.left_out)]
-    numbers = {int(number) for each in said for number in re.findall(r"track (\d+)", each)}
-    faults += compare(source, target, numbers, case.deinterlace)
-    return faults or [LEFT_OUT if said else RIGHT, ", ".join(said)]
+    faults += [f"{word} isn't said" for word in case.remade if not any(word in each for each in remade)]
+    faults += [f"made anew: {each}" for each in remade if not any(word in each for word in case.remade)]
+    left_out, anew = ({int(n) for each in names for n in re.findall(r"track (\d+)", each)} for names in (said, remade))
+    faults += compare(source, target, left_out, case.deinterlace, anew)
+    return faults or [LEFT_OUT if said else RIGHT, ", ".join([*said, *remade])]
 
 
 @dataclass(frozen=True)
@@ -247,7 +248,10 @@ class Track:
 
 @dataclass(frozen=True)
 class Probe:
-    """A film by ffprobe. picture: its track of pictures. times: of its frames, in seconds. tracks: the others."""
+    """A film by ffprobe. picture: its track of pictures. times: of its frames, in seconds. tracks: the others.
+
+    lead: what was taken off the times, because they are those of decoding, which may be later than the true ones.
+    """
 
     picture: Track
     times: list[float]
@@ -255,6 +259,7 @@ class Probe:
     tracks: list[Track]
     chapters: list[tuple[float, float]]
     titles: list[str]
+    lead: float = 0.0
 
 
 def probe(path: Path) -> Probe:
@@ -277,12 +282,14 @@ def probe(path: Path) -> Probe:
     fields = ["" if not each["interlaced_frame"] else "t" if each["top_field_first"] else "b" for each in frames]
     times = [float(each.get(TIME, "nan")) for each in frames]
     times = _continued([(time, 0.04) for time in times]) if path.name.startswith("twice") else times
+    lead = 0.0
     if path.suffix == ".avi":  # it has no times but of decoding, which are later by as many frames as are held back
-        times = [time - next(known for known in times if not math.isnan(known)) for time in times]
+        lead = next(known for known in times if not math.isnan(known))
+        times = [time - lead for time in times]
     titles = [each.get("tags", {}).get("title", "") for each in found["chapters"]]
     spans = [(float(each["start_time"]), float(each["end_time"])) for each in found["chapters"]]
     others = [track for track in tracks if track is not picture]
-    return Probe(picture, times, fields, others, spans, titles)
+    return Probe(picture, times, fields, others, spans, titles, lead)
 
 
 def _continued(spans: list[tuple[float, float]]) -> list[float]:
@@ -301,8 +308,11 @@ def _ffprobe(path: Path, arguments: str) -> Any:
     return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
 
 
-def compare(source: Path, target: Path, left_out: set[int], whole: bool) -> list[str]:
-    """What of a film isn't as it was, but for the tracks that were left out. whole: whether it was deinterlaced."""
+def compare(source: Path, target: Path, left_out: set[int], whole: bool, remade: set[int]) -> list[str]:
+    """What of a film isn't as it was, but for tracks that were left out. whole: whether it was deinterlaced.
+
+    remade: numbers of tracks of sound that were made anew, which may begin with what AAC needs before its first sample.
+    """
     old, new = probe(source), probe(target)
     if len(old.times) != len(new.times):
         return [f"{len(new.times)} frames for {len(old.times)}"]
@@ -322,7 +332,8 @@ def compare(source: Path, target: Path, left_out: set[int], whole: bool) -> list
         if len(mine) != len(made):
             faults.append(f"{len(made)} tracks of {kind} for {len(mine)}")
         for track, copy in zip(mine, made, strict=False):
-            faults += _compare_tracks(track, copy, old, min(shifts))
+            leeway = AAC_LEAD if track.facts["index"] in remade else 0
+            faults += _compare_tracks(track, copy, old, min(shifts), leeway)
     if old.titles != new.titles:
         faults.append(f"chapters {new.titles} for {old.titles}")
     elif old.chapters and np.abs(np.subtract(old.chapters, new.chapters)).max() > TICK:
@@ -360,21 +371,21 @@ def _compare_pictures(old: Probe, new: Probe, whole: bool) -> list[str]:
     return faults
 
 
-def _compare_tracks(track: Track, copy: Track, old: Probe, shift: float) -> list[str]:
+def _compare_tracks(track: Track, copy: Track, old: Probe, shift: float, leeway: float) -> list[str]:
     kind, faults = f"{track.facts['codec_type']} {track.facts['index']}", []
     one, other = track.packets, copy.packets
     if track.facts["codec_type"] == "subtitle":
         one, other = ([row for row in rows if row[2] > 2] for rows in (one, other))  # MP4 fills gaps with empty ones
     if track.facts["codec_type"] in ("audio", "subtitle"):
         length = [sum(row[1] for row in rows) for rows in (one, other)]
-        if len(one) != len(other) and abs(length[0] - length[1]) > ONE_SAMPLE:
+        if len(one) != len(other) and abs(length[0] - length[1]) > ONE_SAMPLE + 2 * leeway:
             faults.append(f"{kind}: {len(other)} packets for {len(one)}")
         elif one:
             offset = [one[0][0] - shift, other[0][0]]
-            if abs(offset[0] - offset[1]) > TICK:
+            if min(abs(offset[0] - lead - offset[1]) for lead in (0, old.lead)) > TICK + leeway:
                 faults.append(f"{kind}: begins at {offset[1]:.4f} s for {offset[0]:.4f}")
             ends = [one[-1][0] + one[-1][1] - shift, other[-1][0] + other[-1][1]]
-            if abs(ends[0] - ends[1]) > 0.03:
+            if abs(ends[0] - ends[1]) > 0.03 + leeway:
                 faults.append(f"{kind}: ends at {ends[1]:.4f} s for {ends[0]:.4f}")
     flags = [[flag for flag in FLAGS if each.facts["disposition"][flag]] for each in (track, copy)]
     alike = [each for each in old.tracks if _is_of(each, track.facts["codec_type"])]

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from skimage import data
-from speed import machine
+from speed_parts import machine
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).with_name("INSTALL.md")

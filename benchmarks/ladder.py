@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from speed import machine
+from speed_parts import machine
 
 from photochrom.evaluation.evaluate import Evaluation, evaluate
 from photochrom.evaluation.metrics import bootstrap_interval

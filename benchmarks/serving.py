@@ -25,7 +25,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 from skimage import data
-from speed import machine
+from speed_parts import machine
 
 from photochrom.photo.photograph import Photograph
 from photochrom.photo.resize import resize

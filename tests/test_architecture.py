@@ -25,12 +25,12 @@ LEVELS = [
     "networks",
     "inference",
 ]
-LEVELS += ["pipeline", "coloring", "rerun", "planning", "album", "watching", "training", "evaluation"]
-LEVELS += ["archive", "video", "service", "server", "darkroom", "serve", "hub", "vapoursynth"]
+LEVELS += ["pipeline", "web", "coloring", "rerun", "planning", "album", "watching", "training", "evaluation"]
+LEVELS += ["archive", "video", "service", "server", "serve", "hub", "vapoursynth"]
 LEVELS += ["doctor", "commands", "cli", "__main__"]
 TORCH_FREE = (*(name for name in LEVELS if name not in ("networks", "training")), "__init__")
 STANDARD_LIBRARY_ONLY = ("settings", "errors", "names", "folders", "existing")
-HTTP_LIBRARIES = {"http", "starlette", "fastapi", "gradio", "uvicorn", "asyncio"}
+HTTP_LIBRARIES = {"http", "starlette", "fastapi", "uvicorn", "asyncio"}
 QUEUE_LIBRARIES = {"queue", "threading", "multiprocessing", "concurrent"}
 TORCH_MODULES = {"inference.torch_backend", "evaluation.features", "evaluation.fid_lpips"}  # imported when needed
 
@@ -134,9 +134,7 @@ def test_queues_know_no_http_and_http_no_queues(part, unknown):
         assert not {name.split(".")[0] for name in imports_of(MODULES[module])} & unknown, module
 
 
-@pytest.mark.parametrize(
-    "module", ["album", "archive.worker", "service.service", "darkroom.session", "commands.colorize"]
-)
+@pytest.mark.parametrize("module", ["album", "archive.worker", "service.service", "commands.colorize"])
 def test_one_road(module):
     """Whoever has a photograph colored asks coloring.py, and neither decodes nor encodes by itself."""
     assert "coloring" in own_imports(MODULES[module])

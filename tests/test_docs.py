@@ -160,7 +160,7 @@ def assert_curl_works(line, desk, request):
 
 @pytest.fixture(scope="module")
 def address():
-    pytest.importorskip("gradio")
+    pytest.importorskip("fastapi")
     command = [sys.executable, "-m", "photochrom", "serve", "--port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

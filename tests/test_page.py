@@ -1,35 +1,42 @@
-"""The darkroom's page in a real browser: a headless Chromium that may talk to this machine alone."""
+"""The page of `photochrom serve` in a real browser."""
 
 import io
-import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
 import zipfile
-from contextlib import suppress
 
 import numpy as np
 import pytest
 from PIL import Image
 
-pytest.importorskip("gradio")
-sync_api = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("fastapi")
+
+from browsing import (
+    click_picture,
+    drag_picture,
+    needs_chromium,
+    open_photographs,
+    opened_page,
+    picture_of,
+    save,
+    set_slider,
+    size_of,
+    started_chromium,
+    wait_for_text,
+)
 
 from photochrom import Colorizer, Photograph
 from photochrom.photo.decoding import decode_photograph, read_photograph
 from photochrom.photo.hints import read_hints
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-QUIET = "no-sandbox disable-gpu disable-quic no-first-run disable-background-networking disable-component-update"
-SLOWEST = 60_000  # milliseconds, on a busy machine
 WORKING_SIZE = "64"  # what the page does is tested here, not how well the network colors
+ENGINE = "On the server"
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.xdist_group("page"),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt install chromium"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("page"), needs_chromium]
 
 
 @pytest.fixture(scope="module")
@@ -40,249 +47,231 @@ def address():
     yield process.stdout.readline().split()[-1]
     process.terminate()
     assert process.wait(30) == 0
+    process.stdout.close()
 
 
 @pytest.fixture(scope="module")
 def chromium():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[f"--{word}" for word in QUIET.split()])
+    with started_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def page(chromium, address):
-    yield from open_page(chromium, address, width=1280, scheme="light")
-
-
-@pytest.fixture
-def phone(chromium, address):
-    yield from open_page(chromium, address, width=390, scheme="dark")
-
-
-def open_page(chromium, address, width, scheme):
-    page = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    page.set_default_timeout(SLOWEST)
-    asked, faults = [], []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto(address)
-    page.wait_for_selector("#photograph input[type=file]", state="attached")
-    yield page
-    outside = [url for url in asked if not url.startswith((address, "data:", "blob:"))]
-    assert len(asked) > 20 and outside == [] and faults == []
-    page.close()
+    with opened_page(chromium, address, ENGINE) as page:
+        yield page
 
 
 @pytest.fixture
 def scan(tmp_path, photographs):
-    """A scan that no browser shows: a 16-bit TIFF."""
-    path = tmp_path / "cat.tif"
+    """A scan that no browser shows: a 16-bit TIFF, with a name as people give."""
+    path = tmp_path / "Größe d'été.tif"
     Photograph(photographs["chelsea"][..., 1].astype(np.uint16) * 257).save(path)
     return path
 
 
-def open_photograph(page, path):
-    page.set_input_files("#photograph input[type=file]", path)
-    page.wait_for_selector("#slider img")
-    wait_for_text(page, "#status", path.name)
+def repeated(page, folder, name):
+    """What the command that the page shows makes, in a folder."""
+    words = shlex.split(page.input_value("#command"))
+    assert words[:2] == ["photochrom", "colorize"]
+    subprocess.run([sys.executable, "-m", *words, "-o", folder / name], cwd=folder, check=True, capture_output=True)
+    return read_photograph(folder / name).pixels
 
 
-def wait_for_text(page, selector, text, timeout=SLOWEST):
-    shown = "([selector, text]) => document.querySelector(selector)?.innerText.includes(text)"
-    page.wait_for_function(shown, arg=[selector, text], timeout=timeout)
+def assert_same(one, two):
+    """Equal, but for the order in which other numbers of threads add: a small part of a step of 8 bits."""
+    assert one.dtype == two.dtype == np.uint16 and one.shape == two.shape
+    assert np.abs(one.astype(int) - two).max() <= 64
 
 
-def repeat_until(page, act, selector, text):
-    """Act until a text is there: what is still being drawn loses a key."""
-    for _ in range(SLOWEST // 3000):
-        act()
-        with suppress(sync_api.TimeoutError):
-            wait_for_text(page, selector, text, timeout=3000)
-            return
-    found = page.locator(selector).all_inner_texts()
-    pytest.fail(f"{text!r} did not come to {selector}, which shows {found}; #status: {page.inner_text('#status')!r}")
-
-
-def picture_of(page, selector) -> np.ndarray:
-    source = page.locator(f"{selector} img").last.get_attribute("src")
-    return np.asarray(Image.open(io.BytesIO(page.request.get(source).body())).convert("RGB")).astype(int)
-
-
-def change(page, selector, act) -> tuple[np.ndarray, np.ndarray]:
-    """The picture before and after doing something that changes it."""
-    source, before = page.locator(f"{selector} img").last.get_attribute("src"), picture_of(page, selector)
-    act()
-    page.wait_for_function(
-        "([s, old]) => [...document.querySelectorAll(s + ' img')].at(-1).src !== old", arg=[selector, source]
-    )
-    return before, picture_of(page, selector)
-
-
-def set_slider(page, name, value):
-    field = page.locator(f"#{name} input[type=number]")
-    field.fill(str(value))
-    field.press("Tab")
-
-
-def save(page):
-    with page.expect_download() as download:
-        page.click("#save")
-    return download.value
-
-
-def test_from_a_scan_to_the_same_scan_in_color(page, scan):
-    open_photograph(page, scan)
-    assert np.ptp(picture_of(page, "#slider"), axis=2).mean() > 3  # colorful
-    saved = save(page)
-    assert saved.suggested_filename == "cat-color.tif"
+def test_from_a_scan_to_the_same_scan_in_color(page, scan, tmp_path):
+    open_photographs(page, scan)
+    assert np.ptp(picture_of(page), axis=2).mean() > 3  # colorful
+    saved = save(page, tmp_path)
+    assert saved.name == "Größe d'été-color.tif"
     colored = Colorizer(working_size=int(WORKING_SIZE)).colorize(read_photograph(scan).pixels)
-    assert np.array_equal(read_photograph(saved.path()).pixels, colored)
+    assert_same(read_photograph(saved).pixels, colored)
+    assert_same(repeated(page, tmp_path, "again.tif"), colored)
 
 
-def test_the_slider_moves_by_mouse(page, scan):
-    open_photograph(page, scan)
-    box = page.locator("#slider img").last.bounding_box()
-    handle = page.locator("#slider .inner, #slider [role=slider]").first
-    position = handle.bounding_box()["x"]
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] / 5, box["y"] + box["height"] / 2, steps=5)
-    page.mouse.up()
-    assert handle.bounding_box()["x"] < position - 50
+def test_the_line_moves_by_mouse_and_keys(page, scan):
+    open_photographs(page, scan)
+    drag_picture(page, (0.5, 0.5), (0.2, 0.5))
+    assert page.evaluate("() => window.photochrom.state.split") == pytest.approx(0.2, abs=0.02)
+    page.press("#split", "ArrowRight")
+    assert page.evaluate("() => window.photochrom.state.split") == pytest.approx(0.21, abs=0.02)
 
 
-def test_another_coloring(page, scan):
-    open_photograph(page, scan)
-    before, after = change(page, "#slider", lambda: page.locator("#colorings button").nth(2).click())
-    assert np.abs(before - after).mean() > 1
-    assert "--seed 2" in page.input_value("#recipe textarea")
+def test_zoom_shows_more_pixels(page, photographs, tmp_path):
+    path = tmp_path / "large.png"
+    Image.fromarray(photographs["coffee"]).resize((2400, 1600)).save(path)
+    open_photographs(page, path)
+    assert size_of(page) == [1280, 853]
+    for _ in range(3):
+        page.click("#in")
+    assert size_of(page) == [2400, 1600]
+    page.click("#fit")
+    assert page.evaluate("() => window.photochrom.view.zoom") == 1
+
+
+def test_another_coloring_and_undo(page, scan):
+    open_photographs(page, scan)
+    before = picture_of(page)
+    page.locator("#samples button").nth(2).click()
+    assert np.abs(before - picture_of(page)).mean() > 1
+    assert "--seed 2" in page.input_value("#command")
     page.keyboard.press("Control+z")
-    wait_for_text(page, "#redo", "Redo")
-    page.wait_for_function("() => !document.querySelector('#recipe textarea').value.includes('--seed')")
+    assert "--seed" not in page.input_value("#command") and np.array_equal(picture_of(page), before)
+    page.keyboard.press("Control+Shift+z")
+    assert "--seed 2" in page.input_value("#command")
+    page.click("#more")
+    page.wait_for_selector("#samples button:nth-child(12)")
 
 
-def test_two_hints_and_their_file(page, scan, tmp_path):
-    open_photograph(page, scan)
-    page.get_by_role("tab", name="Choose colors").click()
-    box = page.wait_for_selector("#canvas img").bounding_box()
-    page.click("#canvas img", position={"x": box["width"] / 2, "y": box["height"] / 2})
-    page.wait_for_selector("#suggestions button")
-    change(page, "#canvas", lambda: page.locator("#suggestions button").nth(1).click())
-    wait_for_text(page, "#hints", "#")
-    change(page, "#canvas", lambda: page.click("#canvas img", position={"x": box["width"] / 4, "y": 60}))
-    page.click("#picker button")
-    page.locator("#picker input[type=text]").fill("#2040c0")
-    page.keyboard.press("Tab")
-    before, after = change(page, "#canvas", lambda: page.click("#apply"))
-    row, column = 60 * before.shape[0] / box["height"], before.shape[1] / 4
-    near = np.s_[int(row) - 30 : int(row) - 15, int(column) - 8 : int(column) + 8]
-    assert (after[near][..., 2] - before[near][..., 2]).mean() > 10  # blue has spread
-    assert page.locator("#hints input").count() == 2
-    saved = save(page)
-    with page.expect_download() as download:
-        page.locator("#saved a[download]").nth(1).click()
-    assert download.value.suggested_filename == "cat-hints.json"
-    hints = read_hints(download.value.path())
-    assert hints.size == (451, 300) and hints.hints[1].color == "#2040c0"
-    command = [sys.executable, "-m", "photochrom", "colorize", scan, "-o", tmp_path / "again.tif"]
-    command += ["--working-size", WORKING_SIZE]
-    subprocess.run([*command, "--hints", download.value.path()], check=True)
-    assert np.array_equal(read_photograph(tmp_path / "again.tif").pixels, read_photograph(saved.path()).pixels)
-    change(page, "#canvas", lambda: page.click("#remove"))
-    assert page.locator("#hints input").count() == 1
+def test_colors_of_things(page, scan, tmp_path):
+    open_photographs(page, scan)
+    page.click("[data-tool=point]")
+    click_picture(page, 0.5, 0.5)
+    wait_for_text(page, "#status", "give it a color")
+    assert page.locator("#suggestions button").count() >= 2
+    before = picture_of(page)
+    page.click("#palette [aria-label=sky]")
+    after = picture_of(page)
+    assert (after - before)[140:160, 215:235, 2].mean() > 10
+    click_picture(page, 0.5, 0.5)  # chooses it
+    page.locator("#suggestions button").last.click()
+    page.click("[data-tool=brush]")
+    set_slider(page, "radius", 5)
+    drag_picture(page, (0.1, 0.2), (0.3, 0.2), (0.3, 0.4))
+    page.click("#palette [aria-label=leaf]")
+    assert page.locator("#hints button").count() == 2
+    saved = save(page, tmp_path)
+    hints = read_hints(save(page, tmp_path, button="#hintsfile"))
+    assert hints.size == (451, 300) and hints.hints[1].color == "#5b8c3a" and len(hints.hints[1].path) > 2
+    assert hints.hints[1].radius == 15
+    assert_same(repeated(page, tmp_path, "again.tif"), read_photograph(saved).pixels)
+    page.click("#remove")
+    assert page.locator("#hints button").count() == 1 and " --hint " in page.input_value("#command")
 
 
-def test_strength_acts_at_once_and_needs_no_mouse(page, scan):
-    open_photograph(page, scan)
-    _, gray = change(page, "#slider", lambda: set_slider(page, "strength", 0))
-    assert np.ptp(gray, axis=2).max() < 12
-    before, after = change(page, "#slider", lambda: page.click("#undo"))
-    assert np.ptp(after, axis=2).mean() > np.ptp(before, axis=2).mean() + 3
+def test_a_color_is_moved(page, scan):
+    open_photographs(page, scan)
+    page.click("[data-tool=point]")
+    click_picture(page, 0.5, 0.5)
+    page.click("#palette [aria-label=brick]")
+    drag_picture(page, (0.5, 0.5), (0.25, 0.75))
+    wait_for_text(page, "#status", "The place at 113, 225 is #a0523d")
 
 
-def test_warmth_acts_at_once_and_stands_in_the_recipe(page, scan):
-    open_photograph(page, scan)
-    before, after = change(page, "#slider", lambda: set_slider(page, "warmth", 0.8))
-    yellow = [picture[..., :2].mean() - picture[..., 2].mean() for picture in (before, after)]
+def test_strength_and_warmth(page, scan, tmp_path):
+    open_photographs(page, scan)
+    colored = picture_of(page)
+    set_slider(page, "strength", 0)
+    assert np.ptp(picture_of(page), axis=2).max() < 12
+    page.click("#undo")
+    assert np.abs(picture_of(page) - colored).mean() < 1
+    set_slider(page, "warmth", 0.8)
+    warm = picture_of(page)
+    yellow = [picture[..., :2].mean() - picture[..., 2].mean() for picture in (colored, warm)]
     assert yellow[1] > yellow[0] + 3
-    assert "--warmth 0.8" in page.locator("#recipe textarea").input_value()
+    assert "--warmth 0.8" in page.input_value("#command")
 
 
-def test_a_place_by_the_keyboard(page, scan):
-    open_photograph(page, scan)
-    page.get_by_role("tab", name="Choose colors").press("Enter")
-    page.get_by_role("button", name="Choose a place without a mouse").press("Enter")
-
-    def choose_the_place():
-        page.fill("#x input", "200")
-        page.fill("#y input", "150")
-        page.locator("#point").press("Enter")
-
-    repeat_until(page, choose_the_place, "#status", "at 200, 150 is chosen")
-    suggestion = page.locator("#suggestions button").first
-    repeat_until(page, lambda: suggestion.press("Enter"), "#hints", "at 200, 150")
-    wait_for_text(page, "#status", "at 200, 150 is #")
-
-
-def test_everything_is_reached_by_tab(page, scan):
-    open_photograph(page, scan)
+def test_all_of_it_by_keys(page, scan):
+    open_photographs(page, scan)
+    page.focus("#canvas")
+    for key in ("ArrowLeft", "Shift+ArrowUp", "Enter"):
+        page.keyboard.press(key)
+    wait_for_text(page, "#status", "The place at 216, 149 is chosen")
+    page.locator("#suggestions button").first.press("Enter")
+    wait_for_text(page, "#status", "The place at 216, 149 is #")
+    page.focus("#canvas")
+    page.keyboard.press("Delete")
+    assert page.locator("#hints button").count() == 0
     reached = set()
-    for _ in range(80):
+    for _ in range(60):
         page.keyboard.press("Tab")
-        reached |= set(
-            page.evaluate(
-                "() => { const ids = []; for (let e = document.activeElement; e; "
-                "e = e.parentElement) if (e.id) ids.push(e.id); return ids }"
-            )
-        )
-    assert {"photograph", "examples", "strength", "warmth", "colorings", "format", "save", "recipe"} <= reached
+        reached.add(page.evaluate("() => document.activeElement.id || document.activeElement.parentElement.id"))
+    needed = {"add", "canvas", "split", "fit", "strength", "warmth", "samples", "palette", "any", "radius"}
+    assert needed | {"format", "save", "all", "command", "undo"} <= reached
 
 
-def test_what_can_not_be_done_is_said_on_the_page(page, tmp_path):
-    (tmp_path / "notes.jpg").write_text("not a photograph")
-    page.set_input_files("#photograph input[type=file]", tmp_path / "notes.jpg")
-    wait_for_text(page, "#status", "notes.jpg is not supported: unknown format")
-    assert page.locator("#status [role=status].problem").count() == 1
+def test_a_refused_file_blocks_nothing(page, scan, tmp_path):
     page.click("#save")
     wait_for_text(page, "#status", "Open a photograph first")
+    (tmp_path / "notes.jpg").write_text("not a photograph")
+    page.set_input_files("#files", [tmp_path / "notes.jpg"])
+    wait_for_text(page, "#status", "notes.jpg is not supported: unknown format")
+    assert "/" not in page.text_content("#status") and "problem" in page.get_attribute("#status", "class")
+    open_photographs(page, scan)
+    page.click("#strip button[aria-label^='notes.jpg']")
+    wait_for_text(page, "#status", "notes.jpg is not supported")
 
 
-def test_pasting(page, photographs, tmp_path):
-    Image.fromarray(photographs["coffee"][..., 1]).save(tmp_path / "cup.png")
-    data = list((tmp_path / "cup.png").read_bytes())
+@pytest.mark.parametrize("way", ["paste", "drop"])
+def test_other_ways_in(page, photographs, way):
+    content = io.BytesIO()
+    Image.fromarray(photographs["coffee"][..., 1]).save(content, "png")
     page.evaluate(
-        """(data) => {
+        """([data, way]) => {
             const carrier = new DataTransfer();
             carrier.items.add(new File([new Uint8Array(data)], "cup.png", { type: "image/png" }));
-            document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: carrier, bubbles: true }));
+            const facts = { clipboardData: carrier, dataTransfer: carrier, bubbles: true, cancelable: true };
+            document.dispatchEvent(way === "paste" ? new ClipboardEvent("paste", facts) : new DragEvent("drop", facts));
         }""",
-        data,
+        [list(content.getvalue()), way],
     )
-    wait_for_text(page, "#status", "cup.png, 600 × 400")
+    wait_for_text(page, "#status", "cup.png, 600 × 400 pixels")
 
 
 def test_many_photographs_with_a_broken_one(page, scan, tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff")
-    shutil.copy(scan, tmp_path / "second.tif")
-    page.get_by_role("tab", name="Many photographs").click()
-    page.set_input_files("#album input[type=file]", [scan, tmp_path / "broken.jpg", tmp_path / "second.tif"])
-    wait_for_text(page, "#album", "second")
-    page.click("#color-all")
-    wait_for_text(page, "#album-status", "3 of 3 done: 2 colored, 1 failed")
-    wait_for_text(page, "#album-status", "broken.jpg")
-    with page.expect_download() as download:
-        page.locator("#zip a[download]").click()
-    with zipfile.ZipFile(download.value.path()) as file:
-        assert file.namelist() == ["cat-color.tif", "second-color.tif"]
-        assert decode_photograph(file.read("cat-color.tif")).pixels.dtype == np.uint16
+    other = tmp_path / "other" / scan.name
+    other.parent.mkdir()
+    shutil.copy(scan, other)
+    open_photographs(page, scan, tmp_path / "broken.jpg", other)
+    set_slider(page, "strength", 0.5)
+    page.click("#same")
+    zipped = save(page, tmp_path, button="#all")
+    wait_for_text(page, "#status", "2 colored, 1 failed. broken.jpg")
+    with zipfile.ZipFile(zipped) as file:
+        assert file.testzip() is None
+        assert file.namelist() == ["Größe d'été-color.tif", "Größe d'été-color-2.tif"]
+        one, two = (decode_photograph(file.read(name)).pixels for name in file.namelist())
+    assert_same(one, two)
+    page.click("#strip button[aria-label^='Close']")
+    assert page.locator("#strip li").count() == 2
 
 
-def test_a_phone_in_the_dark(phone):
-    phone.locator("#examples button").first.click()
-    phone.wait_for_selector("#slider img")
-    assert phone.evaluate("() => document.documentElement.scrollWidth") <= 390
-    background = phone.evaluate("() => getComputedStyle(document.body).backgroundColor")
-    assert sum(json.loads(background.replace("rgb(", "[").replace(")", "]"))) < 200
-    if folder := os.environ.get("PHOTOCHROM_SCREENSHOTS"):
-        phone.screenshot(path=f"{folder}/phone.png", full_page=True)
+@pytest.mark.parametrize("width, height, scheme", [(1280, 900, "light"), (390, 800, "dark")])
+def test_all_controls_fit_the_screen(chromium, address, scan, width, height, scheme):
+    with opened_page(chromium, address, ENGINE, width, height, scheme) as page:
+        page.locator("#examples button").first.click()
+        open_photographs(page, scan)
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+        assert page.evaluate("() => document.documentElement.scrollHeight") <= height
+        for part in ("look", "hints", "save"):
+            if page.is_visible("nav"):
+                page.click(f"[data-show={part}]")
+            for box in [each.bounding_box() for each in page.locator(f"#{part}-part button").all()]:
+                assert box["x"] >= 0 and box["x"] + box["width"] <= width
+                assert box["y"] >= 0 and box["y"] + box["height"] <= height
+        background = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+        assert (sum(map(int, re.findall(r"\d+", background))) < 200) == (scheme == "dark")
+        if folder := os.environ.get("PHOTOCHROM_SCREENSHOTS"):
+            page.screenshot(path=f"{folder}/page-{width}.png")
+
+
+def test_with_a_token(chromium):
+    command = [sys.executable, "-m", "photochrom", "serve", "--port", "0", "--token", "secret"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    address = process.stdout.readline().split()[2].split("?")[0]
+    try:
+        with opened_page(chromium, f"{address}?token=secret", ENGINE) as page:
+            page.locator("#examples button").first.click()
+            page.wait_for_selector("#samples button:nth-child(2)")
+    finally:
+        process.terminate()
+        process.wait(30)
+        process.stdout.close()

@@ -1,15 +1,14 @@
-"""The service without HTTP: slots, workers, jobs, sessions, and how it stops."""
+"""The service without HTTP: slots, workers, jobs, and how it stops."""
 
 import io
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import pytest
 
-from photochrom.errors import Busy, InputError, Stopping, UnknownJob
+from photochrom.errors import Busy, Stopping, UnknownJob
 from photochrom.photo.photograph import Photograph
 from photochrom.service.jobs import Jobs
 from photochrom.service.service import Service, Upload
@@ -127,29 +126,6 @@ def test_a_job_that_could_not_be_taken_leaves_its_room(loud, picture):
     wait_until(lambda: job.state == "done")
     jobs.close()
     service.close()
-
-
-def test_a_session_that_was_removed_meanwhile_is_one_sentence(tmp_path):
-    pytest.importorskip("gradio")
-    from photochrom.darkroom.store import SessionStore
-
-    store = SessionStore(tmp_path, keep=100)
-    name, _ = store.create()
-    store.remove(name)
-    session: Any = None
-    for use in (store.touch, lambda name: store.put(name, session), lambda name: store.change(name, lambda s: s)):
-        with pytest.raises(InputError, match="open it again"):
-            use(name)
-
-
-def test_sessions_are_opened_and_removed_by_many_threads(tmp_path):
-    pytest.importorskip("gradio")
-    from photochrom.darkroom.store import CAPACITY, SessionStore
-
-    store = SessionStore(tmp_path, keep=100)
-    with ThreadPoolExecutor(8) as pool:
-        names = list(pool.map(lambda _: store.create()[0], range(100)))
-    assert len(set(names)) == 100 and len(list(tmp_path.iterdir())) == CAPACITY
 
 
 def test_nobody_waits_for_a_closed_service(loud):

@@ -21,7 +21,8 @@ from photochrom.vapoursynth import AHEAD, FilmHint, colorize, reference_hints
 from photochrom.video.coherence import Coherence
 from photochrom.video.colorize import FilmOptions, color_frames
 from photochrom.video.film import read_film, read_frames
-from photochrom.video.shots import find_shots
+from photochrom.video.joining import join_picture
+from photochrom.video.shots import look_through
 from photochrom.video.tracking import with_hints
 
 RATE, WIDTH, HEIGHT = 12, 96, 64
@@ -111,10 +112,14 @@ def film_clip(path, format, **props):
 def film_colors(path, small, **options):
     """What `photochrom video` makes of a film's frames, before they are encoded: (H, W, 3) in 0..1."""
     film, how = read_film(path), FilmOptions(**options)
-    shots = find_shots(film)
+    shots = look_through(film)[0]
     frames = with_hints(film, read_frames(film), shots, how.hints)
-    colored = color_frames(film, frames, shots, Colorizer(**small), Coherence(), how, -1)
-    return [pixels / np.iinfo(pixels.dtype).max for _, pixels, _ in colored]
+    colorizer = Colorizer(**small)
+    pictures = (
+        join_picture(colorizer, colored.frame.pixels, colored.colorings, colored.frame.fields, how.look)
+        for colored in color_frames(film, frames, shots, colorizer, Coherence(), how, -1)
+    )
+    return [pixels / np.iinfo(pixels.dtype).max for pixels in pictures]
 
 
 def worst(ones, others):

@@ -30,7 +30,7 @@ from photochrom.video.coherence import Coherence
 from photochrom.video.colorize import FilmOptions, colorize_film
 from photochrom.video.encoding import CODECS, Encoding
 from photochrom.video.film import read_film, read_frames
-from photochrom.video.shots import find_shots
+from photochrom.video.shots import look_through
 from photochrom.video.tracking import FilmHint, read_backward, read_film_hints, with_hints
 
 pytestmark = pytest.mark.slow
@@ -111,7 +111,9 @@ def color(source, target, colorizer, **options):
 
 
 def read_all(path):
-    return [frame.pixels for frame in read_frames(read_film(path))]
+    """Its frames, (H, W, 3); a frame without colors is read as (H, W)."""
+    frames = (frame.pixels for frame in read_frames(read_film(path)))
+    return [pixels if pixels.ndim == 3 else np.dstack([pixels] * 3) for pixels in frames]
 
 
 def packets_of(path, kind):
@@ -624,13 +626,13 @@ def test_aspect_rate_and_flags_stay(suffix, photographs, loud, tmp_path):
 
 def test_shots_are_found(film):
     found = read_film(film)
-    shots = find_shots(found)
+    shots = look_through(found)[0]
     assert [found.seconds_at(tick) for tick in shots] == pytest.approx([0, 15 / RATE], abs=0.05)
 
 
 def hints_of(film, given, first=None):
     """The hints of every frame that has any, by its tick."""
-    frames = with_hints(film, read_frames(film, first), find_shots(film), given)
+    frames = with_hints(film, read_frames(film, first), look_through(film)[0], given)
     return {frame.pts: hints for frame, hints in frames if hints}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,6 +33,7 @@ from photochrom.photo.hints import Hint, check_hints
 from photochrom.photo.kinds import to_kind, to_photograph
 from photochrom.photo.metadata.sidecar import true_sidecar
 from photochrom.photo.photograph import Photograph, write_bytes
+from photochrom.photo.spool import sha256_of
 from photochrom.planning import Failure, Task
 from photochrom.records import COLORED, FAILED, Line, Record, now
 from photochrom.rerun import fate_of, settings_in_record
@@ -74,11 +74,15 @@ class Manner:
 class Outcome:
     """The result of a task: colored, skipped because its outputs exist, left, or failed with an error.
 
-    is_last: nothing more can be written, so the run ends. written: the new files. wanted: those that had to be made.
-    unsaid: whether there are outputs that can't say how they were made, and so stay. left: a sentence for each output
-    that had to be left. in_color: the photograph was left for the colors it has; the
-    error says so. source_sha256: of the source, if it could be read. seconds: that the task took. left_out: what of the
-    source's metadata its outputs don't have, each in words.
+    is_last: nothing more can be written, so the run ends.
+    written: the new files.
+    wanted: those that had to be made.
+    unsaid: whether there are outputs that can't say how they were made, and so stay.
+    left: a sentence for each output that had to be left.
+    in_color: the photograph was left for the colors it has; the error says so.
+    source_sha256: of the source, if it could be read.
+    seconds: that the task took.
+    left_out: what of the source's metadata its outputs don't have, each in words.
     """
 
     task: Task
@@ -206,7 +210,7 @@ def run_task(task: Task, predictor: Predictor, request: Request, manner: Manner 
     request = replace(request, output=output)
     try:
         data = read_bytes(task.source)
-        outcome = replace(outcome, source_sha256=hashlib.sha256(data).hexdigest())
+        outcome = replace(outcome, source_sha256=sha256_of(data))
         outcome = _decided(outcome, predictor, request, manner)
         missing = {number: path for number, path in enumerate(task.outputs) if path in outcome.wanted}
         if manner.dry:
@@ -220,7 +224,7 @@ def run_task(task: Task, predictor: Predictor, request: Request, manner: Manner 
             for (number, path), (content, _, lost) in zip(missing.items(), colored, strict=True):
                 make_folder(path.parent)
                 write_bytes(path, content, modified)
-                new = Written(path, number, hashlib.sha256(content).hexdigest())
+                new = Written(path, number, sha256_of(content))
                 left_out |= dict.fromkeys(lost)
                 outcome = replace(outcome, written=(*outcome.written, new), left_out=tuple(left_out))
         for sidecar, targets in task.sidecars:

@@ -6,6 +6,7 @@ Each command has a module in `commands/`, which does its heavy imports when the 
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from typing import Any
 
@@ -16,11 +17,13 @@ from photochrom.commands.archive import archive
 from photochrom.commands.colorize import colorize
 from photochrom.commands.doctor import completion, doctor
 from photochrom.commands.evaluate import evaluate
+from photochrom.commands.in_place import in_place
 from photochrom.commands.info import info
 from photochrom.commands.models import models
 from photochrom.commands.serve import serve
 from photochrom.commands.train import export, train
 from photochrom.commands.video import video
+from photochrom.commands.web import web
 from photochrom.errors import PhotochromError, one_line, reason_of
 from photochrom.stopping import stoppable
 
@@ -68,8 +71,15 @@ def main() -> None:
     warnings.filterwarnings("ignore", module="PIL")
 
 
-for command in (colorize, info, video, archive, serve, train, export, evaluate, models, doctor, completion):
+for command in (
+    colorize, in_place, info, video, archive, serve, web, train, export, evaluate, models, doctor, completion,
+):  # fmt: skip
     main.add_command(command)
+
+
+def external_editor() -> None:
+    """The program photochrom-in-place: other programs start it with files and no command."""
+    main(["in-place", *sys.argv[1:]])
 
 
 if __name__ == "__main__":

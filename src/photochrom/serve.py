@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
-import os
 import socket
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from types import FrameType
 
 from photochrom.errors import InputError, MissingExtra, reason_of
@@ -21,44 +18,23 @@ try:
     from fastapi import FastAPI
 
     from photochrom.server.api import create_app
+    from photochrom.server.page import add_page
     from photochrom.service.service import Service
 except ImportError as error:
     raise MissingExtra("serving", "app") from error
 
 GRACE_SECONDS = 2  # for open pages to disconnect, after all photographs are done
 BACKLOG = 2048  # connections that may wait to be accepted, as in uvicorn
-# Nothing is reported or looked up elsewhere, and no history of the page is kept.
-QUIET = {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_RUN_HISTORY": "False", "HF_HUB_OFFLINE": "1"}
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def build_app(
-    colorizer: Colorizer, limits: Limits, folder: Path, token: str | None = None, hosts: frozenset[str] = frozenset()
+    colorizer: Colorizer, limits: Limits, token: str | None = None, hosts: frozenset[str] = frozenset()
 ) -> tuple[FastAPI, Service]:
-    """The app with the page and the API, and their service. folder: for photographs that are open on the page."""
-    os.environ["GRADIO_TEMP_DIR"] = str(folder)
-    for name, value in QUIET.items():  # before Gradio is imported
-        os.environ.setdefault(name, value)
-    from gradio import mount_gradio_app
-
-    from photochrom.darkroom.page import PASTE_AND_UNDO, STYLE, THEME, Page
-
+    """The app with the page and the API, and their service."""
     service = Service(colorizer, limits)
     app = create_app(service, token, hosts)
-    blocks = Page(service, folder).blocks
-    mount_gradio_app(
-        app,
-        blocks,
-        "/",
-        theme=THEME,
-        css=STYLE,
-        head=PASTE_AND_UNDO,
-        footer_links=[],
-        run_history=False,
-        max_file_size=limits.body,
-        ssr_mode=False,
-        show_error=False,
-    )
+    add_page(app, service)
     return app, service
 
 
@@ -82,13 +58,12 @@ def serve(
             "or use --insecure to let everybody in"
         )
     listener = listen(host, port)
-    with tempfile.TemporaryDirectory(prefix="photochrom-") as folder:
-        names = LOOPBACK_NAMES | {host} if local and token is None else frozenset()
-        app, service = build_app(colorizer, limits, Path(folder), token, names)
-        address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
-        tell(f"photochrom is at {address}" + ("?token=... (the token you set)" if token else ""))
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACE_SECONDS, server_header=False)
-        GracefulServer(config, service).run([listener])
+    names = LOOPBACK_NAMES | {host} if local and token is None else frozenset()
+    app, service = build_app(colorizer, limits, token, names)
+    address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
+    tell(f"photochrom is at {address}" + ("?token=... (the token you set)" if token else ""))
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACE_SECONDS, server_header=False)
+    GracefulServer(config, service).run([listener])
 
 
 class GracefulServer(uvicorn.Server):

@@ -118,7 +118,7 @@ class Limits:
     seconds: float = 120.0  # per request, for upload, waiting and work
     variants: int = 8  # colorings per request
     jobs: int = 64  # that wait, work or are finished
-    keep: float = 3600.0  # seconds a finished job or an untouched page is kept
+    keep: float = 3600.0  # seconds a finished job is kept
 
 
 # How colorizers are compared

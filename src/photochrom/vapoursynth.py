@@ -32,7 +32,7 @@ try:
     import vapoursynth as vs
 
     from photochrom.video.coherence import Coherence
-    from photochrom.video.colorize import FilmOptions, color_picture, join_picture
+    from photochrom.video.colorize import FilmOptions, color_picture
     from photochrom.video.colors import (
         FULL,
         LIMITED,
@@ -45,6 +45,7 @@ try:
         yuv_of,
     )
     from photochrom.video.fields import fields_to_srgb
+    from photochrom.video.joining import join_picture
     from photochrom.video.stream import Stream
     from photochrom.video.tracking import FilmHint, read_film_hints
 except ImportError as error:

@@ -105,8 +105,8 @@ def serve(
 ) -> None:
     """Serve a web page that colors photographs, and an HTTP API.
 
-    The page at / is called the darkroom; /docs describes the API. Both stay on this machine unless --host says
-    otherwise. Ctrl-C stops the server when the photographs that it is coloring are done. Needs the extra "app".
+    The page is at /, and /docs describes the API. Both stay on this machine unless --host says otherwise. Ctrl-C stops
+    the server when the photographs that it is coloring are done. Needs the extra "app".
 
     \b
       photochrom serve

@@ -114,8 +114,11 @@ def video(
             return
     shown, told = sys.stderr.isatty(), False
     for progress in colorize_film(film, target, colorizer, options):
-        if progress.left_out and not told:
-            click.echo(f"{target.suffix} films can't hold {', '.join(progress.left_out)}: left out", err=True)
+        if not told:
+            if progress.left_out:
+                click.echo(f"{target.suffix} films can't hold {', '.join(progress.left_out)}: left out", err=True)
+            for remade in progress.remade:
+                click.echo(f"{target.suffix} films can't hold {remade}", err=True)
             told = True
         if shown:
             left = max(0, progress.total - progress.done) / progress.rate

@@ -72,6 +72,7 @@ class Colorizer:
         WORKING_SIZE.check(working_size, "working size in pixels")
         if not isinstance(model, (str, os.PathLike)) and not hasattr(model, "predict"):
             raise WeightsError(f"a model is a name, a path or a Backend, not a value of type {type(model).__name__}")
+        threads = threads or _cores_left()
         self.backend = load_model(os.fspath(model), threads, device) if isinstance(model, (str, os.PathLike)) else model
         self.working_size = int(working_size)
         self.threads = threads or os.cpu_count() or 1
@@ -260,6 +261,12 @@ def _check_pixels(pixels: PixelArray) -> None:
         raise InputError(f"a photograph is of uint8, uint16 or float32, not {pixels.dtype}")
     if pixels.dtype == np.float32 and not (pixels.min() >= 0 and pixels.max() <= 1):
         raise InputError("a float32 photograph is in [0, 1], without NaN")
+
+
+def _cores_left() -> int:
+    """How many cores this process may use, or 0 for all. ONNX Runtime heeds no such limit."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return 0 if usable == os.cpu_count() or usable is None else usable
 
 
 def _mirror(planes: FloatArray) -> FloatArray:

@@ -7,7 +7,6 @@ profiles without an 8-bit step, and streams files of 100 megapixels. A file that
 
 from __future__ import annotations
 
-import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -27,7 +26,7 @@ from photochrom.photo.metadata.reading import orientation_by_exif, page_metadata
 from photochrom.photo.metadata.record import Metadata
 from photochrom.photo.metadata.webp import is_lossless
 from photochrom.photo.photograph import Photograph
-from photochrom.photo.spool import is_sequential, settled, to_array
+from photochrom.photo.spool import content_of, is_sequential, settled, sha256_of, to_array
 from photochrom.photo.vips import alone, company, pyvips
 from photochrom.settings import MAX_PIXELS
 
@@ -51,7 +50,8 @@ def read_bytes(path: Path) -> bytes:
     try:
         if path.is_dir():
             raise InputError(f"{path} is a folder, not a photograph")
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return content_of(file)
     except (OSError, ValueError) as error:  # the second for a name with a NUL
         raise InputError(f"cannot read {path}: {reason_of(error)}") from error
 
@@ -71,13 +71,13 @@ def decode_photograph(data: bytes, name: str = "the photograph", max_pixels: int
         turn = orientation_by_exif(data)
         for number, picture in enumerate(pictures):
             page = budget.name = _page_name(name, number)
-            pages.append(_decode(picture, page, partial(_check_size, page, max_pixels), turn))
+            pages.append(_decode(picture, page, partial(_check_size, page, max_pixels), turn, data))
     except Unsupported as fault:
         raise UnsupportedError(page, fault.kind, fault.advice) from fault
     except Damaged as fault:
         raise InputError(f"{page} is damaged or incomplete: {fault}") from fault
     first, *others = pages
-    metadata = replace(read_true_metadata(data), source=hashlib.sha256(data).hexdigest())
+    metadata = replace(read_true_metadata(data), source=sha256_of(data))
     # What describes the file as a whole stands at its first page.
     shared = page_metadata(data) if others else Metadata()
     behind = tuple(replace(each, metadata=shared) for each in others)
@@ -88,8 +88,8 @@ def _page_name(name: str, number: int) -> str:
     return f"{name}, page {number + 1}," if number else name
 
 
-def _decode(picture: Picture, name: str, check_size: CheckSize, turn: int | None) -> Photograph:
-    """One page. turn: EXIF's orientation, None if the file says it elsewhere.
+def _decode(picture: Picture, name: str, check_size: CheckSize, turn: int | None, source: bytes) -> Photograph:
+    """One page. turn: EXIF's orientation, None if the file says it elsewhere. source: the content of the file.
 
     Raises InputError, Unsupported or Damaged.
     """
@@ -97,17 +97,17 @@ def _decode(picture: Picture, name: str, check_size: CheckSize, turn: int | None
         verified = beside.submit(picture.verify) if picture.verify else None
         try:
             with company():
-                photograph = _to_photograph(picture, picture.load(), name, check_size, turn)
+                photograph = _to_photograph(picture, picture.load(), name, check_size, turn, source)
         except pyvips.Error:
             with alone():
-                photograph = _to_photograph(picture, picture.again(), name, check_size, turn)
+                photograph = _to_photograph(picture, picture.again(), name, check_size, turn, source)
         if verified:
             verified.result()
     return photograph
 
 
 def _to_photograph(
-    picture: Picture, image: pyvips.Image, name: str, check_size: CheckSize, turn: int | None
+    picture: Picture, image: pyvips.Image, name: str, check_size: CheckSize, turn: int | None, source: bytes
 ) -> Photograph:
     check_size(image.width, image.height)
     if turn is not None and turn != _orientation(image):
@@ -117,7 +117,7 @@ def _to_photograph(
         image = settled(image)
     image = image.autorot()
     bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else None
-    pixels, alpha = _to_srgb(image, name)
+    pixels, alpha = _to_srgb(image, name, source)
     return Photograph(pixels, alpha, picture.format, bits=bits, notes=picture.notes)
 
 
@@ -153,7 +153,7 @@ def _check_size(name: str, max_pixels: int, width: int, height: int) -> None:
         raise InputError(f"{name} is {width} x {height} pixels: too long and narrow, cut it into parts first")
 
 
-def _to_srgb(image: pyvips.Image, name: str) -> tuple[PixelArray, PixelArray | None]:
+def _to_srgb(image: pyvips.Image, name: str, source: bytes) -> tuple[PixelArray, PixelArray | None]:
     """Pixels and alpha as upright sRGB or gray arrays of 8 or 16 bits."""
     if image.format in ("float", "double"):
         image = _float_to_16_bits(image, name)
@@ -162,15 +162,15 @@ def _to_srgb(image: pyvips.Image, name: str) -> tuple[PixelArray, PixelArray | N
     deep = image.format == "ushort"
     alpha = None
     if image.hasalpha():
-        alpha = _to_array(image[image.bands - 1], deep)
+        alpha = _to_array(image[image.bands - 1], deep, source)
         image = image[: image.bands - 1] if image.bands > 2 else image[0]
     cmyk = image.interpretation == "cmyk" or image.bands == 4
     image = convert_to_srgb(image, cmyk=cmyk)
     if image.bands >= 3:
         target = "rgb16" if deep else "srgb"
         image = image if image.interpretation in ("srgb", "rgb16", "rgb", "multiband") else image.colourspace(target)
-        return _to_array(image[:3], deep), alpha
-    return _to_array(image[0], deep), alpha
+        return _to_array(image[:3], deep, source), alpha
+    return _to_array(image[0], deep, source), alpha
 
 
 def _float_to_16_bits(image: pyvips.Image, name: str) -> pyvips.Image:
@@ -188,7 +188,7 @@ def _float_to_16_bits(image: pyvips.Image, name: str) -> pyvips.Image:
     return deep
 
 
-def _to_array(image: pyvips.Image, deep: bool) -> PixelArray:
-    array = to_array(image)
+def _to_array(image: pyvips.Image, deep: bool, source: bytes) -> PixelArray:
+    array = to_array(image, source)
     kind = np.uint16 if deep else np.uint8
     return array if array.dtype == kind else array.astype(kind)

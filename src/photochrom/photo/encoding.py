@@ -6,6 +6,7 @@ To add a format: a line in settings.FORMATS, and its options in OPTIONS here (or
 from __future__ import annotations
 
 import io
+import tempfile
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from photochrom.errors import EncodingError, InputError
 from photochrom.photo.color import PixelArray
 from photochrom.photo.formats.faults import Unsupported
 from photochrom.photo.formats.heic import encode_heic
-from photochrom.photo.spool import by_bands, is_spooled, let_go
+from photochrom.photo.spool import by_bands, content_of, is_spooled, let_go_meanwhile
 from photochrom.photo.vips import company, first_line, pyvips
 from photochrom.settings import FORMATS, QUALITY
 
@@ -78,8 +79,13 @@ def encode(
         with company():
             image = pyvips.Image.new_from_array(np.ascontiguousarray(pixels), interpretation=interpretation)
             if is_spooled(pixels):
-                image.set_progress(True)
-                image.signal_connect("eval", lambda *_: let_go(pixels))
+                let_go_meanwhile(image, pixels)
+                with tempfile.TemporaryFile() as file:
+                    image.write_to_target(
+                        pyvips.Target.new_to_descriptor(file.fileno()), FORMATS[format].suffixes[0], **options
+                    )
+                    file.seek(0)
+                    return content_of(file)
             return memoryview(image.write_to_buffer(FORMATS[format].suffixes[0], **options))
     except pyvips.Error as error:
         raise EncodingError(f"can't be written as {FORMATS[format].label}: {first_line(error)}") from error

@@ -1,7 +1,7 @@
 """Joining luminance and chroma to sRGB whose luminance is exactly that: the only work at full size.
 
 Colors that sRGB can't show get the most chroma that it can show at the same L and hue. R, G and B are not clipped one
-by one, because that would change L and hue. How much can be shown is looked up in a table.
+by one, because that would change L and hue.
 """
 
 from __future__ import annotations
@@ -15,10 +15,7 @@ from photochrom.photo.color import FloatArray, PixelArray, lab_to_linear_rgb, li
 
 LINEAR_LEVELS = 1 << 14  # of a table of the sRGB curve: 8 bits are off by at most 1, and by 0.013 on average
 GAMUT_TOLERANCE = 1e-4  # in linear sRGB: much less than half a step of 8 bits
-GAMUT_LEVELS = 128  # of L, in the table of the gamut
-GAMUT_HUES = 512
-GAMUT_STEPS = 12  # of bisection, when the table is made
-MOST_CHROMA = 200.0  # |a| + |b|: more than sRGB has anywhere
+GAMUT_STEPS = 9  # of bisection: chroma is found to within 1/512 of what was asked for
 
 
 def join(luminance: FloatArray, chroma: FloatArray) -> FloatArray:
@@ -36,9 +33,8 @@ def join_linear(luminance: FloatArray, chroma: FloatArray) -> FloatArray:
     linear_rgb = lab_to_linear_rgb(luminance, a, b)
     outside = np.flatnonzero(~_displayable(linear_rgb))
     if len(outside):
-        gray, a, b = (plane.take(outside) for plane in (luminance, a, b))
-        share = _displayable_share(gray, a, b)
-        linear_rgb.reshape(3, -1)[:, outside] = lab_to_linear_rgb(gray, a * share, b * share)
+        mapped = _into_gamut(*(plane.take(outside) for plane in (luminance, a, b)))
+        linear_rgb.reshape(3, -1)[:, outside] = mapped
     return linear_rgb
 
 
@@ -68,21 +64,14 @@ def _displayable(linear_rgb: FloatArray) -> NDArray[np.bool_]:
     return (low >= -GAMUT_TOLERANCE) & (high <= 1 + GAMUT_TOLERANCE)
 
 
-def _displayable_share(luminance: FloatArray, a: FloatArray, b: FloatArray) -> FloatArray:
-    """How much of chroma (N,) sRGB can show at L and hue (N,), at most 1; from the table, linear in its cells."""
-    size = np.abs(a)
-    size += np.abs(b)
-    hue = np.float32(1) - a / size
-    hue = np.copysign(hue, b, out=hue)  # -2 to 2, around a square
-    column, share_x = _cell((hue + np.float32(2)) * np.float32(GAMUT_HUES / 4), GAMUT_HUES)
-    row, share_y = _cell(luminance * np.float32(GAMUT_LEVELS / 100), GAMUT_LEVELS)
-    place = row * (GAMUT_HUES + 1) + column
-    above = _between(_gamut().take(place), _gamut().take(place + 1), share_x)
-    place += GAMUT_HUES + 1
-    below = _between(_gamut().take(place), _gamut().take(place + 1), share_x)
-    share = _between(above, below, share_y)
-    share /= size
-    return np.minimum(share, 1, out=share)
+def _into_gamut(luminance: FloatArray, a: FloatArray, b: FloatArray) -> FloatArray:
+    """Linear sRGB (3, N) with the most chroma that can be shown at L and hue (N,), by bisection."""
+    share, step = np.zeros_like(a), np.float32(0.5)
+    for _ in range(GAMUT_STEPS):
+        tried = share + step
+        share += step * _displayable(lab_to_linear_rgb(luminance, a * tried, b * tried))
+        step /= 2
+    return lab_to_linear_rgb(luminance, a * share, b * share)
 
 
 def _cell(position: FloatArray, cells: int) -> tuple[NDArray[np.intp], FloatArray]:
@@ -97,21 +86,6 @@ def _between(start: FloatArray, end: FloatArray, share: FloatArray) -> FloatArra
     end *= share
     start += end
     return start
-
-
-@cache
-def _gamut() -> FloatArray:
-    """The most |a| + |b| that sRGB shows at GAMUT_LEVELS + 1 luminances, and at each at GAMUT_HUES + 1 hues; flat."""
-    luminance = np.repeat(np.linspace(0, 100, GAMUT_LEVELS + 1, dtype=np.float32), GAMUT_HUES + 1)
-    hue = np.tile(np.linspace(-2, 2, GAMUT_HUES + 1, dtype=np.float32), GAMUT_LEVELS + 1)
-    a = 1 - np.abs(hue)
-    b = np.copysign(1 - np.abs(a), hue)
-    size, step = np.zeros_like(luminance), MOST_CHROMA / 2
-    for _ in range(GAMUT_STEPS):
-        tried = size + np.float32(step)
-        size = np.where(_displayable(lab_to_linear_rgb(luminance, a * tried, b * tried)), tried, size)
-        step /= 2
-    return size
 
 
 @cache

@@ -12,6 +12,7 @@ from photochrom.photo.color import PixelArray
 from photochrom.photo.encoding import HEIC_BITS, encode, join_pages, make_thumbnail
 from photochrom.photo.metadata.record import Metadata
 from photochrom.photo.metadata.writing import WITHOUT_THUMBNAIL, embed, left_out
+from photochrom.photo.spool import pieces
 from photochrom.settings import FORMATS, QUALITY, format_of, written_suffixes
 
 DEFAULT_QUALITY = int(QUALITY.default)
@@ -81,6 +82,7 @@ def write_bytes(path: Path, content: bytes, modified: int | None = None) -> None
     """Write a photograph's file, completely or not at all; modified: its date, in ns. Raises OutputError."""
     try:
         with replacing(path, modified=modified) as file:
-            file.write(content)
+            for piece in pieces(content):
+                file.write(piece)
     except (OSError, ValueError) as error:  # the second for a name with a NUL
         raise OutputError(f"cannot write {path}: {reason_of(error)}") from error

@@ -122,14 +122,18 @@ def guide_chroma(chroma: FloatArray, luminance: FloatArray) -> GuidedChroma:
 
 def _box_mean(planes: FloatArray) -> FloatArray:
     """Mean over windows of 2 * RADIUS + 1 pixels squared, cut off at the border; planes (C, h, w)."""
-    rows, columns = (_window_matrix(n) for n in planes.shape[-2:])
-    return rows @ planes @ columns.T
+    height, width = planes.shape[-2:]
+    padded = np.pad(planes, ((0, 0), (RADIUS, RADIUS), (RADIUS, RADIUS)))
+    starts = range(2 * RADIUS + 1)
+    rows = sum((padded[:, i : i + height] for i in starts[1:]), padded[:, :height])
+    sums = sum((rows[..., i : i + width] for i in starts[1:]), rows[..., :width])
+    return sums / (_window_sizes(height)[:, None] * _window_sizes(width))
 
 
-def _window_matrix(length: int) -> FloatArray:
-    index = np.arange(length)
-    inside = (np.abs(index[:, None] - index) <= RADIUS).astype(np.float32)
-    return inside / inside.sum(axis=1, keepdims=True)
+def _window_sizes(length: int) -> FloatArray:
+    """How many pixels of a row the window around each has."""
+    index = np.arange(length, dtype=np.float32)
+    return np.minimum(index, RADIUS) + np.minimum(length - 1 - index, RADIUS) + 1
 
 
 def _bilinear_matrix(inputs: int, outputs: int, first: int, count: int) -> FloatArray:

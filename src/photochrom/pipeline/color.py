@@ -6,7 +6,7 @@ import numpy as np
 
 from photochrom.photo import color, joining
 from photochrom.photo.color import D65_WHITE, LAB_EPSILON, LAB_KAPPA, LAB_LIMIT, RGB_TO_XYZ, SRGB_LINEAR_LIMIT
-from photochrom.photo.joining import GAMUT_HUES, GAMUT_LEVELS, GAMUT_TOLERANCE, LINEAR_LEVELS
+from photochrom.photo.joining import GAMUT_STEPS, GAMUT_TOLERANCE, LINEAR_LEVELS
 from photochrom.pipeline.builder import Value, concat, maximum, minimum, power, where
 
 RGB_TO_RATIOS = (np.array(RGB_TO_XYZ).T / np.array(D65_WHITE)).astype(np.float32)  # X, Y and Z over those of the white
@@ -20,7 +20,9 @@ def luminance_of(pixels: Value) -> Value:
     red, green, blue = (
         graph.constant(table).look_up(levels[channel]) for channel, table in enumerate(color._luminance_levels(8))
     )
-    luminance = graph.constant(color._luminance_table()).look_up((red + green + blue).cast(np.int32))
+    table, sum_of_all = graph.constant(color._luminance_table()), red + green + blue
+    cell = sum_of_all.cast(np.int32)
+    luminance = between(table.look_up(cell), table.look_up(cell + 1), sum_of_all - cell.cast(np.float32))
     return luminance.reshape(pixels.length(0), pixels.length(1))
 
 
@@ -43,10 +45,7 @@ def join(luminance: Value, x: Value, z: Value) -> Value:
     that it can show at the same L and hue.
     """
     linear_rgb = linear_rgb_of(luminance, x, z)
-    red, green, blue = (linear_rgb[channel] for channel in range(3))
-    low, high = minimum(minimum(red, green), blue), maximum(maximum(red, green), blue)
-    outside = (low < -GAMUT_TOLERANCE).op("Or", high > 1 + GAMUT_TOLERANCE)
-    places = outside.op("NonZero", dtype=np.int64).squeeze(0)
+    places = displayable(linear_rgb).op("Not").op("NonZero", dtype=np.int64).squeeze(0)
     luminance, x, z = (value.look_up(places) for value in (luminance, x, z))
     share = displayable_share(luminance, x, z)
     shown = linear_rgb_of(luminance, x * share, z * share)
@@ -63,27 +62,24 @@ def linear_rgb_of(luminance: Value, x: Value, z: Value) -> Value:
 
 
 def displayable_share(luminance: Value, x: Value, z: Value) -> Value:
-    """How much of the tints sRGB can show at a luminance, at most 1, (M,) each: from a table, as in NumPy."""
-    a, b = x / TINTS[0], z / TINTS[1]
-    size = a.op("Abs") + b.op("Abs")
-    hue = 1 - a / size
-    column, share_x = cell((where(b < 0, -hue, hue) + 2) * (GAMUT_HUES / 4), GAMUT_HUES)
-    row, share_y = cell(luminance * (GAMUT_LEVELS / 100), GAMUT_LEVELS)
-    place = row * (GAMUT_HUES + 1) + column
-    gamut = luminance.graph.constant(joining._gamut())
-    above, below = (
-        between(gamut.look_up(first), gamut.look_up(first + 1), share_x) for first in (place, place + (GAMUT_HUES + 1))
-    )
-    return minimum(between(above, below, share_y) / size, 1)
+    """How much of the tints sRGB can show at a luminance, at most 1, (M,) each: by bisection, as in NumPy."""
+    share = luminance * 0
+    for step in range(1, GAMUT_STEPS + 1):
+        more = share + 0.5**step
+        fits = displayable(linear_rgb_of(luminance, x * more, z * more))
+        share = share + fits.cast(np.float32) * 0.5**step
+    return share
 
 
-def cell(position: Value, cells: int) -> tuple[Value, Value]:
-    """The cell in which each position is, and how far in it."""
-    found = minimum(position.cast(np.int32), cells - 1)
-    return found, position - found.cast(np.float32)
+def displayable(linear_rgb: Value) -> Value:
+    """Whether sRGB can show each of the colors (3, N): (N,)."""
+    red, green, blue = (linear_rgb[channel] for channel in range(3))
+    low, high = minimum(minimum(red, green), blue), maximum(maximum(red, green), blue)
+    return (low >= -GAMUT_TOLERANCE).op("And", high <= 1 + GAMUT_TOLERANCE)
 
 
 def between(start: Value, end: Value, share: Value) -> Value:
+    """start, moved toward end by a share of the way."""
     return start + (end - start) * share
 
 

@@ -155,11 +155,13 @@ class Run:
         colorings = BestOfMany(generator).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         discriminator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.generator, self.generator_optimizer = fabric.setup(
-            colorings, build_optimizer(config, *parameter_groups(generator, config))
+            colorings, build_optimizer(config, fabric.device, *parameter_groups(generator, config))
         )
         self.discriminator, self.discriminator_optimizer = fabric.setup(
             discriminator,
-            build_optimizer(config, {"params": list(discriminator.parameters()), "rate": config.discriminator_rate}),
+            build_optimizer(
+                config, fabric.device, {"params": list(discriminator.parameters()), "rate": config.discriminator_rate}
+            ),
         )
         self.adversarial_loss = ADVERSARIAL_LOSSES[config.adversarial_loss]
         self.palette = generator.palette if isinstance(generator, Generator) else None

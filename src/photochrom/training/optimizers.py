@@ -22,10 +22,12 @@ def parameter_groups(generator: nn.Module, config: TrainingConfig) -> list[dict[
     return [{"params": encoder, "rate": config.encoder_rate}, {"params": rest, "rate": 1.0}]
 
 
-def build_optimizer(config: TrainingConfig, *groups: dict[str, Any]) -> torch.optim.Optimizer:
-    """The optimizer that the configuration names; `set_rate` sets its learning rates."""
+def build_optimizer(config: TrainingConfig, device: torch.device, *groups: dict[str, Any]) -> torch.optim.Optimizer:
+    """The optimizer that the configuration names, for training on a device; `set_rate` sets its learning rates."""
     kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config.optimizer]
-    return kind(groups, lr=1.0, betas=config.betas, weight_decay=config.weight_decay)
+    # On a CPU PyTorch by itself goes through all weights once for each operation: with 54 M of them, a fifth of a step.
+    fused = True if device.type == "cpu" else None
+    return kind(groups, lr=1.0, betas=config.betas, weight_decay=config.weight_decay, fused=fused)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

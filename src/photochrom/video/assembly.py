@@ -6,6 +6,7 @@ import errno
 import heapq
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -24,29 +25,44 @@ from photochrom.video.fields import ORDERS
 from photochrom.video.film import NEW_CLOCK, Clock, Film, opened, picture_stream
 from photochrom.video.mark import add_mark, seal
 from photochrom.video.segments import Segment, add_pictures
+from photochrom.video.sound import SoundMaker, add_sound, encoders_for, layout_of
 
 COPIED = ("audio", "subtitle", "data", "attachment")  # kinds of tracks that are taken over as they are
 PLAIN_TEXT = ("srt", "subrip", "text", "webvtt")  # subtitles that QuickTime's containers get as their own kind
 QUICKTIME = (".mp4", ".m4v", ".mov")
 ATTACHING = (".mkv",)  # has covers as attached files
 COVERS = {".mp4", ".m4v", *ATTACHING}
-LAYOUTS = {1: "mono", 2: "stereo", 4: "quad", 6: "5.1", 8: "7.1"}  # by the number of channels, of sound that has none
 DISK_FAULTS = (errno.ENOSPC, errno.EFBIG, errno.EROFS)
 REFUSALS = (av.FFmpegError, ValueError, NotImplementedError)  # what PyAV says of a track that a container can't hold
 PROBED_PACKETS = 2000  # of a source, among which a track's first one is looked for
 
 
-def find_tracks(film: Film, target: Path, encoding: Encoding) -> tuple[list[int], list[str]]:
-    """The numbers of the source's tracks that the target can hold beside the pictures, and the names of the others.
+@dataclass(frozen=True)
+class Tracks:
+    """What becomes of the source's tracks beside the pictures.
 
-    A scratch file is written for each of them, and for all together, with a real header and each track's first packet,
-    because some containers refuse a track only at the end. Raises InputError if the target can't hold the pictures.
+    kept: the numbers of those that the target holds; with FFmpeg's name of an encoder if they are made anew for it.
+    remade: the names of these, and what they become. left_out: the names of those that it can't hold.
     """
-    kept: list[int] = []
+
+    kept: dict[int, str]
+    remade: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+def find_tracks(film: Film, target: Path, encoding: Encoding) -> Tracks:
+    """What becomes of the source's tracks in the target. Raises InputError if that can't hold the pictures.
+
+    Sound that the target can't hold is made into sound that it can. A scratch file is written for each track, and for
+    all together, with a real header and each track's first packet, because some containers refuse a track only at the
+    end.
+    """
+    kept: dict[int, str] = {}
     left_out: list[str] = []
+    names: dict[int, str] = {}
     with opened(film.path) as source, TemporaryDirectory() as folder:
-        if not _can_hold(film, folder, target.suffix, encoding, []):
-            others = [suffix for suffix in CONTAINERS if _can_hold(film, folder, suffix, encoding, [])]
+        if not _can_hold(film, folder, target.suffix, encoding, {}):
+            others = [suffix for suffix in CONTAINERS if _can_hold(film, folder, suffix, encoding, {})]
             advice = f"choose {' or '.join(others)}, or another --codec" if others else "choose another --codec"
             raise InputError(f"{target.suffix} films can't hold {encoding.codec} pictures of {film.path}: {advice}")
         pictures = picture_stream(source)
@@ -55,13 +71,18 @@ def find_tracks(film: Film, target: Path, encoding: Encoding) -> tuple[list[int]
                 continue
             is_cover = _is_cover(stream) and target.suffix in COVERS
             known = is_cover or (stream.type in COPIED and not _is_unknown(stream))
-            if known and _can_hold(film, folder, target.suffix, encoding, [stream.index]):
-                kept.append(stream.index)
+            names[stream.index] = _name(stream)
+            ways = ("", *(encoders_for(stream) if stream.type == "audio" else ())) if known else ()
+            for encoder in ways:
+                if _can_hold(film, folder, target.suffix, encoding, {stream.index: encoder}):
+                    kept[stream.index] = encoder
+                    break
             else:
-                left_out.append(_name(stream))
+                left_out.append(names[stream.index])
         while kept and not _can_hold(film, folder, target.suffix, encoding, kept):
-            left_out.append(_name(source.streams[kept.pop()]))
-    return kept, left_out
+            left_out.append(names[kept.popitem()[0]])
+    remade = tuple(f"{names[number]}: it becomes {encoder}" for number, encoder in kept.items() if encoder)
+    return Tracks(kept, remade, tuple(left_out))
 
 
 def _name(stream: Any) -> str:
@@ -85,13 +106,14 @@ def _is_cover(stream: Any) -> bool:
     return stream.type == "video" and bool(stream.disposition & Disposition.attached_pic)
 
 
-def _can_hold(film: Film, folder: str, suffix: str, encoding: Encoding, numbers: list[int]) -> bool:
-    """Whether a film of a header, and one packet of each of some tracks, can be written."""
+def _can_hold(film: Film, folder: str, suffix: str, encoding: Encoding, kept: dict[int, str]) -> bool:
+    """Whether a film of a header, and one packet of each of some tracks, can be written. kept: as in Tracks."""
     path = Path(folder) / f"scratch{suffix}"
     try:
         with av.open(str(film.path)) as source, av.open(str(path), "w") as container:
             add_pictures(container, film, encoding).metadata.update(picture_stream(source).metadata)
-            copies = _copy_streams(film, source, container, numbers)
+            copies = _copy_streams(film, source, container, kept)
+            makers = _sound_makers(source, copies, kept)
             _keep_film_facts(source, container, Fraction(0), None)
             container.start_encoding()
             awaited = set(copies)
@@ -100,10 +122,12 @@ def _can_hold(film: Film, folder: str, suffix: str, encoding: Encoding, numbers:
                 if number in awaited and packet.size and (packet.pts is not None or _is_cover(packet.stream)):
                     awaited.remove(number)
                     packet.pts = packet.dts = 0
-                    for copied in _for_target(packet, source.streams[number], copies[number]):
+                    for copied in _for_target(packet, source.streams[number], copies[number], makers.get(number)):
                         container.mux(copied)
                 if not awaited:
                     break
+            for maker in makers.values():
+                container.mux(list(maker.packets(None)))
     except REFUSALS as error:
         if isinstance(error, OSError) and error.errno in DISK_FAULTS:
             raise OutputError(f"cannot write to {folder}, where tracks are tried: {reason_of(error)}") from error
@@ -115,14 +139,14 @@ def assemble(
     film: Film,
     segments: list[Segment],
     target: Path,
-    kept: list[int],
+    kept: dict[int, str],
     first: int | None,
     last: int | None,
     mark: str | None = None,
 ) -> None:
     """Put segments together, with everything else of the film. Raises OutputError, InputError for a damaged source.
 
-    kept: the numbers of the source's tracks that are taken over. first: the tick before which nothing is kept, and
+    kept: as in Tracks. first: the tick before which nothing is kept, and
     which becomes time 0; without it the film's earliest track begins at 0. last: the tick from which on nothing is
     kept. mark: a line for the comment of the container.
     """
@@ -139,9 +163,10 @@ def assemble(
                 _keep_film_facts(source, container, shift, end)
                 if mark:
                     add_mark(container.metadata, mark)
+                makers = _sound_makers(source, copies, kept)
                 packets = heapq.merge(
                     _video_packets(film, segments, video, shift),
-                    _other_packets(film, source, copies, shift, begin, end),
+                    _other_packets(film, source, copies, makers, shift, begin, end),
                     key=lambda timed: timed[0],
                 )
                 for _, packet in packets:
@@ -171,25 +196,29 @@ def _keep_picture_facts(film: Film, source: InputContainer, video: Any) -> None:
         video.set_display_matrix(film.matrix)
 
 
-def _copy_streams(film: Film, source: InputContainer, container: OutputContainer, kept: list[int]) -> dict[int, Any]:
+def _copy_streams(
+    film: Film, source: InputContainer, container: OutputContainer, kept: dict[int, str]
+) -> dict[int, Any]:
     """New tracks for some of the source's, by their numbers there; none for one that a header has as a whole."""
     copies: dict[int, Any] = {}
-    for number in kept:
+    for number, encoder in kept.items():
         stream: Any = source.streams[number]
         if _is_cover(stream) and Path(container.name).suffix.lower() in ATTACHING:
             kind = stream.codec_context.name
             name, mime = stream.metadata.get("filename"), stream.metadata.get("mimetype")
             container.add_attachment(name or f"cover.{kind}", mime or f"image/{kind}", _first_packet(film, number))
             continue
-        if _becomes_timed_text(stream, container):
-            copy: Any = container.add_stream("mov_text")
+        if encoder:
+            copy: Any = add_sound(container, stream, encoder)
+        elif _becomes_timed_text(stream, container):
+            copy = container.add_stream("mov_text")
             stream.codec_context.open(strict=False)
             copy.codec_context.subtitle_header = stream.codec_context.subtitle_header
             copy.codec_context.time_base = copy.time_base = stream.time_base
         else:
             copy = container.add_stream_from_template(stream)
-            if stream.type == "audio" and stream.layout.name.endswith("channels"):  # MP4 wants to know their order
-                copy.codec_context.layout = LAYOUTS.get(stream.channels, stream.layout.name)
+            if stream.type == "audio" and stream.layout.name != layout_of(stream):  # MP4 wants to know it
+                copy.codec_context.layout = layout_of(stream)
         copy.metadata.update(stream.metadata)
         copy.disposition = stream.disposition
         copies[number] = copy
@@ -209,8 +238,15 @@ def _becomes_timed_text(stream: Any, container: OutputContainer) -> bool:
     )  # fmt: skip
 
 
-def _for_target(packet: Any, stream: Any, copy: Any) -> Iterator[Any]:
+def _sound_makers(source: InputContainer, copies: dict[int, Any], kept: dict[int, str]) -> dict[int, SoundMaker]:
+    return {number: SoundMaker(source.streams[number], copies[number]) for number, encoder in kept.items() if encoder}
+
+
+def _for_target(packet: Any, stream: Any, copy: Any, maker: SoundMaker | None) -> Iterator[Any]:
     """A source's packet as the target's track takes it."""
+    if maker:
+        yield from maker.packets(packet)
+        return
     if copy.type == "subtitle" and copy.codec_context.name == "mov_text" != stream.codec_context.name:
         shown = stream.codec_context.decode2(packet)
         if shown is None:
@@ -256,6 +292,7 @@ def _other_packets(
     film: Film,
     source: InputContainer,
     copies: dict[int, Any],
+    makers: dict[int, SoundMaker],
     shift: Fraction,
     begin: Fraction | None,
     end: Fraction | None,
@@ -269,7 +306,7 @@ def _other_packets(
         except av.FFmpegError as error:
             raise InputError(f"{film.path} is damaged ({reason_of(error)})") from error
         if packet is None:
-            return
+            break
         number, earlier = packet.stream.index, round(shift / packet.time_base)
         if _is_cover(packet.stream) and packet.size:
             packet.pts = packet.dts = earlier
@@ -281,8 +318,10 @@ def _other_packets(
         if (begin is not None and at < begin) or (end is not None and at >= end):
             continue
         packet.pts = packet.dts = time - earlier
-        for copied in _for_target(packet, source.streams[number], copies[number]):
+        for copied in _for_target(packet, source.streams[number], copies[number], makers.get(number)):
             yield float(at - shift), copied
+    for maker in makers.values():
+        yield from ((float(copied.dts * copied.time_base), copied) for copied in maker.packets(None))
 
 
 def _clock(stream: Any) -> Clock:

@@ -22,6 +22,7 @@ from photochrom.photo.color import FloatArray
 MEMORY = 24.0  # frames that the average is made of, at most
 KNOWN = 2.0  # frames: a place whose average is made of fewer isn't known yet
 UNKNOWN = 0.01  # share of such places from which on the network has to see a frame
+RESTS = 1  # frames that the network is spared in a row, at most
 LIKENESS = 6.0  # L units: carried luminance this far off halves what is remembered, about
 
 
@@ -30,15 +31,15 @@ class Memory:
     """What is remembered of a shot after a frame.
 
     chroma: (h, w, 2 or 3), the average of what was predicted. luminance: (h, w) of the frame. frames: (h, w), how many
-    frames the average is made of. mirrored: whether the network last saw a frame mirrored. rested: whether it was
-    spared the last frame. hints: how many that had.
+    frames the average is made of. mirrored: whether the network last saw a frame mirrored. rests: how many frames
+    it was spared since then. hints: how many the frame had.
     """
 
     chroma: FloatArray
     luminance: FloatArray
     frames: FloatArray
     mirrored: bool = False
-    rested: bool = False
+    rests: int = 0
     hints: int = 0
 
 
@@ -46,7 +47,7 @@ class Coherence:
     """The running average of a shot.
 
     Because it is made of many frames, one frame need not add much. The network sees every frame of a shot but its first
-    only as it is or only mirrored, in turn, and where the average explains a frame, it sees only every second one.
+    only as it is or only mirrored, in turn, and where the average explains the frames, it sees only every second one.
     """
 
     def __init__(self) -> None:
@@ -72,8 +73,8 @@ class Coherence:
             unlike = ((carried[..., -2] - luminance) / LIKENESS) ** 2
             average, frames = carried[..., :-2], carried[..., -1] * np.exp(-unlike / 2)
             is_known = hints == before.hints and (frames < KNOWN).mean() <= UNKNOWN
-            if is_known and not before.rested:
-                self._memory = Memory(average, luminance, frames, before.mirrored, rested=True, hints=hints)
+            if is_known and before.rests < RESTS:
+                self._memory = Memory(average, luminance, frames, before.mirrored, before.rests + 1, hints)
             else:
                 fresh = np.moveaxis(predict(not before.mirrored), 0, -1)
                 average = (average * frames[..., None] + fresh) / (frames[..., None] + 1)
@@ -84,7 +85,7 @@ class Coherence:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """What is remembered, to go on from elsewhere."""
-        return {} if self._memory is None else {name: np.array(value) for name, value in vars(self._memory).items()}
+        return {} if self._memory is None else {name: np.asarray(value) for name, value in vars(self._memory).items()}
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
         """Go on from a state."""

@@ -12,6 +12,7 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 
 import photochrom
 from photochrom.coloring import Look
@@ -27,13 +28,15 @@ from photochrom.video.encoding import CONTAINERS, INTERLACED, Encoding
 try:
     import av
 
-    from photochrom.video.assembly import assemble, find_tracks
+    from photochrom.video.ahead import ahead
+    from photochrom.video.assembly import Tracks, assemble, find_tracks
     from photochrom.video.coherence import Coherence
     from photochrom.video.fields import field_rows
     from photochrom.video.film import Film, Frame, read_frames
+    from photochrom.video.joining import join_to_store
     from photochrom.video.mark import MODEL, MODEL_DIGEST, film_mark, is_film_unchanged, made_by, read_film_mark
     from photochrom.video.segments import Segment, segment_writer
-    from photochrom.video.shots import find_shots
+    from photochrom.video.shots import look_through
     from photochrom.video.tracking import FilmHint, shot_at, with_hints
 except ImportError as error:
     raise MissingExtra("coloring a film", "video") from error
@@ -65,13 +68,14 @@ class Progress:
     """How far a film is.
 
     done, total: frames, and about how many there are. rate: frames per second of this run. left_out: names of the
-    source's tracks that the output can't hold.
+    source's tracks that the output can't hold. remade: names of those that are made into what it can, and what that is.
     """
 
     done: int
     total: int
     rate: float
     left_out: tuple[str, ...] = ()
+    remade: tuple[str, ...] = ()
 
 
 def colorize_film(film: Film, target: Path, colorizer: Colorizer, options: FilmOptions) -> Iterator[Progress]:
@@ -80,18 +84,24 @@ def colorize_film(film: Film, target: Path, colorizer: Colorizer, options: FilmO
     Raises InputError or OutputError.
     """
     _check(film, target, options)
-    kept, left_out = find_tracks(film, target, options.encoding)
+    tracks = find_tracks(film, target, options.encoding)
     parts = target.with_name(f".{target.name}.parts")
     try:
         parts.mkdir(exist_ok=True)
         with claimed(parts / LOCK, target):
-            shots = _read_plan(film, parts, options, _record_of(film, colorizer, options))
-            segments = yield from _color_segments(film, parts, shots, colorizer, options, tuple(left_out))
+            shots, fields = _read_plan(film, parts, options, _record_of(film, colorizer, options))
+            film = film.in_fields(fields)
+            try:
+                _check_fits(film, options)
+            except InputError:
+                shutil.rmtree(parts)
+                raise
+            segments = yield from _color_segments(film, parts, shots, colorizer, options, tracks)
             if not segments:
                 raise InputError(f"{film.path} has no frames between {options.begin:g} and {options.end} seconds")
             last = None if options.end is None else film.pts_at(options.end)
             mark = _mark(film, colorizer, options) if options.mark else None
-            assemble(film, segments, target, kept, segments[0].first if options.begin else None, last, mark)
+            assemble(film, segments, target, tracks.kept, segments[0].first if options.begin else None, last, mark)
             shutil.rmtree(parts)
     except (OSError, av.FFmpegError) as error:
         raise OutputError(f"cannot write beside {target}: {reason_of(error)}") from error
@@ -110,23 +120,32 @@ def fate_of_film(film: Film, target: Path, colorizer: Colorizer, options: FilmOp
     return fate(made_by(said), wanted, lambda: is_film_unchanged(target, said), any_model=any_model)
 
 
+@dataclass(frozen=True)
+class ColoredFrame:
+    """A frame, its coloring or one per field, the number of its shot, and what is remembered of that after it."""
+
+    frame: Frame
+    colorings: tuple[Coloring, ...]
+    shot: int
+    state: dict[str, NDArray[Any]]
+
+
 def color_frames(
     film: Film, frames: Iterator[tuple[Frame, tuple[Hint, ...]]], shots: list[int], colorizer: Colorizer,
     coherence: Coherence, options: FilmOptions, shot: int,
-) -> Iterator[tuple[Frame, np.ndarray, int]]:  # fmt: skip
-    """Frames with their colored pixels (H, W, 3) and the number of their shot.
+) -> Iterator[ColoredFrame]:  # fmt: skip
+    """Frames with their colorings.
 
     frames: each with its hints. shots: the first tick of each. shot: the number of the one before the first frame.
     """
-    look = options.look
     for frame, followed in frames:
         present = shot_at(shots, frame.pts)
         if present != shot:
             coherence.begin_shot()
             shot = present
-        hints = look.hints_for(frame.pixels) + followed
-        colorings = color_picture(coherence, colorizer, frame.pixels, film.fields, options, hints)
-        yield frame, join_picture(colorizer, frame.pixels, colorings, film.fields, look), shot
+        hints = options.look.hints_for(frame.pixels) + followed
+        colorings = color_picture(coherence, colorizer, frame.pixels, frame.fields, options, hints)
+        yield ColoredFrame(frame, colorings, shot, coherence.state())
 
 
 def color_picture(
@@ -136,16 +155,6 @@ def color_picture(
     """The colorings of a shot's next picture, pixels (H, W) or (H, W, 3): one, or one per field."""
     parts = [np.repeat(pixels[rows], 2, axis=0) for rows in field_rows(fields)] if fields else [pixels]
     return tuple(color_next(coherence, colorizer, part, options, hints) for part in parts)
-
-
-def join_picture(
-    colorizer: Colorizer, pixels: PixelArray, colorings: tuple[Coloring, ...], fields: str, look: Look
-) -> PixelArray:
-    """A picture in color, (H, W, 3) of the same type, by the colorings that `color_picture` gives."""
-    colored = np.empty((*pixels.shape[:2], 3), pixels.dtype)
-    for rows, coloring in zip(field_rows(fields), colorings, strict=True):
-        colored[rows] = colorizer.apply(pixels[rows], coloring, look.strength, look.warmth)
-    return colored
 
 
 def color_next(
@@ -180,7 +189,7 @@ class Finished:
 
 
 def _color_segments(
-    film: Film, parts: Path, shots: list[int], colorizer: Colorizer, options: FilmOptions, left_out: tuple[str, ...]
+    film: Film, parts: Path, shots: list[int], colorizer: Colorizer, options: FilmOptions, tracks: Tracks
 ) -> Generator[Progress, None, list[Segment]]:
     """Color what is missing; yields progress and returns the segments, in order."""
     finished, coherence = _read_finished(parts)
@@ -190,22 +199,24 @@ def _color_segments(
     ends = [seconds for seconds in (options.end, film.duration) if seconds]
     total, began, count = max(1, round((min(ends, default=0.0) - options.begin) * film.rate)), time.monotonic(), 0
     done_before = before.frames if before else 0
-    frames = with_hints(film, read_frames(film, first, last), shots, options.hints)
-    colored = color_frames(film, frames, shots, colorizer, coherence, options, before.shot if before else -1)
+    frames = with_hints(film, ahead(read_frames(film, first, last)), shots, options.hints)
+    shot = before.shot if before else -1
+    colored = ahead(color_frames(film, frames, shots, colorizer, coherence, options, shot))
     item = next(colored, None)
     while item is not None:
         path, in_segment = _segment_path(parts, len(finished)), 0
         with segment_writer(film, path, options.encoding) as writer:
             while item is not None and in_segment < SEGMENT_FRAMES:
-                frame, pixels, shot = item
-                writer.write(pixels, frame)
+                done = item
+                picture = join_to_store(colorizer, done.frame, done.colorings, film, options.look, writer.format)
+                writer.write(picture, done.frame)
                 in_segment, count = in_segment + 1, count + 1
-                state = coherence.state()
-                yield Progress(done_before + count, total, count / (time.monotonic() - began), left_out)
+                rate = count / (time.monotonic() - began)
+                yield Progress(done_before + count, total, rate, tracks.left_out, tracks.remade)
                 item = next(colored, None)
-        np.savez(path.with_suffix(".npz"), **state)  # type: ignore[arg-type] # its stub takes them for allow_pickle
+        np.savez(path.with_suffix(".npz"), **done.state)  # type: ignore[arg-type] # its stub takes them for allow_pickle
         assert writer.first is not None
-        finished.append(Finished(writer.first, frame.pts, done_before + count, shot))
+        finished.append(Finished(writer.first, done.frame.pts, done_before + count, done.shot))
         facts = json.dumps(asdict(finished[-1])).encode()
         write_whole(path.with_suffix(".json"), facts)  # the segment counts from here on
     return [Segment(_segment_path(parts, number), each.first) for number, each in enumerate(finished)]
@@ -240,21 +251,21 @@ def _read_finished(parts: Path) -> tuple[list[Finished], Coherence]:
     return finished, coherence
 
 
-def _read_plan(film: Film, parts: Path, options: FilmOptions, record: dict[str, Any]) -> list[int]:
-    """The shots, by an unfinished run with the same record, or found anew."""
+def _read_plan(film: Film, parts: Path, options: FilmOptions, record: dict[str, Any]) -> tuple[list[int], str]:
+    """The shots and the order of fields, by an unfinished run with the same record, or found anew."""
     path = parts / "plan"
     try:
         plan = json.loads(path.read_bytes())
         if plan["record"] == record:
-            return list(plan["shots"])
+            return list(plan["shots"]), str(plan["fields"])
     except (OSError, ValueError, KeyError, TypeError):
         pass  # there is none that can be used
     for stale in parts.iterdir():
         if stale.name != LOCK:
             stale.unlink()
-    shots = find_shots(film, None if options.end is None else film.pts_at(options.end))
-    write_whole(path, json.dumps({"record": record, "shots": shots}).encode())
-    return shots
+    shots, fields = look_through(film, None if options.end is None else film.pts_at(options.end))
+    write_whole(path, json.dumps({"record": record, "shots": shots, "fields": fields}).encode())
+    return shots, fields
 
 
 def _record_of(film: Film, colorizer: Colorizer, options: FilmOptions) -> dict[str, Any]:
@@ -283,7 +294,7 @@ def _mark(film: Film, colorizer: Colorizer, options: FilmOptions) -> str:
         "seed": look.seed,
         "hints": [f"at {each.time:g} s: {hints_text((each.hint,))}" for each in options.hints],
         "steady": options.steady,
-        "deinterlaced": bool(film.deinterlaced),
+        "deinterlaced": film.deinterlaced,
         "codec": options.encoding.codec,
         "crf": options.encoding.options.get("crf"),
         "from": options.begin,
@@ -300,15 +311,20 @@ def _check(film: Film, target: Path, options: FilmOptions) -> None:
     if target.suffix.lower() not in CONTAINERS:
         kinds = f"{', '.join(CONTAINERS[:-1])} or {CONTAINERS[-1]}"
         raise InputError(f"films are written as {kinds}, not as {target.suffix or 'a file without a suffix'}")
+    if options.end is not None and options.end <= options.begin:
+        raise InputError(f"--to {options.end:g} is not after --from {options.begin:g}")
+    if film.duration and options.begin >= film.duration:
+        raise InputError(f"{film.path} has no frames from {options.begin:g} seconds on: it ends at {film.duration:g}")
+    _check_fits(film, options)
+
+
+def _check_fits(film: Film, options: FilmOptions) -> None:
+    """What depends on how the film is stored."""
     if film.fields and options.encoding.codec not in INTERLACED:
         raise InputError(
             f"{film.path} is interlaced, which {options.encoding.codec} can't be written as: "
             "choose another --codec, or --deinterlace"
         )
-    if options.end is not None and options.end <= options.begin:
-        raise InputError(f"--to {options.end:g} is not after --from {options.begin:g}")
-    if film.duration and options.begin >= film.duration:
-        raise InputError(f"{film.path} has no frames from {options.begin:g} seconds on: it ends at {film.duration:g}")
     for each in options.hints:
         if not (0 <= each.hint.x < film.size[0] and 0 <= each.hint.y < film.size[1]):
             size = f"{film.size[0]} x {film.size[1]} pixels"

@@ -6,6 +6,7 @@ untagged film for, and Chromium takes one for untagged that has only some of the
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,8 @@ WEIGHTS = {  # of red and blue in luma, by the matrix; all others are SMPTE 170M
     10: (0.2627, 0.0593),
 }
 SMPTE170M_WEIGHTS = (0.299, 0.114)
+PLANAR = re.compile(r"yuvj?4\d\dp(\d+le)?")  # formats whose planes are Y, Cb and Cr alone
+NEUTRAL = 1  # levels of 8 bits: chroma that is no further off is what an encoder left of none
 
 
 @dataclass(frozen=True)
@@ -101,10 +104,18 @@ def is_gray(picture: av.VideoFrame) -> bool:
 def to_srgb(picture: av.VideoFrame, tags: ColorTags, deep: bool) -> PixelArray:
     """A picture as it is stored, (H, W) gray or (H, W, 3), uint8 or, if deep, uint16.
 
+    A picture without colors is gray, whatever its format.
+    """
+    if has_light_alone(picture):
+        return _gray_to_srgb(picture, tags.full, deep)
+    return colors_to_srgb(picture, tags, deep)
+
+
+def colors_to_srgb(picture: av.VideoFrame, tags: ColorTags, deep: bool) -> PixelArray:
+    """The same with all three channels, (H, W, 3).
+
     FFmpeg's scaler only makes chroma as large as luma: its own matrices are off by a level of 8 bits and more.
     """
-    if is_gray(picture):
-        return _gray_to_srgb(picture, tags.full, deep)
     if picture.format.is_rgb or len(picture.format.components) < 3:
         return picture.to_ndarray(format="rgb48le" if deep else "rgb24")
     bits, most = picture.format.components[0].bits, 65535 if deep else 255
@@ -117,9 +128,7 @@ def from_srgb(pixels: PixelArray, tags: ColorTags, format: str) -> av.VideoFrame
     """A picture to store, in one of FFmpeg's planar YUV formats, of pixels (H, W, 3): uint8 or uint16."""
     bits = av.VideoFormat(format, 2, 2).components[0].bits
     yuv = yuv_of(pixels, tags, bits)
-    whole = av.VideoFrame(pixels.shape[1], pixels.shape[0], f"yuv444p{bits}le" if bits > 8 else "yuv444p")
-    for number in range(3):
-        plane_of(whole, number)[...] = yuv[..., number]
+    whole = picture_of([yuv[..., number] for number in range(3)], f"yuv444p{bits}le" if bits > 8 else "yuv444p")
     return _rescaled(whole, format)
 
 
@@ -129,6 +138,14 @@ def yuv_of(pixels: PixelArray, tags: ColorTags, bits: int) -> PixelArray:
         pixels = pixels.astype(np.uint16) * 257
     yuv = cv2.transform(pixels, tags.to_yuv(bits, np.iinfo(pixels.dtype).max))
     return np.minimum(yuv, 2**bits - 1).astype(np.uint16 if bits > 8 else np.uint8)  # full range's chroma may overflow
+
+
+def picture_of(planes: list[PixelArray], format: str) -> av.VideoFrame:
+    """A picture of planes Y, Cb and Cr in one of FFmpeg's planar formats."""
+    picture = av.VideoFrame(planes[0].shape[1], planes[0].shape[0], format)
+    for number, plane in enumerate(planes):
+        plane_of(picture, number)[...] = plane
+    return picture
 
 
 def _rescaled(picture: av.VideoFrame, format: str) -> av.VideoFrame:
@@ -141,6 +158,18 @@ def plane_of(picture: av.VideoFrame, number: int) -> PixelArray:
     plane, deep = picture.planes[number], picture.format.components[number].bits > 8
     kind = np.dtype("u1" if not deep else ">u2" if picture.format.is_big_endian else "<u2")
     return np.frombuffer(memoryview(plane), kind).reshape(plane.height, -1)[:, : plane.width]
+
+
+def has_light_alone(picture: av.VideoFrame) -> bool:
+    """Whether a picture has no chroma, or so little that luma alone gives the light, to 0.2 L."""
+    if is_gray(picture):
+        return True
+    if not PLANAR.fullmatch(picture.format.name):
+        return False
+    middle = 1 << (picture.format.components[0].bits - 1)
+    off = NEUTRAL * middle / 128
+    extremes = [cv2.minMaxLoc(plane_of(picture, number))[:2] for number in (1, 2)]
+    return all(middle - off <= least and most <= middle + off for least, most in extremes)
 
 
 def _gray_to_srgb(picture: av.VideoFrame, full: bool, deep: bool) -> PixelArray:

@@ -6,7 +6,7 @@ So a picture is colored as two, its colors are made smaller and larger within a 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from fractions import Fraction
 from typing import Any
@@ -15,39 +15,66 @@ import av
 import numpy as np
 
 from photochrom.photo.color import PixelArray
-from photochrom.video.colors import ColorTags, from_srgb, to_srgb
+from photochrom.video.colors import ColorTags, colors_to_srgb, from_srgb, has_light_alone, to_srgb
 
 ORDERS = {2: "tt", 3: "bb", 4: "tb", 5: "bt"}  # FFmpeg's: which field is stored first, and which is shown first
+PICTURE_TIMING = bytes([0, 0, 1, 6, 1, 1])  # H.264: a start code, SEI of this kind, its length
+FIELD_PAIRS = (b"\x32", b"\x42")  # pic_struct 3 and 4, and two clocks that aren't there
+WHOLE_PICTURE = 0x04  # pic_struct 0, and one
+ANY_CLOCK = Fraction(1, 25)  # seconds of a tick in a filter graph: times are set anew behind it
 
 
-def field_order(pictures: list[av.VideoFrame]) -> str:
-    """TT or BB of ORDERS for a film whose pictures are marked as interlaced, most of them; else nothing.
+class FieldOrder:
+    """Which field is shown first in a film's interlaced pictures, or in most of them.
 
-    The pictures say which field is shown first. What a container says of it is often the contrary: FFmpeg's program
-    writes "tb" for pictures whose upper field comes first.
+    The decoder marks each picture that is interlaced. What a container says is not asked: FFmpeg's program writes "tb"
+    for pictures whose upper field comes first.
     """
-    marked = [picture for picture in pictures if picture.interlaced_frame]
-    if 2 * len(marked) <= len(pictures):
-        return ""
-    return "tt" if 2 * _count_upper_first(marked) >= len(marked) else "bb"
 
+    def __init__(self) -> None:
+        self._marked = self._upper_first = 0
+        self._graph: tuple[Any, Any, Any] | None = None
 
-def _count_upper_first(pictures: list[av.VideoFrame]) -> int:
-    """Of how many the upper field is shown first, which PyAV doesn't say: a filter lets these through."""
-    size, format = (pictures[0].width, pictures[0].height), pictures[0].format.name
-    _, source, sink = _graph(size, format, "select", "eq(interlace_type,TOPFIRST)")
-    count = 0
-    for picture in [*pictures, None]:
+    def add(self, picture: av.VideoFrame) -> None:
+        """Count a picture."""
+        if not picture.interlaced_frame:
+            return
+        if (
+            self._graph is None
+        ):  # PyAV doesn't say which field comes first: a filter lets those with the upper one through
+            size = (picture.width, picture.height)
+            self._graph = _graph(size, picture.format.name, "select", "eq(interlace_type,TOPFIRST)")
+        _, source, sink = self._graph
+        self._marked += 1
         source.push(picture)
         with suppress(av.BlockingIOError, av.EOFError):
             while sink.pull():
-                count += 1
-    return count
+                self._upper_first += 1
+
+    @property
+    def order(self) -> str:
+        """TT or BB of ORDERS; nothing if all pictures are whole."""
+        if not self._marked:
+            return ""
+        return "tt" if 2 * self._upper_first >= self._marked else "bb"
+
+
+def field_order(pictures: Iterable[av.VideoFrame]) -> str:
+    """The order of FieldOrder, of these pictures."""
+    counted = FieldOrder()
+    for picture in pictures:
+        counted.add(picture)
+    return counted.order
 
 
 def first_row(order: str) -> int:
     """The first row of the field that is shown first."""
     return 0 if order.endswith("t") else 1
+
+
+def _upper_or_lower(order: str) -> str:
+    """FFmpeg's other name of an order, of the field that is shown first."""
+    return "tff" if first_row(order) == 0 else "bff"
 
 
 def field_rows(order: str) -> tuple[slice, ...]:
@@ -59,7 +86,7 @@ def encoder_options(encoder: str, order: str) -> dict[str, str]:
     """What an encoder is told of a film in fields."""
     options = {"flags": "+ildct+ilme", "field_order": order}
     if encoder == "libx264":  # heeds the marks of pictures only after the first few
-        options["x264-params"] = "tff=1" if first_row(order) == 0 else "bff=1"
+        options["x264-params"] = f"{_upper_or_lower(order)}=1"
     return options
 
 
@@ -70,9 +97,9 @@ def are_apart(height: int) -> bool:
 
 def fields_to_srgb(picture: av.VideoFrame, tags: ColorTags, deep: bool) -> PixelArray:
     """`to_srgb`, field by field."""
-    if not are_apart(picture.height):
+    if has_light_alone(picture) or not are_apart(picture.height):
         return to_srgb(picture, tags, deep)
-    upper, lower = (to_srgb(_field(picture, row), tags, deep) for row in (0, 1))
+    upper, lower = (colors_to_srgb(_field(picture, row), tags, deep) for row in (0, 1))
     pixels = np.empty((picture.height, *upper.shape[1:]), upper.dtype)
     pixels[0::2], pixels[1::2] = upper, lower
     return pixels
@@ -113,8 +140,7 @@ class FieldMarker:
 
     def __init__(self, size: tuple[int, int], format: str, order: str):
         """size: width, height."""
-        mode = "tff" if first_row(order) == 0 else "bff"
-        self._graph, self._source, self._sink = _graph(size, format, "setfield", f"mode={mode}")
+        self._graph, self._source, self._sink = _graph(size, format, "setfield", f"mode={_upper_or_lower(order)}")
 
     def mark(self, picture: av.VideoFrame) -> av.VideoFrame:
         """The picture, marked, at its time."""
@@ -125,17 +151,33 @@ class FieldMarker:
         return marked
 
 
-def deinterlaced(pictures: Iterator[tuple[int, av.VideoFrame]], order: str) -> Iterator[tuple[int, av.VideoFrame]]:
-    """Pictures, each with its tick, as many as before: libavfilter's bwdif makes the rows of the second field anew."""
+def mark_as_whole(packet: av.Packet[Any]) -> None:
+    """Have a picture of an interlaced H.264 film, as x264 encodes it, shown as a whole one.
+
+    x264 can only mark all pictures of a film. The mark is pic_struct in a picture's timing (ITU-T H.264, D.1.3).
+    """
+    content = bytes(packet)
+    at = max(content.find(PICTURE_TIMING + each) for each in FIELD_PAIRS)
+    if at >= 0:
+        memoryview(packet)[at + len(PICTURE_TIMING)] = WHOLE_PICTURE
+
+
+def deinterlaced(pictures: Iterator[tuple[int, av.VideoFrame]]) -> Iterator[tuple[int, av.VideoFrame]]:
+    """Pictures, each with its tick, as many as before: libavfilter's bwdif makes the interlaced ones whole.
+
+    It makes the rows of the field that is shown second anew.
+    """
     ticks: deque[int] = deque()
     graph = None
     for number, (tick, picture) in enumerate(pictures):
+        if graph is None and not picture.interlaced_frame:
+            yield tick, picture
+            continue
         if graph is None:
-            parity = "tff" if first_row(order) == 0 else "bff"
-            size = (picture.width, picture.height)
-            graph = _graph(size, picture.format.name, "bwdif", f"mode=send_frame:parity={parity}:deint=all")
+            size, options = (picture.width, picture.height), "mode=send_frame:deint=interlaced"
+            graph = _graph(size, picture.format.name, "bwdif", options)
         ticks.append(tick)
-        picture.pts, picture.time_base = number, Fraction(1, 25)
+        picture.pts, picture.time_base = number, ANY_CLOCK
         graph[1].push(picture)
         yield from _pulled(graph[2], ticks)
     if graph is not None:
@@ -156,7 +198,7 @@ def _graph(size: tuple[int, int], format: str, name: str, options: str) -> tuple
     """A filter graph, what puts pictures into it, and what takes them out."""
     graph = av.filter.Graph()
     layout = av.VideoFormat(format)
-    source = graph.add_buffer(width=size[0], height=size[1], format=layout, time_base=Fraction(1, 25))
+    source = graph.add_buffer(width=size[0], height=size[1], format=layout, time_base=ANY_CLOCK)
     effect, sink = graph.add(name, options), graph.add("buffersink")
     source.link_to(effect)
     effect.link_to(sink)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import dropwhile, islice, pairwise
 from pathlib import Path
@@ -38,17 +38,23 @@ LONGEST = 1e8  # seconds, three years: later times are taken as this one
 class Film:
     """What is known of a film before its frames are read.
 
-    size: width, height, upright. turns: quarter turns, counterclockwise, from the stored pictures to upright ones.
-    mirrored: whether they are mirrored, left to right, before they are turned. matrix: FFmpeg's display matrix, nine
-    numbers, none if pictures are shown as they are stored. one_clock: whether times rise all through the file.
-    time_base: seconds of a tick of `pts`. start: the first pts. duration: seconds, 0 if it does not say. frames:
-    about how many. aspect: of a pixel, width to height, None if it does not say. origin: the tick at which the film
-    begins, sound included; what is before 0 is the sound's lead alone. decoding_lead: None if frames have usable
-    times; else their decoding times are used, which are later than the true ones by as many ticks. source_tags,
-    target_tags: by which colors its pictures are read, and by which they are written. fields: the order of the two in
-    each picture, tt or bb; none if pictures are whole. deinterlaced: the order of the two that pictures are made
-    whole from while they are read.
+    size: width, height, upright.
+    turns: quarter turns, counterclockwise, from the stored pictures to upright ones.
+    time_base: seconds of a tick of `pts`.
+    start: the first pts.
+    duration: seconds, 0 if it does not say.
+    frames: about how many.
+    source_tags, target_tags: by which colors its pictures are read, and by which they are written.
+    origin: the tick at which the film begins, sound included; what is before 0 is the sound's lead alone.
+    aspect: of a pixel, width to height, None if it does not say.
+    decoding_lead: None if frames have usable times; else their decoding times are used, which are later than the true
+        ones by as many ticks.
+    fields: the order of the two in each interlaced picture, tt or bb; none if all pictures are whole.
+    deinterlaced: whether interlaced pictures are made whole while they are read.
     field_tag: FFmpeg's number of what the container says of the order, which is kept.
+    mirrored: whether pictures are mirrored, left to right, before they are turned.
+    matrix: FFmpeg's display matrix, nine numbers, none if pictures are shown as they are stored.
+    one_clock: whether times rise all through the file.
     """
 
     path: Path
@@ -66,7 +72,7 @@ class Film:
     aspect: Fraction | None = None
     decoding_lead: int | None = None
     fields: str = ""
-    deinterlaced: str = ""
+    deinterlaced: bool = False
     field_tag: int = 0
     mirrored: bool = False
     matrix: tuple[int, ...] = ()
@@ -86,6 +92,13 @@ class Film:
         turned = np.rot90(pixels, -self.turns)
         return np.ascontiguousarray(np.fliplr(turned) if self.mirrored else turned)
 
+    def in_fields(self, order: str) -> Film:
+        """The same film, with fields in this order; unchanged without an order.
+
+        Interlaced films are colored as they are stored, because fields are rows of the stored pictures.
+        """
+        return replace(self, fields=order, size=self.stored_size, turns=0, mirrored=False) if order else self
+
     def pts_at(self, seconds: float) -> int:
         """The tick at a time from the film's start."""
         return self.start + round(min(seconds, LONGEST) / self.time_base)
@@ -97,11 +110,15 @@ class Film:
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame: sRGB pixels (H, W) or (H, W, 3), uint8 or uint16, when it is shown, and what it came as."""
+    """A frame: sRGB pixels (H, W) or (H, W, 3), uint8 or uint16, when it is shown, and what it came as.
+
+    fields: the order of its two, tt or bb; none if it is whole.
+    """
 
     pixels: PixelArray
     pts: int
     raw: av.VideoFrame
+    fields: str = ""
 
 
 @contextmanager
@@ -147,34 +164,31 @@ def read_film(path: Path, deinterlace: bool = False) -> Film:
         usable = _are_times_usable(probed)
         if usable:
             start = probed[0].pts or 0  # the container's word may be later
-        fields = field_order(probed)
         matrix, turns, mirrored = _orientation(probed[0])
-        if fields and not deinterlace:
-            turns, mirrored = 0, False  # fields are rows of the stored pictures
         size = (stream.height, stream.width) if turns % 2 else (stream.width, stream.height)
         depth = max((component.bits for component in stream.format.components), default=8)
-        return Film(
-            path,
-            size,
-            turns,
-            Fraction(rate),
-            time_base,
-            start,
-            duration,
-            stream.frames or round(duration * rate),
-            depth > DEEP_BITS,
-            source_tags(probed[0], str(path)),
-            target_tags(probed[0]),
-            min(start, max(0, round(Fraction(container.start_time or 0, av.time_base) / time_base))),
-            Fraction(stream.sample_aspect_ratio) if stream.sample_aspect_ratio else None,
-            None if usable else (probed[0].dts or 0) - start,
-            "" if deinterlace else fields,
-            fields if deinterlace else "",
-            stream.codec_context.field_order,
-            mirrored,
-            matrix,
-            Flags.ts_discont not in Flags(container.format.flags) or _has_one_clock(path),
+        film = Film(
+            path=path,
+            size=size,
+            turns=turns,
+            mirrored=mirrored,
+            matrix=matrix,
+            rate=Fraction(rate),
+            time_base=time_base,
+            one_clock=Flags.ts_discont not in Flags(container.format.flags) or _has_one_clock(path),
+            start=start,
+            origin=min(start, max(0, round(Fraction(container.start_time or 0, av.time_base) / time_base))),
+            decoding_lead=None if usable else (probed[0].dts or 0) - start,
+            duration=duration,
+            frames=stream.frames or round(duration * rate),
+            deep=depth > DEEP_BITS,
+            source_tags=source_tags(probed[0], str(path)),
+            target_tags=target_tags(probed[0]),
+            aspect=Fraction(stream.sample_aspect_ratio) if stream.sample_aspect_ratio else None,
+            deinterlaced=deinterlace,
+            field_tag=stream.codec_context.field_order,
         )
+        return film if deinterlace else film.in_fields(field_order(probed))
 
 
 def _orientation(picture: av.VideoFrame) -> tuple[tuple[int, ...], int, bool]:
@@ -231,8 +245,9 @@ def _are_times_usable(frames: list[av.VideoFrame]) -> bool:
 def read_frames(film: Film, first: int | None = None, last: int | None = None) -> Iterator[Frame]:
     """The frames with first <= pts < last. Raises InputError where the film is damaged."""
     for tick, raw in read_pictures(film, first, last):
-        pixels = (fields_to_srgb if film.fields else to_srgb)(raw, film.source_tags, film.deep)
-        yield Frame(film.upright(pixels), tick, raw)
+        fields = film.fields if raw.interlaced_frame else ""
+        pixels = (fields_to_srgb if fields else to_srgb)(raw, film.source_tags, film.deep)
+        yield Frame(film.upright(pixels), tick, raw, fields)
 
 
 def read_ticks(film: Film, first: int | None = None, last: int | None = None) -> Iterator[int]:
@@ -278,7 +293,7 @@ def _pictures_from(film: Film, first: int) -> Iterator[tuple[int, av.VideoFrame]
 def _timed(film: Film, frames: Iterator[av.VideoFrame]) -> Iterator[tuple[int, av.VideoFrame]]:
     """Frames with their ticks, deinterlaced if they should be."""
     pictures = _with_ticks(film, frames)
-    return deinterlaced(pictures, film.deinterlaced) if film.deinterlaced else pictures
+    return deinterlaced(pictures) if film.deinterlaced else pictures
 
 
 def _with_ticks(film: Film, frames: Iterator[av.VideoFrame]) -> Iterator[tuple[int, av.VideoFrame]]:

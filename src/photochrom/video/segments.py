@@ -12,10 +12,9 @@ from typing import Any
 import av
 from av.container import OutputContainer
 
-from photochrom.photo.color import PixelArray
-from photochrom.video.colors import from_srgb, set_tags
+from photochrom.video.colors import set_tags
 from photochrom.video.encoding import Encoding
-from photochrom.video.fields import FieldMarker, encoder_options, fields_from_srgb
+from photochrom.video.fields import FieldMarker, encoder_options, mark_as_whole
 from photochrom.video.film import Film, Frame
 
 
@@ -45,21 +44,30 @@ class SegmentWriter:
         self.film, self.container, self.encoding = film, container, encoding
         self.stream = add_pictures(container, film, encoding)
         self.format = encoding.pixel_format(film.size, film.deep)
-        self.marker = FieldMarker(film.size, self.format, film.fields) if film.fields else None
+        self.marker = FieldMarker(film.stored_size, self.format, film.fields) if film.fields else None
         self.first: int | None = None  # tick of the film
+        self._whole: set[int] = set()  # times of whole pictures in an interlaced film
 
-    def write(self, pixels: PixelArray, source: Frame) -> None:
-        """Add a frame's colored pixels."""
+    def write(self, picture: av.VideoFrame, source: Frame) -> None:
+        """Add a frame's picture in color, in the writer's format."""
         if self.first is None:
             self.first = source.pts
-        stored = self.film.stored(pixels)
-        frame = (fields_from_srgb if self.film.fields else from_srgb)(stored, self.film.target_tags, self.format)
-        frame.pts, frame.time_base = source.pts - self.first, self.film.time_base
-        self.container.mux(self.stream.encode(self.marker.mark(frame) if self.marker else frame))
+        picture.pts, picture.time_base = source.pts - self.first, self.film.time_base
+        if self.marker and source.fields:
+            picture = self.marker.mark(picture)
+        elif self.marker:
+            self._whole.add(source.pts - self.first)
+        self._mux(self.stream.encode(picture))
 
     def finish(self) -> None:
         """Write what the encoder still holds."""
-        self.container.mux(self.stream.encode(None))
+        self._mux(self.stream.encode(None))
+
+    def _mux(self, packets: list[av.Packet[Any]]) -> None:
+        for packet in packets:
+            if packet.pts in self._whole and self.encoding.encoder == "libx264":
+                mark_as_whole(packet)
+            self.container.mux(packet)
 
 
 def add_pictures(container: OutputContainer, film: Film, encoding: Encoding) -> Any:

@@ -1,4 +1,4 @@
-"""Where a film's shots begin. PySceneDetect does the work."""
+"""Looking through a film before it is colored: where shots begin (PySceneDetect does the work), and its fields."""
 
 from __future__ import annotations
 
@@ -11,24 +11,27 @@ from scenedetect import ContentDetector, FrameTimecode
 from scenedetect.common import Timecode
 from scenedetect.scene_manager import compute_downscale_factor
 
+from photochrom.video.fields import FieldOrder
 from photochrom.video.film import Film, check_whole, read_pictures
 
 THRESHOLD = 22.0  # mean change of luma at a cut; PySceneDetect's 27 is for color, and misses cuts between gray shots
 SHORTEST = "0.3s"
 
 
-def find_shots(film: Film, last: int | None = None) -> list[int]:
-    """The first tick of every shot that begins before `last`, the film's first one included.
+def look_through(film: Film, last: int | None = None) -> tuple[list[int], str]:
+    """The first tick of every shot that begins before `last`, the film's first one included, and the order of fields.
 
+    The order is nothing if all pictures are whole; the first interlaced one may come late.
     Raises InputError for a film that is damaged or breaks off before `last`.
     """
     finder = ShotFinder(film.time_base, film.rate)
-    begins, tick = {film.start}, film.start
+    begins, tick, fields = {film.start}, film.start, FieldOrder()
     for tick, picture in read_pictures(film, last=last):
+        fields.add(picture)
         begins |= {film.pts_at(seconds) for seconds in finder.cuts(max(0, tick - film.start), picture)}
     if last is None:
         check_whole(film, tick)
-    return sorted(begins)
+    return sorted(begins), fields.order
 
 
 class ShotFinder:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections.abc import Callable
 
@@ -11,6 +10,7 @@ from photochrom.photo.metadata.exif import with_resolution, with_thumbnail
 from photochrom.photo.metadata.ifd import Buffer
 from photochrom.photo.metadata.marking import put_mark, sealed
 from photochrom.photo.metadata.record import Blocks, Metadata, Text, decoded
+from photochrom.photo.spool import joined, sha256_of
 from photochrom.settings import FORMATS
 
 PARTS: dict[str, Callable[[memoryview, Blocks], list[Buffer]]] = {
@@ -36,7 +36,7 @@ def embed(content: Buffer, metadata: Metadata, format: str, thumbnail: bytes = b
     """
     view = memoryview(content).cast("B")
     if format == "bmp":
-        return b"".join(_bmp_parts(view, metadata))
+        return joined(_bmp_parts(view, metadata))
     blocks = to_blocks(metadata, format)
     if (
         thumbnail
@@ -46,11 +46,9 @@ def embed(content: Buffer, metadata: Metadata, format: str, thumbnail: bytes = b
         blocks = blocks._replace(exif=with_thumbnail(blocks.exif, thumbnail))
     write = PARTS[format]
     if metadata.mark is None:
-        return b"".join(write(view, blocks))
-    digest = hashlib.sha256()
-    for part in write(view, blocks):
-        digest.update(part)
-    return b"".join(write(view, blocks._replace(xmp=sealed(blocks.xmp, digest.hexdigest()))))
+        return joined(write(view, blocks))
+    digest = sha256_of(*write(view, blocks))
+    return joined(write(view, blocks._replace(xmp=sealed(blocks.xmp, digest))))
 
 
 def to_blocks(metadata: Metadata, format: str) -> Blocks:
