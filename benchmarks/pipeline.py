@@ -28,7 +28,7 @@ from photochrom.photo.hints import Hint
 from photochrom.pipeline.export import export_pipeline
 
 RESULTS = Path(__file__).with_name("PIPELINE.md")
-CHANGED = "with a seed, strength 1.3 and three hints"
+CHANGED = "with a seed, strength 1.3, warmth, two hints, a disc, a stroke and an area"
 SIZES = {"as they are": None, "101 x 167": (101, 167), "230 x 60": (230, 60), "3 rows": (3, 9999), CHANGED: None}
 MEGAPIXELS = (1, 24)
 STRIP_ROWS = 64
@@ -91,15 +91,17 @@ def comparison(options: argparse.Namespace, path: Path) -> list[str]:
 def settings_of(picture: np.ndarray, random: np.random.Generator) -> tuple[dict[str, np.ndarray], dict[str, object]]:
     """The same choices as inputs of the pipeline and as arguments of the Colorizer."""
     height, width = picture.shape[:2]
-    hints = []
-    for radius in (None, None, 9.0):
-        x, y, color = random.uniform(0, width - 1), random.uniform(0, height - 1), random.integers(1 << 24)
-        hints.append(Hint(float(np.float32(x)), float(np.float32(y)), f"#{color:06x}", radius))
-    rows = [[h.x, h.y, *bytes.fromhex(h.color[1:]), h.radius or 0, 0] for h in hints]
-    seed, strength = int(random.integers(100)), 1.3
-    noise = noise_vector(seed, Colorizer().model_info.noise_channels)
-    feeds = {"hints": np.array(rows, np.float32), "noise": noise, "strength": np.array([strength], np.float32)}
-    return feeds, {"hints": hints, "seed": seed, "strength": strength}
+    hints, rows = [], []
+    for number, (radius, points) in enumerate([(None, 1), (None, 1), (9.0, 1), (6.0, 5), (None, 4)]):
+        places = random.uniform(0, (width - 1, height - 1), (points, 2)).astype(np.float32)
+        color, (x, y), *path = f"#{random.integers(1 << 24):06x}", *places.tolist()
+        hints.append(Hint(x, y, color, radius, tuple(map(tuple, path)), filled=points == 4))
+        kind = {1: 0, 4: -number, 5: number}[points]
+        rows += [[*place, *bytes.fromhex(color[1:]), radius or 0, kind] for place in places.tolist()]
+    settings = {"seed": int(random.integers(100)), "strength": 1.3, "warmth": random.uniform(-1, 1)}
+    feeds = {name: np.array([settings[name]], np.float32) for name in ("strength", "warmth")}
+    feeds["noise"] = noise_vector(settings["seed"], Colorizer().model_info.noise_channels)
+    return {**feeds, "hints": np.array(rows, np.float32)}, {**settings, "hints": hints}
 
 
 def costs(path: Path) -> list[str]:

@@ -44,7 +44,7 @@ def color_rows(pixels: Value, first: Value, height: Value, guide: Value, weights
     graph, count, width = pixels.graph, pixels.length(0), pixels.length(1)
     most = maximum(width._like(STRIP_PIXELS) // width, 1)
     strips = (count + most - 1) // most
-    rows = (count + strips - 1) // strips
+    rows = maximum((count + strips - 1) // strips, 2)  # a product with one row is rounded in another way
 
     def color_strip(index: Value) -> list[Value]:
         begin = index * rows
