@@ -128,9 +128,7 @@ def test_deep_pixels_are_rounded_band_by_band(everything_is_large):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    not os.path.exists("/proc/self/clear_refs"), reason="Linux alone says this"
-)
+@pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="Linux alone says this")
 def test_many_pixels_take_little_memory(loud, tmp_path):
     """A photograph of 59 megapixels and its result are 177 MB each, and neither is in memory as a whole."""
     path = tmp_path / "old.jpg"

@@ -190,19 +190,7 @@ def colorize(
     if watch and (dry_run or STREAM in (*inputs, out)):
         raise InputError("--watch colors what arrives in folders: leave out --dry-run and -")
     if STREAM in (*inputs, out):
-        if inputs == (STREAM,) and out not in (None, STREAM):
-            raise InputError(f"standard input goes to standard output: leave out -o, or write - > {out}")
-        if len(inputs) > 1:
-            raise InputError("standard input and output hold one photograph: name one input")
-        if variants > 1 or sidecars or keep_date or record_path or dry_run:
-            raise InputError(
-                "standard output holds one picture: --variants, --sidecars, --keep-date, --record and --dry-run don't "
-                "apply"
-            )
-        if sys.stdin is None or sys.stdout is None:
-            raise InputError("standard input or standard output is closed")
-        if sys.stdout.isatty():
-            raise InputError("standard output is the terminal: send it to a file (> new.jpg) or to another program")
+        _check_streams(inputs, out, alone=not (variants > 1 or sidecars or keep_date or record_path or dry_run))
         colorizer = Colorizer(model, working_size=working_size, device=device)
         _check_model(colorizer, mark, example)
         _colorize_stream(inputs[0], colorizer, request)
@@ -229,6 +217,22 @@ def colorize(
             report(planned, finished, dry=dry_run, quiet=quiet)
             if status := status_of(planned, finished):
                 sys.exit(status)
+
+
+def _check_streams(inputs: tuple[Path, ...], out: Path | None, *, alone: bool) -> None:
+    """Raises InputError if standard input or output can't be used. alone: whether one picture is all that is asked."""
+    if inputs == (STREAM,) and out not in (None, STREAM):
+        raise InputError(f"standard input goes to standard output: leave out -o, or write - > {out}")
+    if len(inputs) > 1:
+        raise InputError("standard input and output hold one photograph: name one input")
+    if not alone:
+        raise InputError(
+            "standard output holds one picture: --variants, --sidecars, --keep-date, --record and --dry-run don't apply"
+        )
+    if sys.stdin is None or sys.stdout is None:
+        raise InputError("standard input or standard output is closed")
+    if sys.stdout.isatty():
+        raise InputError("standard output is the terminal: send it to a file (> new.jpg) or to another program")
 
 
 def _start(
