@@ -36,7 +36,7 @@ RIGHT, LEFT_OUT, REFUSED = "right", "left out and said", "refused before the sta
 FLAGS = ("default", "forced", "comment", "hearing_impaired")
 TICK = 0.0021  # seconds: two of Matroska's, which are the longest
 ONE_SAMPLE = 0.0015
-AAC_LEAD = 1024 / 48000 + 0.001
+REMADE_LEAD = 0.09  # seconds: what AAC needs before its first sample, and what WMA does not give at its start
 RATE_ERROR = 0.005  # players round Matroska's milliseconds
 ORDERS = ("tt", "bb", "tb", "bt")
 TIME = "best_effort_timestamp_time"
@@ -311,7 +311,7 @@ def _ffprobe(path: Path, arguments: str) -> Any:
 def compare(source: Path, target: Path, left_out: set[int], whole: bool, remade: set[int]) -> list[str]:
     """What of a film isn't as it was, but for tracks that were left out. whole: whether it was deinterlaced.
 
-    remade: numbers of tracks of sound that were made anew, which may begin with what AAC needs before its first sample.
+    remade: numbers of tracks of sound that were made anew; their waves are tested elsewhere.
     """
     old, new = probe(source), probe(target)
     if len(old.times) != len(new.times):
@@ -332,7 +332,7 @@ def compare(source: Path, target: Path, left_out: set[int], whole: bool, remade:
         if len(mine) != len(made):
             faults.append(f"{len(made)} tracks of {kind} for {len(mine)}")
         for track, copy in zip(mine, made, strict=False):
-            leeway = AAC_LEAD if track.facts["index"] in remade else 0
+            leeway = REMADE_LEAD if track.facts["index"] in remade else 0
             faults += _compare_tracks(track, copy, old, min(shifts), leeway)
     if old.titles != new.titles:
         faults.append(f"chapters {new.titles} for {old.titles}")

@@ -1,10 +1,11 @@
 """Measure `photochrom serve` under load, and write benchmarks/SERVING.md.
 
-Usage: python benchmarks/serving.py [--minutes 10]    (nothing else should run; needs the dev extra)
+Usage: python benchmarks/serving.py [PART...] [--minutes 10] [--against PATH_OR_COMMIT]    (nothing else should run)
 
 Server and clients share the machine. Every client sends a one-megapixel JPEG, waits for its color version and sends
 the next one. Then 64 clients use a server that holds 8 requests. Last, memory is measured for some minutes while good
-and bad clients use the server.
+and bad clients use the server. Parts: latencies, comparison (with an earlier build, see speed.py), overload, soak.
+Those that are left out stay as they are on the page.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -24,7 +24,9 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+from processes import THIS, Build, build_of
 from skimage import data
+from speed import AGAINST
 from speed_parts import machine
 
 from photochrom.photo.photograph import Photograph
@@ -38,24 +40,30 @@ MB = 1e6
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all if none is named")
     parser.add_argument("--minutes", type=float, default=10, help="time for which memory is measured")
+    parser.add_argument("--against", default=AGAINST, help="wheel, folder or commit to compare with")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="time at each number of clients")
     options = parser.parse_args()
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"no part {', '.join(sorted(unknown))}: name some of {', '.join(PARTS)}")
     photograph = one_megapixel()
-    sections = [
+    head = [
         "# The server under load",
-        "Written by `benchmarks/serving.py` in one run. Compare the ratios, not the seconds: machines differ.",
+        "Written by `benchmarks/serving.py`. Compare the ratios, not the seconds: machines differ.",
         f"Machine: {machine()}; the clients run on it too.",
-        latencies(photograph),
-        overload(photograph),
-        soak(photograph, options.minutes),
     ]
-    RESULTS.write_text("\n\n".join(sections) + "\n")
+    before = RESULTS.read_text().split("\n## ")[1:] if RESULTS.exists() else []
+    known = {part: "## " + text.strip() for text in before for part, (_, mark) in PARTS.items() if mark in text}
+    for part in options.parts or PARTS:
+        known[part] = PARTS[part][0](photograph, options)
+    RESULTS.write_text("\n\n".join([*head, *(known[part] for part in PARTS if part in known)]) + "\n")
     print(RESULTS.read_text())
 
 
-def latencies(photograph: bytes) -> str:
+def latencies(photograph: bytes, options: argparse.Namespace) -> str:
     lines = [
-        f"## One-megapixel JPEGs, {SECONDS} s each",
+        f"## One-megapixel JPEGs, {options.seconds:g} s each",
         "",
         "| clients | `--workers` | photographs/s | p50, s | p95, s | p99, s | failed | photographs a prediction |",
         "|---|---|---|---|---|---|---|---|",
@@ -64,7 +72,7 @@ def latencies(photograph: bytes) -> str:
         with server("--workers", str(workers)) as (address, _):
             load(address, photograph, 1, 3)  # warm
             before = batches(address)
-            seconds, statuses, took = load(address, photograph, clients, SECONDS)
+            seconds, statuses, took = load(address, photograph, clients, options.seconds)
             after = batches(address)
         p50, p95, p99 = np.percentile(seconds, (50, 95, 99))
         failed = sum(statuses.values()) - statuses[200]
@@ -75,20 +83,49 @@ def latencies(photograph: bytes) -> str:
     return "\n".join(lines)
 
 
-def overload(photograph: bytes) -> str:
+def comparison(photograph: bytes, options: argparse.Namespace) -> str:
+    """An earlier build and this one with as many clients as requests are held, in turn."""
+    found: dict[str, list[tuple[float, float, float]]] = {}
+    with build_of(options.against) as before:
+        for _ in range(3):
+            for build in (before, THIS):
+                with server(build=build) as (address, process):
+                    load(address, photograph, 1, 3)  # warm
+                    cpu = cpu_seconds(process.pid)
+                    _, statuses, took = load(address, photograph, 64, options.seconds)
+                    each = 1000 * (cpu_seconds(process.pid) - cpu) / statuses[200]
+                    found.setdefault(build.name, []).append((statuses[200] / took, each, peak(process.pid) / MB))
+    medians = {name: np.median(runs, axis=0) for name, runs in found.items()}
+    first = medians[before.name]
+    lines = [
+        f"## 64 clients, beside {before.name}",
+        "",
+        f"The median of three runs of {options.seconds:g} s each, in turn.",
+        "",
+        "| | photographs/s | CPU a photograph, ms | peak memory, MB | × photographs/s | × CPU |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, (rate, each, memory) in medians.items():
+        ratios = f"{rate / first[0]:.2f} | {first[1] / each:.2f}"
+        lines.append(f"| {name} | {rate:.2f} | {each:.0f} | {memory:.0f} | {ratios} |")
+    return "\n".join(lines)
+
+
+def overload(photograph: bytes, options: argparse.Namespace) -> str:
     with server("--queue", "8") as (address, _):
-        seconds, statuses, took = load(address, photograph, 64, SECONDS)
+        seconds, statuses, took = load(address, photograph, 64, options.seconds)
         alive = httpx.get(f"{address}healthz").text
     answers = ", ".join(f"{count} × {status}" for status, count in sorted(statuses.items()))
     return (
-        f"## 64 clients at a server that holds 8 (`--queue 8`), {SECONDS} s\n\n"
+        f"## 64 clients at a server that holds 8 (`--queue 8`), {options.seconds:g} s\n\n"
         f"Answers: {answers}; {statuses[200] / took:.1f} photographs/s; p99 of all answers "
         f"{np.percentile(seconds, 99):.2f} s; afterwards /healthz says {alive}."
     )
 
 
-def soak(photograph: bytes, minutes: float) -> str:
+def soak(photograph: bytes, options: argparse.Namespace) -> str:
     """Resident memory of the server, minute by minute, with good clients and all kinds of bad ones."""
+    minutes = options.minutes
     clients = {
         "four send photographs": [keep_sending(photograph, "photograph.jpg")] * 4,
         "one sends broken files": [keep_sending(photograph[: len(photograph) // 2], "photograph.jpg")],
@@ -189,9 +226,9 @@ def drip(address: str, stop: threading.Event, answers: Counter[int | str]) -> No
 
 
 @contextmanager
-def server(*options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    command = [sys.executable, "-m", "photochrom", "serve", "--port", "0", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+def server(*options: str, build: Build = THIS) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    command, environment = build.command("serve", "--port", "0", *options)
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     yield process.stdout.readline().split()[-1], process
     process.send_signal(signal.SIGTERM)
@@ -236,11 +273,31 @@ def resident(process: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+def peak(process: int) -> float:
+    """The largest resident memory that a process has had, in bytes."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return 1024 * next(float(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+
+def cpu_seconds(process: int) -> float:
+    """The time of all threads of a process, in seconds."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def one_megapixel() -> bytes:
     planes = np.moveaxis(data.astronaut().astype(np.float32), -1, 0)
     gray = np.rint(resize(planes, 1000, 1000).mean(axis=0)).astype(np.uint8)
     return Photograph(gray).encode("jpeg")
 
+
+# Each with words of its heading, by which it is found on the page.
+PARTS = {
+    "latencies": (latencies, "One-megapixel JPEGs"),
+    "comparison": (comparison, "64 clients, beside"),
+    "overload": (overload, "at a server that holds 8"),
+    "soak": (soak, "minutes of good and bad clients"),
+}
 
 if __name__ == "__main__":
     main()

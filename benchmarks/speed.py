@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8, help="of the trainings, each time")
     parser.add_argument("--out", type=Path, default=FIGURES, help="JSON to write; the Markdown goes beside it")
     options = parser.parse_args()
+    options.steps = max(options.steps, 3)  # the first ones warm up
     if unknown := set(options.parts) - set(TABLES):
         parser.error(f"no part {', '.join(sorted(unknown))}: name some of {', '.join(TABLES)}")
     known = json.loads(options.out.read_text()) if options.out.exists() else {}

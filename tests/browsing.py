@@ -2,7 +2,10 @@
 
 import json
 import shutil
+import subprocess
+import tarfile
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,10 +20,11 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on thi
 
 
 @contextmanager
-def started_chromium():
-    """A browser."""
+def started_chromium(*more):
+    """A browser, with more flags."""
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[f"--{word}" for word in QUIET.split()])
+        flags = [f"--{word}" for word in (*QUIET.split(), *more)]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         yield browser
         browser.close()
 
@@ -41,6 +45,29 @@ def opened_page(browser, address, engine, width=1280, height=900, scheme="light"
     assert len(asked) > 10 and [url for url in asked if not url.startswith((host, "data:", "blob:"))] == []
     assert faults == []
     context.close()
+
+
+def packed(name, version, folder) -> Path:
+    """The folder of a package of npm; skips where there is no npm, or no registry."""
+    if shutil.which("npm") is None:
+        pytest.skip("no npm on this machine, and so perhaps no registry")
+    installed = Path(subprocess.run(["npm", "root", "-g"], capture_output=True, text=True).stdout.strip()) / name
+    if installed.exists():
+        return installed
+    done = subprocess.run(["npm", "pack", f"{name}@{version}"], cwd=folder, capture_output=True, text=True, timeout=120)
+    if done.returncode != 0:
+        pytest.skip(f"npm could not get {name}")
+    with tarfile.open(folder / f"{name}-{version}.tgz") as archive:
+        archive.extractall(folder, filter="data")
+    return folder / "package"
+
+
+def findings_of(page, axe) -> list[str]:
+    """What axe finds serious or critical."""
+    page.add_script_tag(content=(axe / "axe.min.js").read_text())
+    found = page.evaluate("() => axe.run().then(({ violations }) => violations)")
+    serious = [each for each in found if each["impact"] in ("serious", "critical")]
+    return [f"{each['id']}: {node['html']}" for each in serious for node in each["nodes"]]
 
 
 def wait_for_text(page, selector, text):

@@ -252,44 +252,6 @@ def test_a_mask_of_crumbs_is_refused(nodes):
         run(nodes["PhotochromMaskHint"], mask=crumbs)
 
 
-@pytest.mark.parametrize(
-    "shape, corners",
-    [
-        (["#"], [[(0, 0), (1, 0), (1, 1), (0, 1)]]),
-        (["##", "#."], [[(0, 0), (2, 0), (2, 1), (1, 1), (1, 2), (0, 2)]]),
-        (["###", "#.#", "###"], [[(0, 0), (3, 0), (3, 3), (0, 3)]]),
-        (["#.#"], [[(0, 0), (1, 0), (1, 1), (0, 1)], [(2, 0), (3, 0), (3, 1), (2, 1)]]),
-        (["..", ".."], []),
-    ],
-)
-def test_outlines(shape, corners):
-    found = outline_function()(np.array([[pixel == "#" for pixel in row] for row in shape]))
-    assert sorted(sorted(loop) for loop in found) == sorted(sorted(loop) for loop in corners)
-
-
-def outline_function():
-    specification = importlib.util.spec_from_file_location("outlines", FOLDER / "outlines.py")
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module.outlines
-
-
-def test_outlines_of_any_shape_enclose_it():
-    """Filled again by Pillow, the outlines are the mask, whatever its parts look like (holes aside)."""
-    from PIL import ImageDraw
-
-    noise = np.random.default_rng(5).random((9, 12))
-    for level in (0.3, 0.5, 0.8):
-        mask = np.kron(noise > level, np.ones((8, 8), bool))
-        canvas = Image.new("L", mask.shape[::-1])
-        for loop in outline_function()(mask):
-            ImageDraw.Draw(canvas).polygon([(x - 0.5, y - 0.5) for x, y in loop], fill=1)
-        filled = np.asarray(canvas).astype(bool)
-        assert (filled | ~mask).all()
-
-
 def test_photographs_keep_all_bits(nodes, home):
     kind = nodes["PhotochromLoadPhotograph"]
     ramp = np.linspace(0, 65535, 64 * 48).astype(np.uint16).reshape(48, 64)

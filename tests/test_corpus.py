@@ -2,9 +2,11 @@
 
 import io
 import os
+import struct
 import sys
 import time
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,12 +107,12 @@ def test_outputs_are_compared_with_their_sources(made, fault):
 
 def test_gamma_of_a_png_counts():
     half = np.full((32, 32, 3), 128, np.uint8)
-    linear = encoded(Image.fromarray(half))
+    profile = encoded(Image.fromarray(half))
     gamma = b"\0\0\0\4gAMA" + (100_000).to_bytes(4, "big")  # light is proportional to the numbers
-    marked = linear[:33] + gamma + zlib.crc32(gamma[4:]).to_bytes(4, "big") + linear[33:]
+    marked = profile[:33] + gamma + zlib.crc32(gamma[4:]).to_bytes(4, "big") + profile[33:]
     reading = readers.by_pillow(marked)
     assert reading.rgb[0, 0].tolist() == [188, 188, 188]  # the sRGB curve at 128 / 255
-    assert pixels.difference(readers.by_pillow(linear), reading).startswith("L off")
+    assert pixels.difference(readers.by_pillow(profile), reading).startswith("L off")
 
 
 def test_a_claim_of_damage_is_false_if_others_open_the_file():
@@ -167,6 +169,11 @@ def test_files_that_some_readers_take_may_be_rotten_all_the_same():
     assert not kinds.is_rotten(whole.getvalue()) and kinds.is_rotten(whole.getvalue()[:-1])
 
 
+def test_a_chain_of_pages_without_an_end_ends_for_the_judge():
+    loop = b"MM\0*" + struct.pack(">IHHI", 14, 0, 0, 0)[:10] + struct.pack(">HI", 0, 14)
+    assert verdict.judge_refusal(loop, "NAME is damaged or incomplete: it has no picture")[0] == "refused"
+
+
 def test_smaller_versions_are_no_pages_and_sizes_are_of_their_page():
     file = io.BytesIO()
     small = CAT.resize((64, 48))
@@ -176,3 +183,30 @@ def test_smaller_versions_are_no_pages_and_sizes_are_of_their_page():
     claim = "NAME, page 2, declares 64 x 48 pixels, more than the limit"
     assert verdict.judge_refusal(file.getvalue(), claim)[0] == "refused"
     assert verdict.judge_refusal(file.getvalue(), claim.replace("64", "128"))[0] == "false reason"
+
+
+@pytest.mark.parametrize("frames, expected", [((1, 3), "refused"), ((1, 1), "false reason"), ((), "refused")])
+def test_an_animation_is_one_if_any_reader_sees_its_frames(monkeypatch, frames, expected):
+    still = readers.by_pillow(encoded(CAT))
+    monkeypatch.setattr(verdict, "readings", lambda *_, **__: iter([replace(still, frames=count) for count in frames]))
+    moving = "NAME is not supported: PNG / animation (APNG), save one of its pictures"
+    assert verdict.judge_refusal(encoded(CAT), moving)[0] == expected
+
+
+@pytest.mark.skipif(not readers.MAGICK, reason="needs ImageMagick")
+def test_imagemagick_obeys_the_profile_of_a_jpeg_2000():
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    profile = srgb.replace(struct.pack(">I", 0x26666), struct.pack(">I", 0x10000))  # a gamma of 1 instead of 2.4
+    file = io.BytesIO()
+    CAT.save(file, "JPEG2000")
+    content = file.getvalue()
+    place = content.index(b"colr") - 4
+    box = struct.pack(">I4s3B", 11 + len(profile), b"colr", 3, 0, 0) + profile
+    old = int.from_bytes(content[place : place + 4], "big")
+    header = content.index(b"jp2h") - 4
+    length = int.from_bytes(content[header : header + 4], "big") - old + len(box)
+    content = content[:place] + box + content[place + old :]
+    content = content[:header] + struct.pack(">I", length) + content[header + 4 :]
+    right, plain = readers.by_pillow(encoded(CAT, icc_profile=profile)), readers.by_pillow(encoded(CAT))
+    assert right.lightness.mean() - plain.lightness.mean() > 5
+    assert np.abs(readers.by_imagemagick(content).lightness - right.lightness).mean() < 0.5

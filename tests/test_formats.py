@@ -4,6 +4,7 @@ import builtins
 import io
 import pickle
 import struct
+import zlib
 
 import imagecodecs
 import numpy as np
@@ -17,6 +18,8 @@ from photochrom.photo.color import luminance_of
 from photochrom.photo.decoding import decode_photograph
 from photochrom.photo.formats.faults import Unsupported
 from photochrom.photo.formats.signature import READ, REFUSED, recognize
+from photochrom.photo.metadata.reading import read_metadata
+from photochrom.photo.metadata.record import OTHER_PICTURES
 from photochrom.photo.photograph import Photograph
 from photochrom.settings import READABLE_SUFFIXES
 
@@ -49,6 +52,10 @@ def test_formats_that_are_refused_are_named(start, label):
         (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(99), "a film (MPEG-4 or QuickTime)"),
         (b"\0\0\0\x18ftypmif1\0\0\0\0mif1j2ki" + bytes(99), "HEIF / j2ki"),
         (b"RIFF\x99\0\0\0AVI LIST" + bytes(99), "a film (AVI)"),
+        (bytes(522) + b"\0\x11\x02\xff\x0c\0" + bytes(99), "PICT"),
+        (b"\x99\x01\0\0\x11\xaf" + bytes(99), "FLI"),
+        (b"\1\0\0\0\xd0" + bytes(35) + b" EMF" + bytes(99), "EMF"),
+        (b"BA\x28" + bytes(11) + b"CI" + bytes(99), "OS/2 bitmap array"),
         (b"just a text", "unknown format"),
         (np.random.default_rng(0).bytes(5000), "unknown format"),
     ],
@@ -58,6 +65,73 @@ def test_kinds_that_are_refused(content, kind):
         decode_photograph(content, "x")
     assert raised.value.kind == kind
     assert "\n" not in str(raised.value) and "vips" not in str(raised.value).lower()
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGB", "RGBA"])
+@pytest.mark.parametrize("compression", ["", "tga_rle"])
+@pytest.mark.parametrize("with_footer", [True, False])
+def test_targa_is_named_although_it_has_no_signature(gray, mode, compression, with_footer):
+    file = io.BytesIO()
+    Image.fromarray(gray).convert("RGB").convert(mode).save(file, "TGA", compression=compression or None)
+    content = file.getvalue()
+    assert content.endswith(b"TRUEVISION-XFILE.\0")
+    with pytest.raises(UnsupportedError, match="TGA, convert it"):
+        decode_photograph(content if with_footer else content[:-26], "x")
+
+
+@pytest.mark.parametrize("format_name, kind", [("DIB", "DIB (a BMP without its header)"), ("IM", "IM"), ("PCX", "PCX")])
+def test_old_kinds_that_pillow_writes_are_named(gray, format_name, kind):
+    with pytest.raises(UnsupportedError) as raised:
+        decode_photograph(encoded(gray, format_name), "x")
+    assert raised.value.kind == kind
+
+
+@pytest.mark.parametrize("kind, mode", [("P4", "1"), ("P5", "L"), ("P6", "RGB")])
+def test_a_second_picture_of_a_ppm_is_not_left_in_silence(gray, kind, mode):
+    file = io.BytesIO()
+    Image.fromarray(gray).convert(mode).save(file, "PPM")
+    content = file.getvalue()
+    assert content.startswith(kind.encode()) and decode_photograph(content + b"\n").format == "png"
+    with pytest.raises(UnsupportedError, match="PPM / several pictures, divide it with pamsplit"):
+        decode_photograph(content * 2, "x")
+
+
+def test_a_png_for_iphones_is_named(gray):
+    content = encoded(gray, "PNG")
+    chunk = b"CgBI\x50\0\x20\x02"
+    apple = content[:8] + struct.pack(">I", 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + content[8:]
+    with pytest.raises(UnsupportedError, match=r"PNG / optimized for iPhones \(CgBI\), undo it with pngcrush"):
+        decode_photograph(apple, "x")
+
+
+@pytest.mark.parametrize("extra", ["", "burst", "depth"])
+def test_further_pictures_of_a_heic_are_named(gray, extra):
+    heif = pytest.importorskip("pillow_heif")
+    picture = heif.from_pillow(Image.fromarray(gray).convert("RGBA"))  # transparency is no picture
+    if extra == "burst":
+        picture.add_from_pillow(Image.fromarray(gray[::-1].copy()))
+    file = io.BytesIO()
+    picture.save(file, thumbnails=[64] if not extra else [])
+    content = file.getvalue()
+    if extra == "depth":
+        content = content.replace(b"urn:mpeg:hevc:2015:auxid:1", b"urn:mpeg:hevc:2015:auxid:2")
+        alpha = b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha"
+        content = content.replace(alpha, alpha.replace(b"alpha", b"depth"))
+    assert read_metadata(content).left_out == ((OTHER_PICTURES,) if extra else ())
+
+
+def test_a_comment_of_a_gif_is_named(gray):
+    assert read_metadata(encoded(gray, "GIF")).left_out == ()
+    assert read_metadata(encoded(gray, "GIF", comment="a cat")).left_out == ("the comment, which is not read from GIF",)
+
+
+def test_a_second_picture_of_a_jpeg_2000_is_named(gray):
+    content = encoded(gray, "JPEG2000")
+    place = content.index(b"jp2c") - 4
+    assert read_metadata(content).left_out == ()
+    more = struct.pack(">I", len(content) - place) + content[place + 4 :]  # the box may say that it goes to the end
+    whole = content[:place] + more
+    assert read_metadata(whole + more).left_out == (OTHER_PICTURES,)
 
 
 def test_names_of_files_say_nothing(tmp_path, gray):

@@ -74,6 +74,7 @@ def test_options_are_the_commands(plugin):
         assert {name: context.params[name] for name in wanted} == wanted
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="shell scripts")
 def test_the_command_colors_a_file(plugin, tmp_path, photographs):
     before, after = tmp_path / "gray.tif", tmp_path / "color.tif"

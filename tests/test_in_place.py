@@ -129,6 +129,7 @@ def test_the_program_for_other_programs(old, monkeypatch, capsys):
     assert end.value.code == 2 and "cannot read" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DESKTOP.exists() or os.name != "posix", reason="for desktops of Linux")
 def test_the_desktop_file(old, tmp_path):
     """What its Exec line means by the desktop entry specification colors a photograph with an odd name."""
@@ -142,16 +143,38 @@ def test_the_desktop_file(old, tmp_path):
         re.sub(r"\\(.)", r"\1", quoted) or plain for quoted, plain in re.findall(r'"((?:[^"\\]|\\.)*)"|(\S+)', line)
     ]
     assert words.pop() == "%F"
-    commands = tmp_path / "bin"
-    commands.mkdir()
-    source = shlex.quote(str(Path(photochrom.__file__).parents[1]))
-    program = commands / "photochrom"
-    program.write_text(f'#!/bin/sh\nPYTHONPATH={source} exec {shlex.quote(sys.executable)} -m photochrom "$@"\n')
-    program.chmod(0o755)
     odd = old.rename(tmp_path / 'it\'s a $(date) "photograph".jpg')
-    environment = os.environ | {"PATH": f"{commands}:{os.environ['PATH']}"}
+    environment = with_command(tmp_path)
     done = subprocess.run([*words, odd], env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert odd.with_name(odd.stem + "-color.jpg").exists()
     failed = subprocess.run([*words, old], env=environment, input="\n", capture_output=True, text=True, check=False)
     assert failed.stderr.startswith("photochrom: ") and "old.jpg does not exist" in failed.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DESKTOP.exists() or os.name != "posix", reason="for shells of Linux and macOS")
+def test_the_script_for_digikam(old, tmp_path):
+    """As digiKam runs it: with names in quotes, for an output that may be there already."""
+    (script,) = re.findall(r"```text\n(.*)\n```", (DESKTOP.parents[2] / "docs" / "open-with.md").read_text())
+    odd, new = old.rename(tmp_path / "it's old.jpg"), tmp_path / ".digikam-batch-1.jpg"
+    new.write_bytes(b"")
+    line = script.replace("$INPUT", f'"{odd}"').replace("$OUTPUT", f'"{new}"')
+    environment = with_command(tmp_path)
+    done = subprocess.run(["/bin/sh", "-c", line], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert photochrom.read_photograph(new).pixels.ndim == 3
+    odd.unlink()
+    failed = subprocess.run(["/bin/sh", "-c", line], env=environment, capture_output=True, text=True, check=False)
+    assert failed.returncode == 2
+
+
+def with_command(folder: Path) -> dict[str, str]:
+    """An environment in which the command photochrom is this one, whatever is installed."""
+    commands = folder / "bin"
+    commands.mkdir()
+    source = shlex.quote(str(Path(photochrom.__file__).parents[1]))
+    program = commands / "photochrom"
+    program.write_text(f'#!/bin/sh\nPYTHONPATH={source} exec {shlex.quote(sys.executable)} -m photochrom "$@"\n')
+    program.chmod(0o755)
+    return os.environ | {"PATH": f"{commands}:{os.environ['PATH']}"}

@@ -18,9 +18,11 @@ pytest.importorskip("fastapi")
 from browsing import (
     click_picture,
     drag_picture,
+    findings_of,
     needs_chromium,
     open_photographs,
     opened_page,
+    packed,
     picture_of,
     save,
     set_slider,
@@ -243,7 +245,27 @@ def test_many_photographs_with_a_broken_one(page, scan, tmp_path):
     assert page.locator("#strip li").count() == 2
 
 
-@pytest.mark.parametrize("width, height, scheme", [(1280, 900, "light"), (390, 800, "dark")])
+SCREENS = [(1280, 900, "light"), (1280, 900, "dark"), (390, 800, "light"), (390, 800, "dark")]
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory):
+    return packed("axe-core", "4.14.1", tmp_path_factory.mktemp("axe"))
+
+
+@pytest.mark.parametrize("width, height, scheme", SCREENS)
+def test_axe_finds_nothing_serious(chromium, address, scan, axe, width, height, scheme):
+    with opened_page(chromium, address, ENGINE, width, height, scheme, bypass_csp=True) as page:
+        assert findings_of(page, axe) == []
+        open_photographs(page, scan)
+        page.press("#canvas", "Enter")
+        page.click("#palette [aria-label=leaf]")
+        for part in ("look", "hints", "save"):
+            page.evaluate("part => { document.body.dataset.part = part }", part)
+            assert findings_of(page, axe) == []
+
+
+@pytest.mark.parametrize("width, height, scheme", [SCREENS[0], SCREENS[3]])
 def test_all_controls_fit_the_screen(chromium, address, scan, width, height, scheme):
     with opened_page(chromium, address, ENGINE, width, height, scheme) as page:
         page.locator("#examples button").first.click()

@@ -828,6 +828,15 @@ def test_export_agrees_with_pytorch_at_any_size(exported):
 
 
 @pytest.mark.xdist_group("export")
+def test_exported_convolutions_have_channels_that_are_computed_fast(exported):
+    onnx = pytest.importorskip("onnx")
+    graph = onnx.load(exported / "model.onnx").graph
+    shapes = {tensor.name.removesuffix(".half"): list(tensor.dims) for tensor in graph.initializer}
+    ordinary = [shapes[node.input[1]] for node in graph.node if node.op_type == "Conv" and shapes[node.input[1]][1] > 8]
+    assert len(ordinary) > 10 and {inputs % 4 for _, inputs, *_ in ordinary} == {0}
+
+
+@pytest.mark.xdist_group("export")
 def test_calibration_changes_the_exported_colors(exported):
     """Without the picture's mean, weak chroma is halved and strong doubled, hues stay; the gain grows in between."""
     from photochrom.inference.weights import load_model

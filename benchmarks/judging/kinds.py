@@ -32,7 +32,7 @@ MAGIC: tuple[tuple[str, str], ...] = (
     ("DDS", r"DDS "),
     ("QOI", r"qoif"),
     ("EPS", r"%!PS"),
-    ("ICO", r"\0\0[\1\2]\0"),
+    ("ICO", r"\0\0[\1\2]\0[^\0]\0"),
     ("RAW", r"(IIRO|IIRS|MMOR|IIU\0|FUJIFILM|FOVb|\0MRM|II\x1a\0\0\0HEAPCCDR)"),
 )
 

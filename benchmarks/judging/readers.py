@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from judging.kinds import jp2_channels, jp2_profile, png_chunk, sniff
 from judging.pixels import SURE, Reading, by_numbers, reduced, to_srgb
-from judging.tiff import MOST_PIXELS, by_tifffile
+from judging.tiff import MOST_PAGES, MOST_PIXELS, by_tifffile
 
 SECONDS = 120  # for ImageMagick, on a busy machine
 DJXL = shutil.which("djxl")
@@ -31,7 +31,6 @@ MAGICK = shutil.which("magick") or shutil.which("convert")
 COMPLAINTS = re.compile(
     r"corrupt|premature|truncat|bad |invalid|missing|not enough|crc|insufficient|unexpected|error", re.I
 )
-MOST_PAGES = 100  # that are counted
 ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
 
 Image.MAX_IMAGE_PIXELS = None
@@ -100,13 +99,16 @@ def by_imagemagick(data: bytes, page: int = 0) -> Reading:
         raise ValueError("ImageMagick is not installed")
     if jp2_channels(data) > 4:
         raise ValueError("ImageMagick takes black for transparency in CMYK with transparency")
-    if sniff(data) == "JPEG 2000" and b"colr\3" in data[:5000]:
-        raise ValueError("a profile of any kind, which ImageMagick ignores in JPEG 2000")
-    with tempfile.NamedTemporaryFile(suffix=".icc") as profile, tempfile.NamedTemporaryFile() as source:
+    own_profile = (jp2_profile(data) if sniff(data) == "JPEG 2000" else None) or b""
+    with ExitStack() as stack:
+        profile, own, source = (
+            stack.enter_context(tempfile.NamedTemporaryFile(suffix=s)) for s in (".icc", ".icc", "")
+        )
         profile.write(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-        profile.flush()
+        own.write(own_profile)
         source.write(data)
-        source.flush()
+        for file in (profile, own, source):
+            file.flush()
         limits = ["-limit", "memory", "1GiB", "-limit", "map", "1GiB", "-limit", "disk", "0", "-limit", "thread", "1"]
         command = [
             MAGICK,
@@ -116,6 +118,7 @@ def by_imagemagick(data: bytes, page: int = 0) -> Reading:
             "-intent",
             "Relative",
             "-black-point-compensation",
+            *(["-profile", own.name] if own_profile else []),  # which it ignores in some JPEG 2000
             "-profile",
             profile.name,
             "-strip",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from judging.pixels import SURE, UNSURE, Array, Reading, deep_to_8, lab_to_8, reduced, to_srgb
 
+MOST_PAGES = 100  # that are counted
 MOST_PIXELS = 120_000_000  # larger pictures are not judged
 TURNS = dict(zip(range(2, 9), (Image.Transpose(n) for n in (0, 3, 1, 5, 4, 6, 2)), strict=True))  # by orientation
 
@@ -45,11 +47,12 @@ def by_tifffile(data: bytes, page: int = 0) -> Reading:
 
 def whole_pages(opened: Any) -> list[Any]:
     """The pages of a TIFF that are no smaller version and no mask of another; if there are none, those in SubIFDs."""
-    for pages in (opened.pages, [page for first in opened.pages for page in first.pages or ()]):
+    firsts = list(islice(opened.pages, MOST_PAGES))  # a chain that comes back to itself has no end
+    for pages in (firsts, [page for first in firsts for page in first.pages or ()]):
         whole = [page for page in pages if not int(page.subfiletype or 0) & 5]
         if whole:
             return whole
-    return list(opened.pages[:1])
+    return firsts[:1]
 
 
 def split_alpha(values: Array, extra: tuple[Any, ...]) -> tuple[Array, Array | None]:

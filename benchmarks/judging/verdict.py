@@ -107,12 +107,12 @@ def claim_holds(data: bytes, kind: str, message: str) -> bool:
             return named
     size = re.search(r"(\d+) x (\d+) pixels", message)
     if size or "animation" in message:
-        source = next((found for found in readings(data, quick=True) if isinstance(found, Reading)), None)
-        if source is None:
+        sources = [found for found in readings(data, quick=True) if isinstance(found, Reading)]
+        if not sources:
             return True
         page = re.search(r", page (\d+),", message)
-        seen = page_size(data, int(page[1]) - 1) if page else source.size
+        seen = page_size(data, int(page[1]) - 1) if page else sources[0].size
         if size and seen and sorted(seen) != sorted(map(int, size.groups())):
             return False
-        return "animation" not in message or source.frames > 1
+        return "animation" not in message or any(source.frames > 1 for source in sources)
     return True

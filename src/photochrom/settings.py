@@ -99,7 +99,7 @@ COMPARED_SUFFIX = "-before-after"  # the same, of an output that shows both
 
 # What is accepted
 MAX_PIXELS = 250_000_000  # a photograph that declares more is probably an attack or a mistake
-MEGAPIXEL_MEMORY = 14  # MB of memory for each million pixels that are colored
+MEGAPIXEL_DISK = 20  # MB in temporary files for each million pixels that are colored, if they are many; at most
 JOBS = Range(1, 64, 1, whole=True)  # photographs that are colored at the same time
 
 
@@ -107,8 +107,7 @@ JOBS = Range(1, 64, 1, whole=True)  # photographs that are colored at the same t
 class Limits:
     """The limits of a server's memory and time; each is an option of `photochrom serve`.
 
-    A photograph in work takes up to MEGAPIXEL_MEMORY, so the memory is about workers x pixels x 14 bytes, plus the
-    model. Photographs that wait are on disk.
+    Photographs that wait are on disk, and so are the pixels of large ones in work (photo/spool.py).
     """
 
     body: int = 100_000_000  # bytes per request

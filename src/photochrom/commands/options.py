@@ -20,7 +20,7 @@ from photochrom.settings import (
     FORMATS,
     LOSSY_LABELS,
     MAX_PIXELS,
-    MEGAPIXEL_MEMORY,
+    MEGAPIXEL_DISK,
     QUALITY,
     STRENGTH,
     WARMTH,
@@ -191,7 +191,8 @@ def max_pixels_option(default: int = MAX_PIXELS) -> Callable[[Command], Command]
         type=FiniteRange(0.01),
         default=default / 1e6,
         show_default=True,
-        help=f"Largest photograph, in millions of pixels. Each million takes {MEGAPIXEL_MEMORY} MB of memory.",
+        help="Largest photograph, in millions of pixels. Where there are many, each million takes up to "
+        f"{MEGAPIXEL_DISK} MB in temporary files.",
     )
 
 

@@ -37,8 +37,7 @@ MAX_ASPECT = 100.0  # longer strips shrink to nothing at the network's size
 def read_photograph(path: str | Path, max_pixels: int = MAX_PIXELS) -> Photograph:
     """Read a photograph from a file. Raises InputError with one line that says what is wrong.
 
-    max_pixels: a larger photograph raises TooLargeError before it is decoded. Coloring takes about 14 bytes per
-    pixel.
+    max_pixels: a larger photograph raises TooLargeError before it is decoded.
     """
     if not isinstance(path, (str, os.PathLike)):
         raise InputError(f"a photograph is read from a path, not from a value of type {type(path).__name__}")

@@ -21,7 +21,7 @@ import pyvips
 # GLib aborts a process that warns inside a warning. Two of 20,000 damaged files ended their process that way.
 pyvips._remove_log_handler()
 
-__all__ = ["alone", "company", "first_line", "pyvips"]
+__all__ = ["alone", "company", "first_line", "pyvips", "source_of"]
 
 _changed = threading.Condition()
 _working = 0  # threads in company; -1 if one works alone
@@ -56,6 +56,11 @@ def alone() -> Iterator[None]:
         with _changed:
             _working = 0
             _changed.notify_all()
+
+
+def source_of(content: bytes) -> pyvips.Source:
+    """A content that libvips reads where it is, without a copy; it must stay until the picture is decoded."""
+    return pyvips.Source.new_from_memory(content)
 
 
 def first_line(error: Exception) -> str:

@@ -13,8 +13,8 @@ from photochrom.coloring import Predictor
 from photochrom.errors import Stopping
 from photochrom.inference.colorizer import Coloring, Colorizer
 from photochrom.inference.model import ModelInfo
-from photochrom.photo.color import PixelArray
-from photochrom.photo.hints import Hint
+from photochrom.photo.color import FloatArray, PixelArray
+from photochrom.photo.hints import Hint, check_hints
 from photochrom.settings import STRENGTH, WARMTH
 
 LARGEST = 8  # pictures per batch: larger batches gain nothing on a CPU
@@ -26,7 +26,8 @@ class Pending:
     """A prediction that a thread waits for."""
 
     colorizer: Colorizer
-    pixels: PixelArray
+    small: FloatArray  # the luminance that the network sees
+    size: tuple[int, int]  # of the photograph: height, width
     seed: int | None
     hints: tuple[Hint, ...]
     result: Future[Coloring] = field(default_factory=Future)
@@ -86,7 +87,8 @@ class Batcher(Batched):
         self, colorizer: Colorizer, pixels: PixelArray, seed: int | None, hints: Sequence[Hint]
     ) -> Coloring:
         """As `predict_one`, by any Colorizer."""
-        pending = Pending(colorizer, pixels, seed, tuple(hints))
+        small = colorizer.small_luminance(pixels)  # in the calling thread, beside the network's
+        pending = Pending(colorizer, small, (pixels.shape[0], pixels.shape[1]), seed, check_hints(hints))
         with self._lock:
             if self._closed:
                 raise Stopping("the server is stopping: try again in a minute", retry_after=60)
@@ -127,8 +129,7 @@ class Batcher(Batched):
     def _predict_together(self, colorizer: Colorizer, seed: int | None, group: list[Pending]) -> None:
         self.observe(len(group))
         try:
-            pixels, hints = [each.pixels for each in group], [each.hints for each in group]
-            colorings = colorizer.predict(pixels, seed=seed, hints=hints)
+            colorings = _colorings(colorizer, seed, group)
         except Exception as error:  # one bad photograph must not make the others of its batch fail
             self._predict_one_by_one(group, error)
             return
@@ -141,7 +142,12 @@ class Batcher(Batched):
                 pending.result.set_exception(error)
                 continue
             try:
-                (coloring,) = pending.colorizer.predict([pending.pixels], seed=pending.seed, hints=[pending.hints])
+                (coloring,) = _colorings(pending.colorizer, pending.seed, [pending])
                 pending.result.set_result(coloring)
             except Exception as own:
                 pending.result.set_exception(own)
+
+
+def _colorings(colorizer: Colorizer, seed: int | None, group: list[Pending]) -> list[Coloring]:
+    smalls, sizes = [each.small for each in group], [each.size for each in group]
+    return colorizer.predict_small(smalls, sizes, seed=seed, hints=[each.hints for each in group])

@@ -20,10 +20,12 @@ from photochrom.inference.colorizer import Coloring
 from photochrom.photo.color import FloatArray
 
 MEMORY = 24.0  # frames that the average is made of, at most
-KNOWN = 2.0  # frames: a place whose average is made of fewer isn't known yet
+ONE_SIDE = 0.35  # frames: what a prediction for a frame or for its mirror image counts; the mean of both counts 1
+KNOWN = 1.3  # frames: a place whose average is made of fewer isn't known yet
 UNKNOWN = 0.01  # share of such places from which on the network has to see a frame
-RESTS = 1  # frames that the network is spared in a row, at most
+RESTS = 3  # frames that the network is spared in a row, at most
 LIKENESS = 6.0  # L units: carried luminance this far off halves what is remembered, about
+GRAIN = 2.0  # pixels: by so much (a standard deviation) the difference is blurred before, because grain is no motion
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Coherence:
     """The running average of a shot.
 
     Because it is made of many frames, one frame need not add much. The network sees every frame of a shot but its first
-    only as it is or only mirrored, in turn, and where the average explains the frames, it sees only every second one.
+    only as it is or only mirrored, in turn, and where the average explains the frames, it sees only every fourth one.
     """
 
     def __init__(self) -> None:
@@ -70,15 +72,15 @@ class Coherence:
         else:
             places = _where_from(luminance, before.luminance)
             carried = _carry(np.dstack([before.chroma, before.luminance, before.frames]), places)
-            unlike = ((carried[..., -2] - luminance) / LIKENESS) ** 2
+            unlike = (cv2.GaussianBlur(carried[..., -2] - luminance, (0, 0), GRAIN) / LIKENESS) ** 2
             average, frames = carried[..., :-2], carried[..., -1] * np.exp(-unlike / 2)
             is_known = hints == before.hints and (frames < KNOWN).mean() <= UNKNOWN
             if is_known and before.rests < RESTS:
                 self._memory = Memory(average, luminance, frames, before.mirrored, before.rests + 1, hints)
             else:
                 fresh = np.moveaxis(predict(not before.mirrored), 0, -1)
-                average = (average * frames[..., None] + fresh) / (frames[..., None] + 1)
-                frames = np.minimum(frames + 1, MEMORY)
+                average = (average * frames[..., None] + ONE_SIDE * fresh) / (frames[..., None] + ONE_SIDE)
+                frames = np.minimum(frames + ONE_SIDE, MEMORY)
                 self._memory = Memory(average, luminance, frames, not before.mirrored, hints=hints)
         planes = np.ascontiguousarray(np.moveaxis(self._memory.chroma, -1, 0))
         return Coloring(planes[:2], luminance, planes[2] if len(planes) > 2 else None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
@@ -37,6 +38,8 @@ def _load(label: str, data: bytes, check_size: CheckSize) -> pyvips.Image:
             check_size(opened.width, opened.height)
             if label == "GIF" and getattr(opened, "n_frames", 1) > 1:
                 raise Unsupported("GIF / animation", "save one of its pictures, or make a film of it")
+            if label == "PPM" and _goes_on(data):
+                raise Unsupported("PPM / several pictures", "divide it with pamsplit")
             if label == "PPM" and opened.mode == "RGB" and data[:2] == b"P6" and _ppm_header(data)[2] > 255:
                 return _deep_ppm(data)
             return from_array(pillow_pixels(opened), cmyk=opened.mode == "CMYK")
@@ -68,11 +71,21 @@ def pillow_pixels(opened: Image.Image) -> PixelArray:
     return np.asarray(opened.convert("RGBA" if opened.has_transparency_data else "RGB"))
 
 
+def _goes_on(data: bytes) -> bool:
+    """Whether another picture follows the first one, which only the binary kinds allow."""
+    if data[:2] not in (b"P4", b"P5", b"P6"):
+        return False
+    width, height, largest, start = _ppm_header(data)
+    row = (width + 7) // 8 if data[:2] == b"P4" else width * (1 if data[:2] == b"P5" else 3) * (1 + (largest > 255))
+    return re.match(rb"\s*P[1-6]\s", data[start + row * height :]) is not None
+
+
 def _ppm_header(data: bytes) -> tuple[int, int, int, int]:
-    """Width, height, the largest value, and where the pixels begin."""
+    """Width, height, the largest value (1 in a P4, which has none), and where the pixels begin."""
     position = 2
     numbers: list[int] = []
-    while len(numbers) < 3:
+    wanted = 2 if data[:2] == b"P4" else 3
+    while len(numbers) < wanted:
         if data[position : position + 1].isspace():
             position += 1
         elif data[position : position + 1] == b"#":
@@ -83,7 +96,7 @@ def _ppm_header(data: bytes) -> tuple[int, int, int, int]:
                 end += 1
             numbers.append(int(data[position:end]))
             position = end
-    return numbers[0], numbers[1], numbers[2], position + 1
+    return numbers[0], numbers[1], numbers[2] if wanted == 3 else 1, position + 1
 
 
 def _deep_ppm(data: bytes) -> pyvips.Image:

@@ -12,7 +12,7 @@ from photochrom.photo.formats.arrays import BLOB
 from photochrom.photo.formats.curves import Curve, Primaries, bt709, power, srgb, to_srgb
 from photochrom.photo.formats.faults import Damaged, Unsupported
 from photochrom.photo.formats.picture import CheckSize, Picture
-from photochrom.photo.vips import pyvips
+from photochrom.photo.vips import pyvips, source_of
 
 SRGB_GAMMA = 0.45455  # what a writer of sRGB puts into gAMA
 GAMMA_TOLERANCE = 0.05  # relative; libpng, and so browsers, ignore smaller differences
@@ -39,6 +39,8 @@ HDR = {16: "PQ", 18: "HLG"}
 def open_png(data: bytes, check_size: CheckSize) -> Picture:
     """Raises Unsupported or Damaged."""
     chunks = dict(_chunks_before_pixels(data))
+    if b"CgBI" in chunks:
+        raise Unsupported("PNG / optimized for iPhones (CgBI)", "undo it with pngcrush -revert-iphone-optimizations")
     if _is_animated(data, chunks.get(b"acTL", b"")):
         raise Unsupported("PNG / animation (APNG)", "save one of its pictures, or make a film of it")
     meaning = _cicp(chunks.get(b"cICP", b"")) or _gamma(chunks)
@@ -111,7 +113,7 @@ def _profile(content: bytes, color_type: int) -> bytes:
 
 
 def _load(data: bytes, meaning: tuple[Curve, Primaries | None] | None, profile: bytes) -> pyvips.Image:
-    image = pyvips.Image.pngload_buffer(data, fail_on="error", access="sequential")
+    image = pyvips.Image.pngload_source(source_of(data), fail_on="error", access="sequential")
     if profile:
         image = image.copy()
         image.set_type(BLOB, "icc-profile-data", profile)

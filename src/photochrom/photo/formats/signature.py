@@ -67,9 +67,12 @@ REFUSED = [
     (b"\x01\xda", "SGI", CONVERT),
     (b"\x59\xa6\x6a\x95", "Sun raster", CONVERT),
     (b"\xd7\xcd\xc6\x9a", "WMF", CONVERT),
-    (b"\1\0\0\0\x6c\0\0\0", "EMF", CONVERT),
-    (b"\x0a\5\1", "PCX", CONVERT),
+    *((b"\x0a" + bytes([version]) + b"\1", "PCX", CONVERT) for version in (0, 2, 3, 4, 5)),
+    (b"\xb1\x68\xde\x3a", "DCX", CONVERT),
     (b"FORM", "IFF", CONVERT),
+    (b"FOR4", "IFF", CONVERT),
+    (b"Image type: ", "IM", CONVERT),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a document (of Office or FlashPix)", "save its pictures as TIFF or PNG"),
     (b"\x97JB2\r\n\x1a\n", "JBIG2", CONVERT),
     (b"SDPX", "DPX", CONVERT),
     (b"XPDS", "DPX", CONVERT),
@@ -93,6 +96,20 @@ REFUSED = [
     (b"OggS", "Ogg", COLOR_THE_FILM),
     (b"\x00\x00\x01\xba", "a film (MPEG)", COLOR_THE_FILM),
 ]
+
+# Formats that are refused, which say later on what they are: place, bytes there, label.
+REFUSED_LATER = [
+    (128, b"DICM", "DICOM"),
+    (40, b" EMF", "EMF"),
+    (522, b"\0\x11\x02\xff\x0c\0", "PICT"),
+    (522, b"\x11\x01", "PICT"),
+    (4, b"\x11\xaf", "FLI"),
+    (4, b"\x12\xaf", "FLI"),
+    (-18, b"TRUEVISION-XFILE.", "TGA"),
+]
+TGA_TYPES = (1, 2, 3, 9, 10, 11)  # with a palette, RGB and gray, plain and run-length encoded
+TGA_BITS = (8, 15, 16, 24, 32)
+TGA_SIDE = 16_384  # pixels; other files that look like one mostly seem larger
 
 HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
 HEIF_BRANDS = {b"mif1", b"msf1", b"mif2", b"miaf"}  # which say nothing of the coding
@@ -157,8 +174,6 @@ def _refuse(data: bytes) -> None:
     for start, label, advice in REFUSED:
         if data.startswith(start):
             raise Unsupported(label, advice)
-    if data[128:132] == b"DICM":
-        raise Unsupported("DICOM", CONVERT)
     if data[:4] == b"RIFF" and data[8:12] == b"AVI ":
         raise Unsupported("a film (AVI)", COLOR_THE_FILM)
     if data[:4] in (b"RIFF", b"RIFX"):
@@ -168,3 +183,29 @@ def _refuse(data: bytes) -> None:
         raise Unsupported("a web page", SAVE_THE_PICTURE)
     if (text.startswith(b"<") and b"<svg" in text) or data[:2] == b"\x1f\x8b":
         raise Unsupported("SVG", "draw it with Inkscape or rsvg-convert to PNG")
+    for place, found, label in REFUSED_LATER:
+        if data[place:].startswith(found):
+            raise Unsupported(label, CONVERT)
+    if data[:2] == b"BA" and data[14:16] in (b"BM", b"CI", b"CP", b"IC", b"PT"):
+        raise Unsupported("OS/2 bitmap array", CONVERT)
+    if data[:4] == b"(\0\0\0" and data[12:14] == b"\1\0":
+        raise Unsupported("DIB (a BMP without its header)", CONVERT)
+    if _may_be_tga(data):
+        raise Unsupported("TGA", CONVERT)
+
+
+def _may_be_tga(data: bytes) -> bool:
+    """Whether a file begins as one of TGA's first version, which has no bytes of its own."""
+    if len(data) < 18:
+        return False
+    palette, kind, palette_bits, width, height, bits = struct.unpack_from("<xBB4xB4xHHB", data)
+    has_palette = kind in (1, 9)
+    depths = (0, *TGA_BITS) if not has_palette else TGA_BITS
+    return (
+        palette in ((1,) if has_palette else (0, 1))
+        and kind in TGA_TYPES
+        and palette_bits in depths
+        and bits in ((8, 16) if has_palette else TGA_BITS)
+        and 0 < width <= TGA_SIDE
+        and 0 < height <= TGA_SIDE
+    )

@@ -9,11 +9,15 @@ from typing import NamedTuple
 
 from photochrom.photo.metadata.exif import PREFIX, unprefixed
 from photochrom.photo.metadata.ifd import Buffer
-from photochrom.photo.metadata.record import CREDENTIALS, Blocks, Metadata
+from photochrom.photo.metadata.record import CREDENTIALS, OTHER_PICTURES, Blocks, Metadata
 
 BRANDS = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1", b"miaf")
 XMP_TYPE = b"application/rdf+xml"
 C2PA_ID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
+# Kinds of items that are pictures: coded ones, and those that are made of others.
+CODED = (b"hvc1", b"hev1", b"lhv1", b"av01", b"avc1", b"vvc1", b"evc1", b"jpeg", b"j2k1", b"unci")
+DERIVED = (b"grid", b"iovl", b"iden", b"tmap")
+TRANSPARENCY = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1")
 IN_FILE = 0  # the construction method of items that stand in the file; others are relative to it or to a box
 
 
@@ -80,8 +84,50 @@ def read(data: bytes) -> Metadata:
         elif item.kind == b"mime" and item.media_type == XMP_TYPE and not xmp:
             xmp = content
     signed = any(box.kind == b"uuid" and data[box.inside : box.inside + 16] == C2PA_ID for box in boxes(data))
-    left_out = (CREDENTIALS,) if signed else ()
+    left_out = ((CREDENTIALS,) if signed else ()) + ((OTHER_PICTURES,) if _has_other_pictures(data) else ())
     return Metadata(exif, xmp=xmp, left_out=left_out)
+
+
+def _has_other_pictures(data: bytes) -> bool:
+    """Whether there is a picture that is neither the primary one nor its tile, its transparency or its preview."""
+    meta = next((box for box in boxes(data) if box.kind == b"meta"), None)
+    if meta is None:
+        return False
+    inner = {box.kind: box for box in boxes(data, meta.inside + 4, meta.end)}
+    if b"iprp" in inner and _has_other_auxiliaries(data, inner[b"iprp"]):
+        return True
+    pictures = {item.number for item in _items(data) if item.kind in CODED + DERIVED}
+    if b"pitm" in inner:
+        pictures.discard(_primary(data, inner[b"pitm"]))
+    for kind, source, targets in _read_references(data, inner[b"iref"]) if b"iref" in inner else ():
+        if kind in (b"thmb", b"auxl"):
+            pictures.discard(source)
+        elif kind == b"dimg":
+            pictures -= set(targets)
+    return bool(pictures)
+
+
+def _has_other_auxiliaries(data: bytes, properties: Box) -> bool:
+    """Whether there is a picture that goes with another, such as a depth or gain map, and is no transparency."""
+    for container in boxes(data, properties.inside, properties.end):
+        if container.kind == b"ipco":
+            all_of_them = boxes(data, container.inside, container.end)
+            kinds = [data[box.inside + 4 : box.end].split(b"\0")[0] for box in all_of_them if box.kind == b"auxC"]
+            return not set(kinds).issubset(TRANSPARENCY)
+    return False
+
+
+def _primary(data: Buffer, box: Box) -> int:
+    return int(struct.unpack_from(">H" if data[box.inside] == 0 else ">I", data, box.inside + 4)[0])
+
+
+def _read_references(data: Buffer, box: Box) -> Iterator[tuple[bytes, int, tuple[int, ...]]]:
+    """The kind of each reference, the item that refers, and those that it refers to."""
+    number = "H" if data[box.inside] == 0 else "I"
+    for reference in boxes(data, box.inside + 4, box.end):
+        source, count = struct.unpack_from(f">{number}H", data, reference.inside)
+        at = reference.inside + struct.calcsize(f">{number}H")
+        yield reference.kind, source, struct.unpack_from(f">{count}{number}", data, at)
 
 
 def _items(data: Buffer) -> list[Item]:
@@ -152,11 +198,7 @@ def parts(content: memoryview, blocks: Blocks) -> list[Buffer]:
         return [content]
     meta = next(box for box in boxes(content) if box.kind == b"meta")
     items = _items(content)
-    (primary,) = (
-        struct.unpack_from(">H" if content[box.inside] == 0 else ">I", content, box.inside + 4)[0]
-        for box in boxes(content, meta.inside + 4, meta.end)
-        if box.kind == b"pitm"
-    )
+    (primary,) = (_primary(content, box) for box in boxes(content, meta.inside + 4, meta.end) if box.kind == b"pitm")
     first = max(item.number for item in items) + 1
     added = [Item(first + i, kind, media_type) for i, (kind, media_type, _) in enumerate(new)]
     # The size of the new box does not depend on the offsets in it.

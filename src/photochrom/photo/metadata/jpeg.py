@@ -10,7 +10,7 @@ from typing import NamedTuple
 from photochrom.photo.metadata.exif import PREFIX, resolution_of
 from photochrom.photo.metadata.ifd import Buffer
 from photochrom.photo.metadata.iptc import PHOTOSHOP, read_resources
-from photochrom.photo.metadata.record import CREDENTIALS, Blocks, Metadata, Resolution
+from photochrom.photo.metadata.record import CREDENTIALS, OTHER_PICTURES, Blocks, Metadata, Resolution
 from photochrom.photo.metadata.xmp import RDF, XMLNS, Node, descriptions, find, pack, parse, remove, split_mark
 
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
@@ -21,7 +21,6 @@ LARGEST = 65533  # bytes of a segment
 LARGEST_EXIF = LARGEST - len(PREFIX)
 LARGEST_XMP = LARGEST - len(XMP)
 EXTENSION_PART = 65_000
-OTHER_PICTURES = "further pictures in the file (a gain map or previews)"
 UNITS = {0: "", 1: "inch", 2: "cm"}
 UNIT_NUMBERS = {name: unit for unit, name in UNITS.items()}
 

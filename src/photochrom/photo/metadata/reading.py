@@ -7,12 +7,14 @@ from collections.abc import Callable
 
 from photochrom.photo.metadata import isobmff, jpeg, png, stale, tiff, webp
 from photochrom.photo.metadata.exif import orientation_of
-from photochrom.photo.metadata.record import Metadata, Resolution
+from photochrom.photo.metadata.record import OTHER_PICTURES, Metadata, Resolution
 
 UNREADABLE = "metadata that can't be read"
 NOT_READ = "EXIF or XMP, which are not read from JPEG 2000, JPEG XL and GIF"
 BY_EXIF = ("jpeg", "png", "webp")
 GIF_XMP = b"XMP DataXMP"  # the name of a GIF's block
+GIF_PICTURE, GIF_EXTENSION, GIF_COMMENT = 0x2C, 0x21, 0xFE
+COMMENT = "the comment, which is not read from GIF"
 
 
 def read_metadata(data: bytes) -> Metadata:
@@ -37,7 +39,33 @@ def _unread(data: bytes) -> tuple[str, ...]:
     """What formats that are read, but whose metadata are not, have of them."""
     kinds = {box.kind for box in isobmff.boxes(data)} if data[4:8] in (b"jP  ", b"JXL ") else set()
     has_some = bool(kinds & {b"Exif", b"xml ", b"uuid", b"brob"}) or (data[:4] == b"GIF8" and GIF_XMP in data)
-    return (NOT_READ,) if has_some else ()
+    has_comment = data[:4] == b"GIF8" and _has_gif_comment(data)
+    has_more = sum(box.kind == b"jp2c" for box in isobmff.boxes(data)) > 1 if data[4:8] == b"jP  " else False
+    found = {NOT_READ: has_some, OTHER_PICTURES: has_more, COMMENT: has_comment}
+    return tuple(what for what, is_there in found.items() if is_there)
+
+
+def _has_gif_comment(data: bytes) -> bool:
+    """Whether a GIF has a comment of its author."""
+    at = 13 + _palette_size(data[10])
+    while at + 2 < len(data):
+        if data[at] == GIF_PICTURE:
+            at += 11 + _palette_size(data[at + 9])
+        elif data[at] == GIF_EXTENSION and data[at + 1] == GIF_COMMENT:
+            return True
+        elif data[at] == GIF_EXTENSION:
+            at += 2
+        else:
+            return False
+        while at < len(data) and data[at]:  # blocks, each with its length
+            at += 1 + data[at]
+        at += 1
+    return False
+
+
+def _palette_size(flags: int) -> int:
+    """Bytes of a GIF's palette."""
+    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
 def format_by_content(data: bytes) -> str:

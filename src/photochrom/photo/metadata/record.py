@@ -8,6 +8,7 @@ from typing import NamedTuple
 from photochrom.photo.metadata.mark import Mark
 
 CREDENTIALS = "content credentials (C2PA), which are of the file before it was changed"
+OTHER_PICTURES = "further pictures in the file (a gain map or previews)"
 CM_PER_INCH = 2.54
 NEARLY_WHOLE = 0.01  # dots per inch: PNG and BMP round to dots per meter, so 300 comes back as 299.9994
 

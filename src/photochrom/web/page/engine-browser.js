@@ -34,10 +34,10 @@ export class BrowserEngine {
     return this.ask("preview", { id, file, look, side });
   }
 
-  async save({ file, name }, look, format, tell) {
+  async save({ id, file, name }, look, format, tell) {
     const own = formatOf(name, this.setup);
     const kept = format ?? (this.written.includes(own) ? own : "png");
-    const made = await this.ask("save", { file, look, type: `image/${kept}`, quality: QUALITY / 100 }, tell);
+    const made = await this.ask("save", { id, file, look, type: `image/${kept}`, quality: QUALITY / 100 }, tell);
     const facts = { format: kept, quality: QUALITY, ...this.setup };
     return { ...(await marked(made, file, look, facts)), name: colorName(name, this.setup.formats[kept]) };
   }

@@ -1,4 +1,4 @@
-// Engine: the HTTP API of `photochrom serve`, as anybody may call it.
+// Engine: the HTTP API of `photochrom serve`, as anybody may call it. engine-browser.js says what an engine does.
 
 import { hintsFile } from "./names.js";
 import { decode, DETAIL, drawn, hasColor } from "./pictures.js";

@@ -36,8 +36,8 @@ function say(text, isProblem = false) {
 /** part: 0 to 1, undefined if that isn't known, null at the end. */
 function progress(part, text) {
   $("progress").hidden = part === null;
-  if (part === undefined) $("progress").removeAttribute("value");
-  else $("progress").value = part ?? 0;
+  $("progress").toggleAttribute("value", part !== undefined);
+  if (part) $("progress").value = part;
   if (text) say(`${text} …`);
 }
 
@@ -62,16 +62,19 @@ function add(files) {
 
 /** What is done when nothing else is: open photographs, then show other colorings, then small pictures in color. */
 async function fill(isOver) {
-  await started.catch(() => {});
-  for (let task; (task = state.photos.map(opening).find(Boolean) ?? sampling() ?? state.photos.map(showing).find(Boolean)); ) {
-    if (isOver()) return;
-    await task();
+  while (!isOver()) {
+    const [unopened] = state.photos.filter((photo) => photo.state === "waiting");
+    const [unseen] = state.photos.filter(({ before, after }) => before && after === undefined);
+    if (unopened) await open(unopened);
+    else if (state.photo?.samples.size < state.photo?.wanted) await sample();
+    else if (unseen) unseen.after = await small(unseen, unseen.look);
+    else return;
     await previews.running;
     show();
   }
 }
 
-const opening = (photo) => photo.state === "waiting" && (async () => {
+async function open(photo) {
   try {
     await started;
     Object.assign(photo, await engine.open(photo), { state: "ready", wanted: 6 });
@@ -80,18 +83,14 @@ const opening = (photo) => photo.state === "waiting" && (async () => {
     Object.assign(photo, { state: "refused", message });
     say(message, true);
   }
-});
-
-function sampling({ photo } = state) {
-  const seed = photo?.samples.size;
-  if (!photo || seed >= photo.wanted) return undefined;
-  const look = { ...PLAIN, seed: seed || null };
-  return async () => photo.samples.set(seed, await engine.preview(photo, look, THUMBNAIL).catch(() => null));
 }
 
-const showing = (photo) => photo.before && photo.after === undefined && (async () => {
-  photo.after = await engine.preview(photo, photo.look, THUMBNAIL).catch(() => null);
-});
+const small = (photo, look) => engine.preview(photo, look, THUMBNAIL).catch(() => null);
+
+async function sample({ photo } = state) {
+  const seed = photo.samples.size;
+  photo.samples.set(seed, await small(photo, { ...PLAIN, seed: seed || null }));
+}
 
 function select(photo) {
   if (!photo.before) return say(photo.message || `${photo.name} is being read.`, photo.state === "refused");
@@ -146,16 +145,14 @@ const inWords = ([x, y]) => `${Math.round(x)}, ${Math.round(y)}`;
 
 function place(points) {
   const tool = state.tool === "compare" ? "point" : state.tool;
-  Object.assign(state, { tool, pending: points, chosen: null });
   say(`The place at ${inWords(points[0])} is chosen: give it a color.`);
-  showPart("hints");
+  showPart("hints", { tool, pending: points, chosen: null });
 }
 
 function choose(number) {
-  Object.assign(state, { chosen: number, pending: null });
   const { points, color } = state.photo.look.hints[number];
   say(`The place at ${inWords(points[0])} is ${color}.`);
-  showPart("hints");
+  showPart("hints", { chosen: number, pending: null });
 }
 
 function paint(color) {
@@ -179,9 +176,8 @@ function move(number, [x, y]) {
 
 function remove() {
   const { chosen, photo } = state;
-  Object.assign(state, { chosen: null, pending: null });
-  if (chosen === null) show();
-  else decide({ hints: photo.look.hints.toSpliced(chosen, 1) });
+  show(Object.assign(state, { chosen: null, pending: null }));
+  if (chosen !== null) decide({ hints: photo.look.hints.toSpliced(chosen, 1) });
 }
 
 function split(part) {
@@ -196,23 +192,21 @@ const format = () => $("format").value || null;
 
 async function save(photo) {
   if (photo.state === "refused") throw new Error(photo.message);
-  const before = photo.state;
-  photo.state = "saving";
-  show();
+  show(Object.assign(photo, { state: "saving" }));
   try {
     const made = await engine.save(photo, photo.look, format(), progress);
     photo.state = "saved";
     return made;
   } finally {
-    if (photo.state === "saving") photo.state = before;
+    if (photo.state !== "saved") photo.state = "ready";
     show();
   }
 }
 
 function download(blob, name) {
-  const link = make("a", { href: URL.createObjectURL(blob), download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  const href = URL.createObjectURL(blob);
+  make("a", { href, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 60_000);
 }
 
 async function saveOne() {
@@ -246,11 +240,9 @@ async function saveAll() {
 function sameForAll() {
   const { strength, warmth, seed } = state.photo?.look ?? PLAIN;
   for (const photo of state.photos.filter((photo) => photo !== state.photo && photo.before)) {
-    photo.decide({ strength, warmth, seed });
-    photo.after = undefined;
+    Object.assign(photo, { after: undefined }).decide({ strength, warmth, seed });
   }
-  say("All photographs have this strength, warmth and coloring.");
-  return background.run(fill);
+  return background.run(fill, say("All photographs have this strength, warmth and coloring."));
 }
 
 // What is shown
@@ -282,9 +274,10 @@ function show() {
     pressed(pictured(picture, seed ? `Coloring ${seed}` : "Likeliest", () => decide({ seed: seed || null })), (look.seed ?? 0) === seed)));
   put("strip", photos.map((each) => {
     const button = pictured(each.after ?? each.before, `${each.name}: ${each.message || each.state}`, () => select(each));
+    const closing = make("button", { textContent: "×", ariaLabel: `Close ${each.name}`, onclick: () => close(each) });
     button.dataset.state = each.state;
     const item = make("li");
-    item.append(pressed(button, each === photo), make("button", { textContent: "×", ariaLabel: `Close ${each.name}`, onclick: () => close(each) }));
+    item.append(pressed(button, each === photo), closing);
     return item;
   }));
   view.draw();
@@ -314,10 +307,10 @@ function pictured(picture, label, act) {
 }
 
 /** Show one part of the panel, where there is room for one only. */
-function showPart(name) {
+function showPart(name, change) {
   document.body.dataset.part = name;
   for (const button of all("[data-show]")) button.ariaPressed = button.dataset.show === name;
-  show();
+  show(Object.assign(state, change));
 }
 
 // Controls
@@ -332,10 +325,7 @@ const clicks = {
   ...{ add: () => $("files").click(), browse: () => $("files").click(), undo: () => step(-1), redo: () => step(1) },
   ...{ in: () => view.zoomBy(1.5), out: () => view.zoomBy(1 / 1.5), fit: () => view.show([0.5, 0.5], 1) },
   full: () => (document.fullscreenElement ? document.exitFullscreen() : $("stage").requestFullscreen()),
-  more() {
-    if (state.photo) state.photo.wanted = Math.min(state.photo.wanted + 6, SEEDS + 1);
-    background.run(fill);
-  },
+  more: () => state.photo && background.run(fill, (state.photo.wanted = Math.min(state.photo.wanted + 6, SEEDS + 1))),
   ...{ remove, save: () => attempt(saveOne), all: () => attempt(saveAll), same: sameForAll },
   copy: () => navigator.clipboard?.writeText($("command").value).then(() => say("Copied.")),
   hintsfile: () => download(new Blob([hintsFile(state.photo.look.hints, state.photo)]), hintsName(state.photo.name)),
@@ -348,17 +338,12 @@ $("any").onchange = ({ target }) => paint(target.value);
 $("split").oninput = ({ target }) => split(target.value / 100);
 put("palette", Object.entries(PALETTE).map(([name, color]) => swatch(color, name)));
 for (const name of engine.written) $("format").append(new Option(setup.formats[name].label, name));
-document.addEventListener("paste", ({ clipboardData }) => add(clipboardData.files));
-document.addEventListener("dragover", (event) => event.preventDefault());
-document.addEventListener("drop", (event) => {
-  event.preventDefault();
-  add(event.dataTransfer.files);
-});
-document.addEventListener("keydown", (event) => {
-  if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z" || event.target.matches("textarea")) return;
-  event.preventDefault();
-  step(event.shiftKey ? 1 : -1);
-});
+document.onpaste = ({ clipboardData }) => add(clipboardData.files);
+document.ondragover = (event) => event.preventDefault();
+document.ondrop = (event) => add(event.dataTransfer.files, event.preventDefault());
+document.onkeydown = (event) => {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") step(event.shiftKey ? 1 : -1, event.preventDefault());
+};
 $("promise").textContent = setup.promise;
 show();
 await attempt(async () => {

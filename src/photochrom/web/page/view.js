@@ -160,8 +160,8 @@ export class View {
       for (const place of [...places, places.at(-1)]) context.lineTo(...place);
       context.stroke();
     }
-    const more = isChosen ? 2 : 0;
-    for (const [size, fill] of [[MARK + 2 + more, "#000"], [MARK + 1 + more, "#fff"], [MARK - 1, color]]) dot(context, places[0], size, fill);
+    const ring = MARK + (isChosen ? 3 : 1);
+    for (const [size, fill] of [[ring + 1, "#000"], [ring, "#fff"], [MARK - 1, color]]) dot(context, places[0], size, fill);
   }
 }
 
