@@ -154,6 +154,7 @@ CASES = [
     Case("VP9, Vorbis, WebVTT", "b.webm", ".mp4"),
     Case("FLAC", "flac.mkv", ".mp4"),
     Case("FLAC", "flac.mkv", ".mov", remade=("flac): it becomes alac",)),
+    Case("TrueHD", "hd.mkv", ".mkv"),
     Case("TrueHD", "hd.mkv", ".mp4", remade=("truehd): it becomes flac",)),
     Case("DTS", "dts.mkv", ".mov"),
     Case("Opus", "opus.mkv", ".mov", remade=("opus): it becomes aac",)),
@@ -377,7 +378,7 @@ def _compare_tracks(track: Track, copy: Track, old: Probe, shift: float, leeway:
     if track.facts["codec_type"] == "subtitle":
         one, other = ([row for row in rows if row[2] > 2] for rows in (one, other))  # MP4 fills gaps with empty ones
     if track.facts["codec_type"] in ("audio", "subtitle"):
-        length = [sum(row[1] for row in rows) for rows in (one, other)]
+        length = [sum(row[1] for row in rows) or (rows[-1][0] - rows[0][0] if rows else 0) for rows in (one, other)]
         if len(one) != len(other) and abs(length[0] - length[1]) > ONE_SAMPLE + 2 * leeway:
             faults.append(f"{kind}: {len(other)} packets for {len(one)}")
         elif one:

@@ -282,7 +282,7 @@ def memory(photograph: np.ndarray) -> dict[str, float]:
 
 
 def memory_text(found: dict[str, float]) -> str:
-    said = ", ".join(f"{minutes} minutes {megabytes:.0f} MB" for minutes, megabytes in found.items())
+    said = ", ".join(f"{minutes} min {megabytes:.0f} MB" for minutes, megabytes in found.items())
     return (
         f"## Memory\n\nThe most that the whole command has taken of a film of one shot of {MINUTES[-1]} minutes, with "
         "a hint at its beginning and one at its end, which is followed back through all of it, until so many minutes "

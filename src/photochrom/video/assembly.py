@@ -164,9 +164,11 @@ def assemble(
                 if mark:
                     add_mark(container.metadata, mark)
                 makers = _sound_makers(source, copies, kept)
+                strict = target.suffix.lower() in QUICKTIME
+                clocks = {number: _clock(source.streams[number], strict and number not in makers) for number in copies}
                 packets = heapq.merge(
                     _video_packets(film, segments, video, shift),
-                    _other_packets(film, source, copies, makers, shift, begin, end),
+                    _other_packets(film, source, copies, makers, clocks, shift, begin, end),
                     key=lambda timed: timed[0],
                 )
                 for _, packet in packets:
@@ -293,12 +295,12 @@ def _other_packets(
     source: InputContainer,
     copies: dict[int, Any],
     makers: dict[int, SoundMaker],
+    clocks: dict[int, Clock],
     shift: Fraction,
     begin: Fraction | None,
     end: Fraction | None,
 ) -> Iterator[tuple[float, av.Packet[Any]]]:
     streams = [source.streams[index] for index in copies]
-    clocks = {index: _clock(source.streams[index]) for index in copies}
     packets = iter(source.demux(streams) if streams else ())
     while True:
         try:
@@ -324,5 +326,6 @@ def _other_packets(
         yield from ((float(copied.dts * copied.time_base), copied) for copied in maker.packets(None))
 
 
-def _clock(stream: Any) -> Clock:
-    return Clock(round(NEW_CLOCK / stream.time_base), 1 if stream.type == "audio" else 0)
+def _clock(stream: Any, is_strict: bool) -> Clock:
+    """is_strict: whether packets of sound can't have the same time; TrueHD's are shorter than Matroska's ticks."""
+    return Clock(round(NEW_CLOCK / stream.time_base), 1 if is_strict and stream.type == "audio" else 0)
