@@ -166,8 +166,8 @@ def has_light_alone(picture: av.VideoFrame) -> bool:
         return True
     if not PLANAR.fullmatch(picture.format.name):
         return False
-    middle = 1 << (picture.format.components[0].bits - 1)
-    off = NEUTRAL * middle / 128
+    bits = picture.format.components[0].bits
+    middle, off = 1 << (bits - 1), NEUTRAL * (1 << (bits - 8))
     extremes = [cv2.minMaxLoc(plane_of(picture, number))[:2] for number in (1, 2)]
     return all(middle - off <= least and most <= middle + off for least, most in extremes)
 
