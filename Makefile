@@ -7,6 +7,7 @@
 # make constraints  writes constraints.txt from a fresh resolution
 # make pictures    draws README's picture anew, with the present weights; `make site` draws all the others
 # make site         builds the documentation into site/
+# make web          writes the page that colors in the browser into build/web
 # make audit        asks a database whether what CI runs with has known holes (needs more network than package registries)
 # make bench        measures speed, memory and size, and rewrites benchmarks/RESULTS.md (run it on a quiet machine)
 
@@ -17,7 +18,7 @@ PIP = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 # Tests that share a Ray cluster, a server or a browser stay in one process. Three for two cores, because many wait.
 PYTEST = $(BIN)/python -m pytest --numprocesses 3 --dist loadgroup
 
-.PHONY: demo check test quick nightly matrix vapoursynth constraints pictures site audit bench clean
+.PHONY: demo check test quick nightly matrix vapoursynth constraints pictures site web audit bench clean
 
 demo: $(VENV)/demo-installed
 	$(BIN)/python examples/demo.py demo
@@ -51,6 +52,9 @@ pictures: $(VENV)/dev-installed
 
 site: $(VENV)/dev-installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+web: $(VENV)/dev-installed
+	$(BIN)/photochrom web build/web
 
 audit: $(VENV)/dev-installed
 	$(PIP) pip-audit

@@ -20,13 +20,17 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on thi
 
 
 @contextmanager
-def started_chromium(*more):
-    """A browser, with more flags."""
+def started_chromium():
+    """A browser."""
     with sync_api.sync_playwright() as playwright:
-        flags = [f"--{word}" for word in (*QUIET.split(), *more)]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        browser = launched(playwright.chromium)
         yield browser
         browser.close()
+
+
+def launched(browser_type, *more):
+    """A browser with more flags; a process of its own."""
+    return browser_type.launch(executable_path=CHROMIUM, args=[f"--{word}" for word in (*QUIET.split(), *more)])
 
 
 @contextmanager

@@ -38,7 +38,7 @@ export class BrowserEngine {
     const own = formatOf(name, this.setup);
     const kept = format ?? (this.written.includes(own) ? own : "png");
     const made = await this.ask("save", { id, file, look, type: `image/${kept}`, quality: QUALITY / 100 }, tell);
-    const facts = { format: kept, quality: QUALITY, ...this.setup };
+    const facts = { format: kept, quality: kept === "png" ? 0 : QUALITY, ...this.setup };
     return { ...(await marked(made, file, look, facts)), name: colorName(name, this.setup.formats[kept]) };
   }
 
