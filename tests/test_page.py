@@ -270,6 +270,8 @@ def test_all_controls_fit_the_screen(chromium, address, scan, width, height, sch
     with opened_page(chromium, address, ENGINE, width, height, scheme) as page:
         page.locator("#examples button").first.click()
         open_photographs(page, scan)
+        page.press("#canvas", "Enter")
+        page.click("#palette [aria-label=leaf]")
         assert page.evaluate("() => document.documentElement.scrollWidth") <= width
         assert page.evaluate("() => document.documentElement.scrollHeight") <= height
         for part in ("look", "hints", "save"):

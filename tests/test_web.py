@@ -70,6 +70,7 @@ def address(folder):
     yield next(word for word in process.stdout.readline().split() if word.startswith("http"))
     process.terminate()
     process.wait(30)
+    process.stdout.close()
 
 
 @pytest.fixture(scope="module")
@@ -262,7 +263,7 @@ def test_a_host_without_the_two_headers(chromium, folder):
 
 @slow
 def test_no_webassembly_is_one_sentence(chromium, address):
-    browser = launched(chromium.browser_type, "js-flags=--noexpose-wasm")
+    browser = launched(chromium.browser_type, "js-flags=--jitless")
     page = browser.new_page()
     page.goto(address)
     wait_for_text(page, "#status", "this browser can't color photographs: WebAssembly is missing")

@@ -91,7 +91,8 @@ function put(document, look, { format, quality, version, model, modelSha256, wor
       ...{ Version: version, Model: model, ModelSHA256: modelSha256, WorkingSize: workingSize },
       ...{ Strength: pythonFloat(look.strength), Warmth: look.warmth ? pythonFloat(look.warmth) : "", Seed: look.seed ?? "" },
       ...{ Hints: hints.length < LARGEST / 3 ? hints : "", Width: facts.width, Height: facts.height },
-      ...{ Format: format, Quality: quality || "", SourceSHA256: facts.source || "unknown", SourceType: former.SourceType || former.DigitalSourceType },
+      ...{ Format: format, Quality: quality || "", SourceSHA256: facts.source || "unknown" },
+      ...{ SourceType: former.SourceType || former.DigitalSourceType },
       ...{ SettingsSHA256: facts.settings, FileSHA256: NO_DIGEST },
     }).map(([name, value]) => tag(`photochrom:${name}`, value)),
   ];
