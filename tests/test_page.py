@@ -29,6 +29,7 @@ from browsing import (
     size_of,
     started_chromium,
     wait_for_text,
+    wait_until_idle,
 )
 
 from photochrom import Colorizer, Photograph
@@ -272,6 +273,7 @@ def test_all_controls_fit_the_screen(chromium, address, scan, width, height, sch
         open_photographs(page, scan)
         page.press("#canvas", "Enter")
         page.click("#palette [aria-label=leaf]")
+        wait_until_idle(page)
         assert page.evaluate("() => document.documentElement.scrollWidth") <= width
         assert page.evaluate("() => document.documentElement.scrollHeight") <= height
         for part in ("look", "hints", "save"):
@@ -290,7 +292,7 @@ def test_with_a_token(chromium):
     command = [sys.executable, "-m", "photochrom", "serve", "--port", "0", "--token", "secret"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    address = process.stdout.readline().split()[2].split("?")[0]
+    address = process.stdout.readline().split()[3].split("?")[0]
     try:
         with opened_page(chromium, f"{address}?token=secret", ENGINE) as page:
             page.locator("#examples button").first.click()
