@@ -154,7 +154,8 @@ def test_a_warm_film_says_so_and_its_hinted_places_stay(photographs, small_color
     hint = Hint(width / 4, height / 2, "#3050a0", radius=12)
     pictures = {}
     for warmth in (0.0, 1.0):
-        color(source, tmp_path / f"{warmth}.mkv", small_colorizer, look=Look(warmth=warmth, hints=(hint,)))
+        look = Look(warmth=warmth, hints=(hint,))
+        color(source, tmp_path / f"{warmth}.mkv", small_colorizer, look=look, encoding=Encoding("ffv1"))
         pictures[warmth] = read_all(tmp_path / f"{warmth}.mkv")[-1].astype(int)
     change = np.abs(pictures[1.0] - pictures[0.0]).max(axis=2)
     at = np.s_[height // 2 - 3 : height // 2 + 3, width // 4 - 3 : width // 4 + 3]
