@@ -45,6 +45,26 @@ def test_channels_are_taken_in_the_order_that_the_file_defines(rgb, gray):
     assert photograph.alpha is not None and np.array_equal(photograph.alpha, gray)
 
 
+def palette_of(table):
+    """Boxes of a palette (N, C): its numbers, and which of its columns each channel has."""
+    count, channels = table.shape
+    columns = b"".join(struct.pack(">HBB", 0, 1, channel) for channel in range(channels))
+    header = struct.pack(">HB", count, channels) + bytes([7] * channels)
+    return box(b"pclr", header + table.tobytes()) + box(b"cmap", columns)
+
+
+def test_a_palette_may_have_a_color_twice(gray):
+    table = np.random.default_rng(0).integers(0, 256, (256, 3)).astype(np.uint8)
+    table[[1, 2, 40]] = table[0]
+    photograph = decode_photograph(jp2(gray, by_number(RGB), palette_of(table)))
+    assert np.array_equal(photograph.pixels, table[gray])
+
+
+def test_a_number_that_a_palette_does_not_have_is_damage(gray):
+    with pytest.raises(InputError, match="damaged"):
+        decode_photograph(jp2(gray, by_number(RGB), palette_of(np.zeros((2, 3), np.uint8))))
+
+
 def test_a_channel_that_is_no_transparency_is_left_out(rgb, gray):
     other = 65535
     content = jp2(np.dstack([rgb, gray]), by_number(RGB), cdef((0, 0, 1), (1, 0, 2), (2, 0, 3), (3, other, other)))

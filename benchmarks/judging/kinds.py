@@ -8,7 +8,9 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 
+MOST_PAGES = 100  # that are looked at
 MAGIC: tuple[tuple[str, str], ...] = (
     ("JPEG", r"\xff\xd8\xff"),
     ("PNG", r"\x89PNG"),
@@ -55,7 +57,8 @@ def raw_size(data: bytes) -> tuple[int, int] | None:
     import tifffile
 
     with suppress(Exception), tifffile.TiffFile(io.BytesIO(data)) as opened:
-        every = [page for first in opened.pages for page in (first, *(first.pages or ()))]
+        firsts = islice(opened.pages, MOST_PAGES)  # a chain that comes back to itself has no end
+        every = [page for first in firsts for page in (first, *islice(first.pages or (), MOST_PAGES))]
         sensors = [page for page in every if int(page.photometric) in (32803, 34892)]
         sizes = [(page.imagewidth, page.imagelength) for page in sensors]
         return max(sizes) if sizes else None

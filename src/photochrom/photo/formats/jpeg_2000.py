@@ -70,7 +70,11 @@ def _load(data: bytes, check_size: CheckSize) -> pyvips.Image:
         if bits > 8 and len(layout.depths) > 1:  # Pillow would reduce these to 8 bits
             values = imagecodecs(f"JPEG 2000 / color with {bits} bits per channel").jpeg2k_decode(file)
             return from_array((values * np.float32(65535 / (2**bits - 1))).round().astype(np.uint16), profile)
-        pixels, mode = _by_pillow(file)
+        palette = _palette(described)
+        if palette is not None:
+            pixels, mode = palette[_numbers(described, stream, layout)], "RGB"
+        else:
+            pixels, mode = _by_pillow(file)
         return from_array(_in_order(pixels, described), profile, cmyk=mode == "CMYK")
     except (InputError, Unsupported, Damaged, MemoryError):
         raise
@@ -93,6 +97,35 @@ def _by_pillow(file: bytes) -> tuple[PixelArray, str]:
 
     with closing(Jpeg2KImageFile(io.BytesIO(file))) as opened:
         return pillow_pixels(opened), opened.mode
+
+
+def _palette(described: list[Box]) -> PixelArray | None:
+    """The colors (N, C), uint8, of a picture whose pixels are their numbers; None for another. Raises Unsupported.
+
+    Pillow has palettes, too, but leaves out colors that stand in them twice, so that all behind have wrong numbers.
+    """
+    found = dict(described)
+    content = found.get(b"pclr")
+    if content is None:
+        return None
+    count, columns = struct.unpack_from(">HB", content)
+    bits = [(each & 0x7F) + 1 for each in content[3 : 3 + columns]]
+    if max(bits) > 8:
+        raise Unsupported(f"JPEG 2000 / a palette of {max(bits)} bits per channel")
+    table = np.frombuffer(content, np.uint8, count * columns, 3 + columns).reshape(count, columns)
+    table = (table * (255 / (2.0 ** np.array(bits) - 1))).round().astype(np.uint8)
+    mapped = [column for _, kind, column in struct.iter_unpack(">HBB", found.get(b"cmap", b"")) if kind == 1]
+    return table[:, mapped or slice(None)]
+
+
+def _numbers(described: list[Box], stream: bytes, layout: Layout) -> PixelArray:
+    """The numbers of colors (H, W) that the codestream has instead of them."""
+    if len(layout.depths) != 1 or layout.depths[0] > 8:
+        raise Unsupported("JPEG 2000 / a palette for several channels")
+    color = (b"colr", BY_NUMBER + b"\0\0" + struct.pack(">I", GRAY))
+    plain = [(kind, content) for kind, content in described if kind in (b"ihdr", b"bpcc")]
+    pixels, _ = _by_pillow(_file([*plain, color], b"", _mended(stream, layout)))
+    return pixels >> (8 - layout.depths[0])  # Pillow stretches fewer bits
 
 
 def _ink_and_alpha(
