@@ -31,6 +31,17 @@ ROOT_CUBES_TO_RGB = np.array(XYZ_TO_RGB, np.float32) * np.array(D65_WHITE, np.fl
 LUMINANCE_LEVELS = 1 << 14  # of a table from Y to L; between them lines are right to 0.00004
 
 
+def look_up(table: FloatArray, position: FloatArray) -> FloatArray:
+    """Numbers of a table (N,) at positions in 0..N - 2, of any shape, which are overwritten; between two, on a line."""
+    cell = position.astype(np.intp)
+    position -= cell
+    start, end = table.take(cell), table.take(cell + 1)
+    end -= start
+    end *= position
+    start += end
+    return start
+
+
 def rgb_to_linear(rgb: FloatArray) -> FloatArray:
     """Remove the sRGB transfer curve; any shape, [0, 1]."""
     return np.where(rgb <= SRGB_LINEAR_LIMIT, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4).astype(np.float32)
@@ -79,13 +90,7 @@ def luminance_of(pixels: PixelArray) -> FloatArray:
         red, green, blue = (table.take(pixels[..., i]) for i, table in enumerate(_luminance_levels(bits)))
         red += green
         red += blue
-        cell = red.astype(np.intp)
-        red -= cell
-        low, high = _luminance_table().take(cell), _luminance_table().take(cell + 1)
-        high -= low
-        high *= red
-        low += high
-        return low
+        return look_up(_luminance_table(), red)
     return _lab_luminance(rgb_to_linear(pixels) if gray else _dot(RGB_TO_XYZ[1], rgb_to_linear(pixels)))
 
 

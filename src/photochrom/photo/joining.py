@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from photochrom.photo.color import FloatArray, PixelArray, lab_to_linear_rgb, linear_to_rgb
+from photochrom.photo.color import FloatArray, PixelArray, lab_to_linear_rgb, linear_to_rgb, look_up
 
 LINEAR_LEVELS = 1 << 14  # of a table of the sRGB curve: 8 bits are off by at most 1, and by 0.013 on average
 GAMUT_TOLERANCE = 1e-4  # in linear sRGB: much less than half a step of 8 bits
@@ -53,8 +53,7 @@ def write_rgb(linear_rgb: FloatArray, pixels: PixelArray) -> None:
             pixels[..., number] = _curve_8_bits().take(level.astype(np.intp), mode="clip")
         return
     for number, level in enumerate(np.clip(linear_rgb, 0, LINEAR_LEVELS, out=linear_rgb)):
-        cell, share = _cell(level, LINEAR_LEVELS)
-        pixels[..., number] = _between(_curve_16_bits().take(cell), _curve_16_bits().take(cell + 1), share)
+        pixels[..., number] = look_up(_curve_16_bits(), level)
 
 
 def _displayable(linear_rgb: FloatArray) -> NDArray[np.bool_]:
@@ -74,20 +73,6 @@ def _into_gamut(luminance: FloatArray, a: FloatArray, b: FloatArray) -> FloatArr
     return lab_to_linear_rgb(luminance, a * share, b * share)
 
 
-def _cell(position: FloatArray, cells: int) -> tuple[NDArray[np.intp], FloatArray]:
-    """The cell in which each position is, and how far in it."""
-    cell = np.minimum(position.astype(np.intp), cells - 1)
-    return cell, position - cell.astype(np.float32)
-
-
-def _between(start: FloatArray, end: FloatArray, share: FloatArray) -> FloatArray:
-    """start, moved toward end by a share of the way, in place: both are copies."""
-    end -= start
-    end *= share
-    start += end
-    return start
-
-
 @cache
 def _curve_8_bits() -> NDArray[np.uint8]:
     """sRGB of linear sRGB in LINEAR_LEVELS equal steps from 0 to 1."""
@@ -98,5 +83,5 @@ def _curve_8_bits() -> NDArray[np.uint8]:
 @cache
 def _curve_16_bits() -> FloatArray:
     """The same, not rounded, plus the half that rounds what is cut off; between its numbers lines are right to 0.1."""
-    linear = np.linspace(0, 1, LINEAR_LEVELS + 1, dtype=np.float32)
-    return linear_to_rgb(linear) * np.float32(65535) + np.float32(0.5)
+    levels = np.minimum(np.arange(LINEAR_LEVELS + 2, dtype=np.float32), LINEAR_LEVELS)  # `look_up` wants one more
+    return linear_to_rgb(levels / np.float32(LINEAR_LEVELS)) * np.float32(65535) + np.float32(0.5)

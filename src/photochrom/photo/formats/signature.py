@@ -9,7 +9,6 @@ from photochrom.photo.formats.faults import CONVERT, Unsupported
 from photochrom.photo.formats.isobmff import boxes
 
 IN_PHOTO_EDITOR = "save it as TIFF or PNG in the program that made it, or in GIMP"
-DEVELOP = "develop it with darktable or RawTherapee to TIFF"
 SAVE_THE_PICTURE = "download the picture itself"
 UNPACK = "unpack it first"
 COLOR_THE_FILM = "use photochrom video"

@@ -27,7 +27,7 @@ from photochrom.photo.metadata.ifd import (
     reordered,
     short,
 )
-from photochrom.photo.metadata.iptc import from_tiff, pack_resources, read_resources
+from photochrom.photo.metadata.iptc import from_tiff, read_resources
 from photochrom.photo.metadata.record import CREDENTIALS, Blocks, Metadata, Resolution
 
 XMP, IPTC, PHOTOSHOP, LAYERS, C2PA = 700, 33723, 34377, 37724, 52545
@@ -149,8 +149,3 @@ def _merged(
     rows = old + [placed[2 + 12 * i : 14 + 12 * i] for i in range(count)]
     rows.sort(key=lambda row: struct.unpack(order + "H", row[:2])[0])
     return struct.pack(order + "H", len(rows)) + b"".join(rows) + placed[2 + 12 * count :]
-
-
-def resources_block(metadata: Metadata) -> bytes:
-    """Photoshop's resources as a TIFF has them: IPTC has a tag of its own."""
-    return pack_resources(b"", metadata.photoshop)
