@@ -4,6 +4,7 @@ import io
 import struct
 import subprocess
 import sys
+import weakref
 import zlib
 from functools import partial
 
@@ -20,6 +21,7 @@ from photochrom.photo.decoding import decode_photograph
 from photochrom.photo.formats.jpeg_xl import read_header
 from photochrom.photo.metadata.exif import orientation_of
 from photochrom.photo.metadata.sidecar import true_sidecar
+from photochrom.photo.vips import load_in_place
 from tests.test_decoding_meaning import chunk, png
 from tests.test_decoding_tiff import tiff
 from tests.test_formats import animation, encoded
@@ -194,6 +196,20 @@ def test_a_wrong_palette_that_only_suggests_colors(rgb):
     at = content.index(b"IDAT") + 40
     with pytest.raises(InputError, match="damaged or incomplete"):
         decode_photograph(content[:33] + chunk(b"PLTE", b"") + content[33:at] + bytes(4) + content[at + 4 :])
+
+
+class Watched(bytearray):
+    """Bytes of which one can see whether anything holds them."""
+
+
+@pytest.mark.parametrize("name", ["png", "jpeg", "tiff"])
+def test_a_content_that_is_read_where_it_is_stays_as_long_as_its_picture(rgb, name):
+    content = Watched(encoded(rgb, name.upper()))
+    there = weakref.ref(content)
+    made_of_it = load_in_place(getattr(pyvips.Image, f"{name}load_source"), content, access="sequential").invert()
+    del content
+    assert there() is not None
+    assert np.abs(made_of_it.numpy().astype(int) - (255 - rgb)).mean() < 8
 
 
 # Sidecars

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 os.environ.setdefault("VIPS_WARNING", "0")
@@ -21,7 +21,7 @@ import pyvips
 # GLib aborts a process that warns inside a warning. Two of 20,000 damaged files ended their process that way.
 pyvips._remove_log_handler()
 
-__all__ = ["alone", "company", "first_line", "pyvips", "source_of"]
+__all__ = ["alone", "company", "first_line", "load_in_place", "pyvips"]
 
 _changed = threading.Condition()
 _working = 0  # threads in company; -1 if one works alone
@@ -58,9 +58,15 @@ def alone() -> Iterator[None]:
             _changed.notify_all()
 
 
-def source_of(content: bytes) -> pyvips.Source:
-    """A content that libvips reads where it is, without a copy; it must stay until the picture is decoded."""
-    return pyvips.Source.new_from_memory(content)
+def load_in_place(load: Callable[..., pyvips.Image], content: bytes | bytearray, **how: object) -> pyvips.Image:
+    """What a loader of sources makes of a content that it reads where it is, without a copy. Raises pyvips.Error.
+
+    libvips decodes later, and of a source pyvips keeps nothing alive: the picture and all that is made of it do.
+    """
+    source = pyvips.Source.new_from_memory(content)
+    image = load(source, **how)
+    image._references.append(source)
+    return image
 
 
 def first_line(error: Exception) -> str:

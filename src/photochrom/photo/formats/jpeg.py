@@ -11,7 +11,7 @@ from functools import partial
 
 from photochrom.photo.formats.faults import CONVERT, Damaged, Unsupported
 from photochrom.photo.formats.picture import CheckSize, Picture
-from photochrom.photo.vips import pyvips, source_of
+from photochrom.photo.vips import load_in_place, pyvips
 
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers: the rest are tables
 READ_FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC9, 0xCA}  # sequential, progressive and lossless; arithmetic coding
@@ -62,7 +62,7 @@ def _frame_position(data: bytes) -> int:
 
 
 def _load(data: bytes, fail_on: str) -> pyvips.Image:
-    return pyvips.Image.jpegload_source(source_of(data), fail_on=fail_on, access="sequential")
+    return load_in_place(pyvips.Image.jpegload_source, data, fail_on=fail_on, access="sequential")
 
 
 def _look_again(data: bytes) -> pyvips.Image:

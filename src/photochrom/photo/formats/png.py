@@ -12,7 +12,7 @@ from photochrom.photo.formats.arrays import BLOB
 from photochrom.photo.formats.curves import Curve, Primaries, bt709, power, srgb, to_srgb
 from photochrom.photo.formats.faults import Damaged, Unsupported
 from photochrom.photo.formats.picture import CheckSize, Picture
-from photochrom.photo.vips import pyvips, source_of
+from photochrom.photo.vips import load_in_place, pyvips
 
 SRGB_GAMMA = 0.45455  # what a writer of sRGB puts into gAMA
 GAMMA_TOLERANCE = 0.05  # relative; libpng, and so browsers, ignore smaller differences
@@ -113,7 +113,7 @@ def _profile(content: bytes, color_type: int) -> bytes:
 
 
 def _load(data: bytes, meaning: tuple[Curve, Primaries | None] | None, profile: bytes) -> pyvips.Image:
-    image = pyvips.Image.pngload_source(source_of(data), fail_on="error", access="sequential")
+    image = load_in_place(pyvips.Image.pngload_source, data, fail_on="error", access="sequential")
     if profile:
         image = image.copy()
         image.set_type(BLOB, "icc-profile-data", profile)

@@ -40,7 +40,7 @@ from photochrom.photo.formats.tiff_pages import (
     read_pages,
     read_sub_pages,
 )  # fmt: skip
-from photochrom.photo.vips import pyvips, source_of
+from photochrom.photo.vips import load_in_place, pyvips
 
 JPEG, OLD_JPEG, LZW, PACKBITS = 7, 6, 5, 32773
 JPEG_START, JPEG_FILE = 513, b"\xff\xd8\xff"  # a tag; how a JPEG file begins
@@ -170,7 +170,7 @@ def _check_numbers(page: Page, photometric: int) -> None:
 
 def _load_page(page: Page) -> pyvips.Image:
     how = {"page": page.number, "fail_on": "warning", "access": "sequential"}
-    image = pyvips.Image.tiffload_source(source_of(page.data), **how)
+    image = load_in_place(pyvips.Image.tiffload_source, page.data, **how)
     return _colors(page, _upright_tones(page, page.value(PHOTOMETRIC, 1), image))
 
 
