@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage import color as oracle
 
-from photochrom.photo.color import lab_to_rgb, luminance_of, rgb_to_lab
+from photochrom.photo.color import lab_to_linear_rgb, lab_to_rgb, luminance_of, rgb_to_lab
 from photochrom.photo.joining import join
 
 
@@ -80,6 +80,20 @@ def test_join_keeps_luminance_and_hue_in_8_bits(chroma):
 def test_join_leaves_displayable_colors_alone(rgb):
     lab = rgb_to_lab(rgb)
     assert np.abs(join(lab[..., 0], np.moveaxis(lab[..., 1:], -1, 0)) - rgb).max() < 2e-3
+
+
+def test_colors_that_cannot_be_shown_get_the_most_chroma_that_can():
+    rng = np.random.default_rng(0)
+    luminance = rng.uniform(0, 97, 20_000).astype(np.float32)  # above, yellow loses all of it within 3 L
+    angle, amount = rng.uniform(0, 2 * np.pi, luminance.size), rng.uniform(0, 120, luminance.size)
+    chroma = (np.stack([np.cos(angle), np.sin(angle)]) * amount).astype(np.float32)
+    share = np.zeros_like(luminance)
+    for step in 0.5 ** np.arange(1, 20):
+        rgb = np.stack(lab_to_linear_rgb(luminance, *(chroma * (share + step).astype(np.float32))))
+        share += step * ((rgb >= 0) & (rgb <= 1)).all(0)
+    shown = rgb_to_lab(join(luminance[None], chroma[:, None]))[0]
+    missing = amount * share - np.hypot(shown[:, 1], shown[:, 2])
+    assert abs(missing.mean()) < 0.1 and np.percentile(np.abs(missing), 99.9) < 0.6
 
 
 def test_black_stays_black_and_white_stays_white():

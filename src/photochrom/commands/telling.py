@@ -29,10 +29,10 @@ def say(text: str) -> None:
 
 def with_bar(outcomes: Iterable[Outcome], count: int, quiet: bool) -> Iterator[Outcome]:
     """The same outcomes, while a terminal shows how far they are."""
-    hidden = quiet or not sys.stderr.isatty()
-    with click.progressbar(
-        outcomes, length=count, label="Coloring", show_pos=True, file=sys.stderr, hidden=hidden
-    ) as progress:
+    if quiet or not sys.stderr.isatty():
+        yield from outcomes
+        return
+    with click.progressbar(outcomes, length=count, label="Coloring", show_pos=True, file=sys.stderr) as progress:
         yield from progress
 
 

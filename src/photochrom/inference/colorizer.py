@@ -27,7 +27,7 @@ from photochrom.settings import AUTO, DEFAULT_MODEL, STRENGTH, WARMTH, WORKING_S
 DEFAULT_WORKING_SIZE = int(WORKING_SIZE.default)
 MAX_WORKING_ASPECT = 4.0  # the network gets longer pictures smaller, so that its cost is limited
 BAND_PIXELS = 1 << 19  # pixels of the rows that share what is enlarged to their width
-STRIP_PIXELS = 1 << 15  # pixels joined at a time: small enough for the processor's cache, large enough for NumPy
+STRIP_PIXELS = 3 << 14  # pixels joined at a time: small enough for the processor's cache, large enough for NumPy
 
 
 @dataclass(frozen=True)

@@ -26,20 +26,32 @@ D65_WHITE = (0.95047, 1.0, 1.08883)  # XYZ of the white point, Y = 1
 LAB_EPSILON = 0.008856  # (6/29)^3: below it the cube root becomes a straight line
 LAB_KAPPA = 903.3  # (29/3)^3: that line's slope times 116
 LAB_LIMIT = 6 / 29  # the cube root of LAB_EPSILON
+LAB_LINE = 116 / LAB_KAPPA  # the slope of that line, from root to XYZ
 ROOT_CUBES_TO_RGB = np.array(XYZ_TO_RGB, np.float32) * np.array(D65_WHITE, np.float32)
+TERMS_TO_RGB = np.concatenate([ROOT_CUBES_TO_RGB * np.float32(LAB_LINE), ROOT_CUBES_TO_RGB], axis=1)
 
 LUMINANCE_LEVELS = 1 << 14  # of a table from Y to L; between them lines are right to 0.00004
 
 
 def look_up(table: FloatArray, position: FloatArray) -> FloatArray:
     """Numbers of a table (N,) at positions in 0..N - 2, of any shape, which are overwritten; between two, on a line."""
-    cell = position.astype(np.intp)
-    position -= cell
+    return between(table, split_position(position), position)
+
+
+def between(table: FloatArray, cell: NDArray[np.intp], share: FloatArray) -> FloatArray:
+    """Numbers between those of a table, of any shape, at cell and cell + 1: by a share of the way."""
     start, end = table.take(cell), table.take(cell + 1)
     end -= start
-    end *= position
+    end *= share
     start += end
     return start
+
+
+def split_position(position: FloatArray) -> NDArray[np.intp]:
+    """The whole parts of positions in a table, which are 0 or more; the positions keep what is behind them."""
+    whole = np.floor(position)
+    position -= whole
+    return whole.astype(np.intp)
 
 
 def rgb_to_linear(rgb: FloatArray) -> FloatArray:
@@ -68,16 +80,24 @@ def lab_to_rgb(lab: FloatArray) -> FloatArray:
 
 def lab_to_linear_rgb(luminance: FloatArray, a: FloatArray, b: FloatArray) -> FloatArray:
     """CIELAB planes of any one shape to planes of linear sRGB (3, ...), unclipped."""
-    roots = np.empty((3, luminance.size), np.float32)  # the cube roots of X, Y and Z, each over the white's
+    # All in one piece: glibc gives back what is freed beyond twice its largest piece. To get it again takes longer
+    # than the arithmetic.
+    work = np.empty((12, luminance.size), np.float32)
+    terms, light, linear_rgb = work[:6], work[6:9], work[9:]
+    roots, cubes = terms[:3], terms[3:]  # of X, Y and Z, each over the white's
     np.multiply(a.ravel(), np.float32(1 / 500), out=roots[0])
     np.add(luminance.ravel(), np.float32(16), out=roots[1])
     np.multiply(b.ravel(), np.float32(-1 / 200), out=roots[2])
     roots[1] *= np.float32(1 / 116)
     roots[0] += roots[1]
     roots[2] += roots[1]
-    for root in roots:
-        _cube(root)
-    return (ROOT_CUBES_TO_RGB @ roots).reshape(3, *luminance.shape)
+    # X, Y and Z are cubes, and below the limit the lines that touch them there: with w = max(root, limit) both are
+    # w^3 + LAB_LINE * (root - w), which needs no case for dark pixels.
+    np.maximum(roots, np.float32(LAB_LIMIT), out=light)
+    np.multiply(light, light, out=cubes)
+    cubes -= np.float32(LAB_LINE)
+    cubes *= light
+    return np.matmul(TERMS_TO_RGB, terms, out=linear_rgb).reshape(3, *luminance.shape)
 
 
 def luminance_of(pixels: PixelArray) -> FloatArray:
@@ -101,16 +121,6 @@ def _dot(weights: tuple[float, ...], rgb: FloatArray) -> FloatArray:
 def _lab_root(ratio: FloatArray) -> FloatArray:
     line = (np.float32(LAB_KAPPA) * ratio + np.float32(16)) / np.float32(116)
     return np.where(ratio <= LAB_EPSILON, line, np.cbrt(ratio))
-
-
-def _cube(root: FloatArray) -> None:
-    """Undo `_lab_root` in place, of roots (N,): a cube, and below the limit the line that touches it there."""
-    dark = np.flatnonzero(root < np.float32(LAB_LIMIT))
-    line = root.take(dark)
-    root *= root * root
-    line -= np.float32(16 / 116)
-    line *= np.float32(116 / LAB_KAPPA)
-    root[dark] = line
 
 
 def _lab_luminance(y: FloatArray) -> FloatArray:

@@ -1,7 +1,7 @@
 """Joining luminance and chroma to sRGB whose luminance is exactly that: the only work at full size.
 
-Colors that sRGB can't show get the most chroma that it can show at the same L and hue. R, G and B are not clipped one
-by one, because that would change L and hue.
+Colors that sRGB can't show get the most chroma that it can show at the same L and hue, which is found in a table. R, G
+and B are not clipped one by one, because that would change L and hue.
 """
 
 from __future__ import annotations
@@ -11,11 +11,22 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from photochrom.photo.color import FloatArray, PixelArray, lab_to_linear_rgb, linear_to_rgb, look_up
+from photochrom.photo.color import (
+    FloatArray,
+    PixelArray,
+    between,
+    lab_to_linear_rgb,
+    linear_to_rgb,
+    look_up,
+    split_position,
+)
 
 LINEAR_LEVELS = 1 << 14  # of a table of the sRGB curve: 8 bits are off by at most 1, and by 0.013 on average
 GAMUT_TOLERANCE = 1e-4  # in linear sRGB: much less than half a step of 8 bits
-GAMUT_STEPS = 9  # of bisection: chroma is found to within 1/512 of what was asked for
+GAMUT_LEVELS, GAMUT_HUES = 128, 64  # steps of a table of what sRGB can show: of L, and of a quarter of the hues
+GAMUT_STEPS = 14  # of the bisection that fills it
+GAMUT_SHARES = 512  # of what was asked for: whole ones are given, so that what the table rounds up stays displayable
+MOST_CHROMA = 188  # the largest |a| + |b| of sRGB, that of blue, and a little more
 
 
 def join(luminance: FloatArray, chroma: FloatArray) -> FloatArray:
@@ -31,10 +42,12 @@ def join_linear(luminance: FloatArray, chroma: FloatArray) -> FloatArray:
     """
     a, b = chroma
     linear_rgb = lab_to_linear_rgb(luminance, a, b)
-    outside = np.flatnonzero(~_displayable(linear_rgb))
-    if len(outside):
-        mapped = _into_gamut(*(plane.take(outside) for plane in (luminance, a, b)))
-        linear_rgb.reshape(3, -1)[:, outside] = mapped
+    outside = ~_displayable(linear_rgb)
+    if outside.any():
+        places = np.flatnonzero(outside)
+        mapped = _into_gamut(*(plane.take(places) for plane in (luminance, a, b)))
+        for plane, values in zip(linear_rgb, mapped, strict=True):
+            plane[outside] = values
     return linear_rgb
 
 
@@ -48,7 +61,6 @@ def write_rgb(linear_rgb: FloatArray, pixels: PixelArray) -> None:
         return
     linear_rgb *= np.float32(LINEAR_LEVELS)
     if pixels.dtype == np.uint8:
-        linear_rgb += np.float32(0.5)
         for number, level in enumerate(linear_rgb):
             pixels[..., number] = _curve_8_bits().take(level.astype(np.intp), mode="clip")
         return
@@ -64,20 +76,60 @@ def _displayable(linear_rgb: FloatArray) -> NDArray[np.bool_]:
 
 
 def _into_gamut(luminance: FloatArray, a: FloatArray, b: FloatArray) -> FloatArray:
-    """Linear sRGB (3, N) with the most chroma that can be shown at L and hue (N,), by bisection."""
-    share, step = np.zeros_like(a), np.float32(0.5)
-    for _ in range(GAMUT_STEPS):
-        tried = share + step
-        share += step * _displayable(lab_to_linear_rgb(luminance, a * tried, b * tried))
-        step /= 2
+    """Linear sRGB (3, N) with the most chroma that can be shown at L and hue (N,), at most what is asked for."""
+    amount = np.abs(a)
+    amount += np.abs(b)
+    np.maximum(amount, np.float32(1e-9), out=amount)
+    share = _displayable_amount(luminance, a, b / amount)
+    share /= amount
+    share *= np.float32(GAMUT_SHARES)
+    np.floor(share, out=share)
+    share *= np.float32(1 / GAMUT_SHARES)
+    np.minimum(share, np.float32(1), out=share)
     return lab_to_linear_rgb(luminance, a * share, b * share)
+
+
+def _displayable_amount(luminance: FloatArray, a: FloatArray, part: FloatArray) -> FloatArray:
+    """The largest |a| + |b| (N,) that can be shown at L and a hue: the sign of a, and b / (|a| + |b|)."""
+    table = _gamut_table()
+    level = luminance * np.float32(GAMUT_LEVELS / 100)
+    turn = np.float32(GAMUT_HUES) * (np.float32(2) - np.copysign(np.float32(1) - part, a))
+    cell, column = split_position(level), split_position(turn)
+    cell *= table.shape[1]
+    cell += column
+    amount = between(table, cell, turn)
+    cell += table.shape[1]
+    above = between(table, cell, turn)
+    above -= amount
+    above *= level
+    amount += above
+    return amount
+
+
+@cache
+def _gamut_table() -> FloatArray:
+    """The largest |a| + |b| that sRGB can show, by L and hue, with one more row and column for `_between`.
+
+    L has GAMUT_LEVELS equal steps from 0 to 100. Hues go once around, with GAMUT_HUES steps of b / (|a| + |b|) from
+    each axis to the next, beginning at -b. Found by bisection. Between its numbers, chroma is right to 0.01 on average.
+    """
+    level = np.minimum(np.arange(GAMUT_LEVELS + 2, dtype=np.float32) * np.float32(100 / GAMUT_LEVELS), 100)
+    turn = np.minimum(np.arange(4 * GAMUT_HUES + 2, dtype=np.float32) / np.float32(GAMUT_HUES), 4)
+    part = np.minimum(turn - 1, 3 - turn)
+    luminance, a, b = np.broadcast_arrays(level[:, None], np.copysign(1 - np.abs(part), 2 - turn), part)
+    amount, step = np.zeros(a.shape, np.float32), np.float32(MOST_CHROMA / 2)
+    for _ in range(GAMUT_STEPS):
+        tried = amount + step
+        amount += step * _displayable(lab_to_linear_rgb(luminance, a * tried, b * tried))
+        step /= 2
+    return amount
 
 
 @cache
 def _curve_8_bits() -> NDArray[np.uint8]:
-    """sRGB of linear sRGB in LINEAR_LEVELS equal steps from 0 to 1."""
-    linear = np.linspace(0, 1, LINEAR_LEVELS + 1, dtype=np.float32)
-    return np.rint(linear_to_rgb(linear) * np.float32(255)).astype(np.uint8)
+    """sRGB of linear sRGB in the middle of each of LINEAR_LEVELS equal parts of 0 to 1, and of 1."""
+    middles = (np.arange(LINEAR_LEVELS + 1, dtype=np.float32) + np.float32(0.5)) / np.float32(LINEAR_LEVELS)
+    return np.rint(linear_to_rgb(np.minimum(middles, 1)) * np.float32(255)).astype(np.uint8)
 
 
 @cache
