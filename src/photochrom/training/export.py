@@ -158,6 +158,7 @@ def _align_channels(model: onnx.ModelProto) -> None:
         padded = helper.make_node("Pad", [joined.input[-1], name], [f"{name}.maps"], name)
         graph.node.insert(list(graph.node).index(joined), padded)
         joined.input[-1] = padded.output[0]
+    del graph.value_info[:]  # shapes of what has more channels now: ONNX Runtime would warn of them
 
 
 def _halve_weights(model: onnx.ModelProto) -> None:
