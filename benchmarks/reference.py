@@ -72,7 +72,7 @@ def plain_config(preset: str, steps: int) -> TrainingConfig:
         config, stages=(stage,), augmentation=AugmentationConfig((0.9, 1.0), 1.0, 0.0, 0.0), pretrained=False,
         pixel_loss="l1", pixel_weight=L1, classification_weight=0.0, difference_weight=0.0, adversarial_loss="vanilla",
         candidates=1, noisy=1.0, optimizer="adam", betas=BETAS, weight_decay=0.0, encoder_rate=1.0, clip_norm=0.0,
-        discriminator_rate=1.0, min_chroma=0.0, log_every=1, save_every=10**6, sample_every=10**6,
+        discriminator_rate=1.0, min_chroma=0.0, save_every=10**6, sample_every=10**6,
     )  # fmt: skip
 
 

@@ -89,7 +89,7 @@ def test_colors_that_cannot_be_shown_get_the_most_chroma_that_can():
     chroma = (np.stack([np.cos(angle), np.sin(angle)]) * amount).astype(np.float32)
     share = np.zeros_like(luminance)
     for step in 0.5 ** np.arange(1, 20):
-        rgb = np.stack(lab_to_linear_rgb(luminance, *(chroma * (share + step).astype(np.float32))))
+        rgb = lab_to_linear_rgb(luminance, *(chroma * (share + step).astype(np.float32)))
         share += step * ((rgb >= 0) & (rgb <= 1)).all(0)
     shown = rgb_to_lab(join(luminance[None], chroma[:, None]))[0]
     missing = amount * share - np.hypot(shown[:, 1], shown[:, 2])

@@ -31,7 +31,7 @@ from photochrom.training.colorings import BestOfMany, draw_candidates
 from photochrom.training.config import Stage, TrainingConfig, config_from_dict, config_to_dict
 from photochrom.training.log import Log, diverged
 from photochrom.training.machine import explaining, open_fabric
-from photochrom.training.optimizers import build_optimizer, parameter_groups, set_rate, update_ema
+from photochrom.training.optimizers import build_optimizer, fastest_layout, parameter_groups, set_rate, update_ema
 from photochrom.training.photographs import Photographs, load_photographs, read_some
 from photochrom.training.schedule import SampleOrder, learning_rate, stage_at, step_seed, steps_reached
 from photochrom.training.supervision import supervised_losses
@@ -152,8 +152,9 @@ class Run:
         self.validation = (
             Validation(held_back, config.stages[-1].size, generator.stride, fabric.device) if held_back else None
         )
-        colorings = BestOfMany(generator).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        discriminator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.layout = fastest_layout(generator, fabric.device)
+        colorings = BestOfMany(generator).to(memory_format=self.layout)  # type: ignore[call-overload]
+        discriminator.to(memory_format=self.layout)  # type: ignore[call-overload]
         self.generator, self.generator_optimizer = fabric.setup(
             colorings, build_optimizer(config, fabric.device, *parameter_groups(generator, config))
         )
@@ -334,7 +335,7 @@ class Run:
         pictures = (self.pictures[number] for number in chosen)
         stride = self.raw_generator.stride
         batch = make_batch(pictures, stage.size, stride, self.config.augmentation, fabric.device)
-        return Batch(**{name: _channels_last(tensor) for name, tensor in vars(batch).items()})
+        return Batch(**{name: x.contiguous(memory_format=self.layout) for name, x in vars(batch).items()})
 
     def _aim(self, batch: Batch, noise: Tensor) -> Tensor:
         if self.teachers is None:
@@ -375,7 +376,3 @@ class Run:
         if self.fabric.is_global_zero:
             samples.write_sample_sheet(self.ema, self.shown, self.out / "samples" / f"step-{self.step:06d}.jpg")
         self.fabric.barrier()
-
-
-def _channels_last(x: Tensor) -> Tensor:
-    return x.contiguous(memory_format=torch.channels_last)
