@@ -168,6 +168,7 @@ def colorize(
     from photochrom.album import Manner
     from photochrom.coloring import Look, Request, look_of
     from photochrom.inference.colorizer import Colorizer
+    from photochrom.inference.memory import share_freed
     from photochrom.photo.credentials import read_credentials
     from photochrom.photo.hints import parse_hint, read_hints
     from photochrom.photo.marked import read_marked
@@ -189,6 +190,7 @@ def colorize(
     request = Request(look, output, round(max_pixels * 1e6), crop_border, recolor)
     if watch and (dry_run or STREAM in (*inputs, out)):
         raise InputError("--watch colors what arrives in folders: leave out --dry-run and -")
+    share_freed()
     if STREAM in (*inputs, out):
         _check_streams(inputs, out, alone=not (variants > 1 or sidecars or keep_date or record_path or dry_run))
         colorizer = Colorizer(model, working_size=working_size, device=device)

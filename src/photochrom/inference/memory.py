@@ -1,4 +1,4 @@
-"""Giving memory that was freed back to the system."""
+"""How glibc, the C library of most Linux systems, keeps memory that was freed; other libraries go their own way."""
 
 from __future__ import annotations
 
@@ -7,11 +7,23 @@ import sys
 from contextlib import suppress
 
 
+M_ARENA_MAX = -8  # of mallopt
+
+
 def give_back() -> None:
-    """Give back what was freed in small pieces, which glibc keeps. It takes some milliseconds.
+    """Give what was freed in small pieces back to the system, which glibc doesn't by itself. It takes some milliseconds.
 
     Loading a model frees much: weights of 16 bits and their copies in other forms.
     """
+    _call("malloc_trim", 0)
+
+
+def share_freed() -> None:
+    """Let threads take what others have freed, instead of keeping it for themselves; for the rest of the process."""
+    _call("mallopt", M_ARENA_MAX, 1)
+
+
+def _call(name: str, *values: int) -> None:
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):  # another C library has no such function
-            ctypes.CDLL(None).malloc_trim(0)
+            getattr(ctypes.CDLL(None), name)(*values)

@@ -22,7 +22,7 @@ from photochrom.photo.vips import pyvips
 
 Buffer = bytes | bytearray | memoryview
 SPOOLED = 64 << 20  # bytes: larger arrays lie in files
-LARGE_FILE = 128 << 20  # bytes: the content of a larger file is not read as a whole
+LARGE_FILE = 32 << 20  # bytes: the content of a larger file is not read as a whole
 BAND = 1 << 20  # numbers that are made at a time
 PIECE = 4 << 20  # bytes of a content that are read at a time
 TYPES = {"uchar": np.uint8, "ushort": np.uint16}  # libvips' names of types of numbers
