@@ -6,12 +6,11 @@ import ctypes
 import sys
 from contextlib import suppress
 
-
 M_ARENA_MAX = -8  # of mallopt
 
 
 def give_back() -> None:
-    """Give what was freed in small pieces back to the system, which glibc doesn't by itself. It takes some milliseconds.
+    """Give what was freed in small pieces back to the system, which glibc doesn't by itself. That takes milliseconds.
 
     Loading a model frees much: weights of 16 bits and their copies in other forms.
     """

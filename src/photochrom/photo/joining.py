@@ -1,7 +1,7 @@
 """Joining luminance and chroma to sRGB whose luminance is exactly that: the only work at full size.
 
-Colors that sRGB can't show get the most chroma that it can show at the same L and hue, which is found in a table. R, G
-and B are not clipped one by one, because that would change L and hue.
+Colors that sRGB can't show get the most chroma that it can show at the same L and hue. R, G and B are not clipped one
+by one, because that would change L and hue.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from photochrom.photo.color import (
 
 LINEAR_LEVELS = 1 << 14  # of a table of the sRGB curve: 8 bits are off by at most 1, and by 0.013 on average
 GAMUT_TOLERANCE = 1e-4  # in linear sRGB: much less than half a step of 8 bits
-GAMUT_LEVELS, GAMUT_HUES = 128, 64  # steps of a table of what sRGB can show: of L, and of a quarter of the hues
-GAMUT_STEPS = 14  # of the bisection that fills it
-GAMUT_SHARES = 512  # of what was asked for: whole ones are given, so that what the table rounds up stays displayable
+GAMUT_STEPS = 9  # of bisection: chroma is found to within 1/512 of what was asked for
+WEAK_CHROMA = 24  # |a| + |b| up to which chroma is looked up instead
+GAMUT_LEVELS, GAMUT_HUES = 128, 64  # steps of the table for that: of L, and of a quarter of the hues
+TABLE_STEPS = 14  # of the bisection that fills it
 MOST_CHROMA = 188  # the largest |a| + |b| of sRGB, that of blue, and a little more
 
 
@@ -76,17 +77,34 @@ def _displayable(linear_rgb: FloatArray) -> NDArray[np.bool_]:
 
 
 def _into_gamut(luminance: FloatArray, a: FloatArray, b: FloatArray) -> FloatArray:
-    """Linear sRGB (3, N) with the most chroma that can be shown at L and hue (N,), at most what is asked for."""
+    """Linear sRGB (3, N) with the most chroma that can be shown at L and hue (N,), in 512ths of what is asked for.
+
+    Most of such pixels are nearly black, with weak chroma. Of strong chroma the table's lines would miss the corners of
+    what can be shown, at yellow and blue.
+    """
     amount = np.abs(a)
     amount += np.abs(b)
     np.maximum(amount, np.float32(1e-9), out=amount)
     share = _displayable_amount(luminance, a, b / amount)
     share /= amount
-    share *= np.float32(GAMUT_SHARES)
+    share *= np.float32(2**GAMUT_STEPS)
     np.floor(share, out=share)
-    share *= np.float32(1 / GAMUT_SHARES)
+    share *= np.float32(0.5**GAMUT_STEPS)
     np.minimum(share, np.float32(1), out=share)
+    strong = np.flatnonzero(amount > WEAK_CHROMA)
+    if len(strong):
+        share[strong] = _most(luminance.take(strong), a.take(strong), b.take(strong), GAMUT_STEPS)
     return lab_to_linear_rgb(luminance, a * share, b * share)
+
+
+def _most(luminance: FloatArray, a: FloatArray, b: FloatArray, steps: int) -> FloatArray:
+    """The share of chroma, under 1, that can be shown at L and hue, by bisection; planes of any one shape."""
+    share, step = np.zeros(a.shape, np.float32), np.float32(0.5)
+    for _ in range(steps):
+        tried = share + step
+        share += step * _displayable(lab_to_linear_rgb(luminance, a * tried, b * tried))
+        step /= 2
+    return share
 
 
 def _displayable_amount(luminance: FloatArray, a: FloatArray, part: FloatArray) -> FloatArray:
@@ -111,18 +129,14 @@ def _gamut_table() -> FloatArray:
     """The largest |a| + |b| that sRGB can show, by L and hue, with one more row and column for `_between`.
 
     L has GAMUT_LEVELS equal steps from 0 to 100. Hues go once around, with GAMUT_HUES steps of b / (|a| + |b|) from
-    each axis to the next, beginning at -b. Found by bisection. Between its numbers, chroma is right to 0.01 on average.
+    each axis to the next, beginning at -b. Between its numbers, chroma is right to 0.01 on average.
     """
     level = np.minimum(np.arange(GAMUT_LEVELS + 2, dtype=np.float32) * np.float32(100 / GAMUT_LEVELS), 100)
     turn = np.minimum(np.arange(4 * GAMUT_HUES + 2, dtype=np.float32) / np.float32(GAMUT_HUES), 4)
-    part = np.minimum(turn - 1, 3 - turn)
-    luminance, a, b = np.broadcast_arrays(level[:, None], np.copysign(1 - np.abs(part), 2 - turn), part)
-    amount, step = np.zeros(a.shape, np.float32), np.float32(MOST_CHROMA / 2)
-    for _ in range(GAMUT_STEPS):
-        tried = amount + step
-        amount += step * _displayable(lab_to_linear_rgb(luminance, a * tried, b * tried))
-        step /= 2
-    return amount
+    part = np.minimum(turn - 1, 3 - turn) * np.float32(MOST_CHROMA)
+    rest = np.copysign(np.float32(MOST_CHROMA) - np.abs(part), 2 - turn)
+    luminance, a, b = np.broadcast_arrays(level[:, None], rest, part)
+    return np.float32(MOST_CHROMA) * _most(luminance, a, b, TABLE_STEPS)
 
 
 @cache

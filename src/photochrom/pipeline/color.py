@@ -6,7 +6,7 @@ import numpy as np
 
 from photochrom.photo import color, joining
 from photochrom.photo.color import D65_WHITE, LAB_EPSILON, LAB_KAPPA, LAB_LIMIT, RGB_TO_XYZ, SRGB_LINEAR_LIMIT
-from photochrom.photo.joining import GAMUT_HUES, GAMUT_LEVELS, GAMUT_SHARES, GAMUT_TOLERANCE, LINEAR_LEVELS
+from photochrom.photo.joining import GAMUT_STEPS, GAMUT_TOLERANCE, LINEAR_LEVELS
 from photochrom.pipeline.builder import Value, concat, maximum, minimum, power, where
 
 RGB_TO_RATIOS = (np.array(RGB_TO_XYZ).T / np.array(D65_WHITE)).astype(np.float32)  # X, Y and Z over those of the white
@@ -62,20 +62,13 @@ def linear_rgb_of(luminance: Value, x: Value, z: Value) -> Value:
 
 
 def displayable_share(luminance: Value, x: Value, z: Value) -> Value:
-    """How much of the tints sRGB can show at a luminance, at most 1, (M,) each: from a table, as in NumPy."""
-    a, b = x * (1 / TINTS[0]), z * (1 / TINTS[1])
-    amount = maximum(a.op("Abs") + b.op("Abs"), 1e-9)
-    rest = 1 - b / amount
-    level, turn = luminance * (GAMUT_LEVELS / 100), (2 - where(a < 0, -rest, rest)) * GAMUT_HUES
-    row, column = level.cast(np.int32), turn.cast(np.int32)
-    table = joining._gamut_table()
-    numbers, cell = luminance.graph.constant(table.ravel()), row * table.shape[1] + column
-    below, above = (
-        between(numbers.look_up(each), numbers.look_up(each + 1), turn - column.cast(np.float32))
-        for each in (cell, cell + table.shape[1])
-    )
-    most = between(below, above, level - row.cast(np.float32))
-    return minimum((most / amount * GAMUT_SHARES).op("Floor") * (1 / GAMUT_SHARES), 1)
+    """How much of the tints sRGB can show at a luminance, at most 1, (M,) each: by bisection."""
+    share = luminance * 0
+    for step in range(1, GAMUT_STEPS + 1):
+        more = share + 0.5**step
+        fits = displayable(linear_rgb_of(luminance, x * more, z * more))
+        share = share + fits.cast(np.float32) * 0.5**step
+    return share
 
 
 def displayable(linear_rgb: Value) -> Value:
