@@ -177,6 +177,8 @@ def test_tilted_variants_color_whole_things_apart_and_leave_what_is_sure():
     sure[100] = 20.0
     certain = torch.softmax(sure + tilts, -1) @ palette
     assert (certain - palette[100]).norm(dim=-1).max() < 1
+    long = 10 * noise[:1]
+    assert torch.allclose(tilt(features, long), tilt(features, 2 * long)), "the longest noise is no glaring cast"
 
 
 def test_noise_of_a_tilted_generator_acts_on_the_palette_alone():

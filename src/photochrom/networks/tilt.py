@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 WHOLE = 2  # the first noise channels tilt the whole picture: toward green or red, toward blue or yellow
-WHOLE_STRENGTH = 0.3  # of them, beside the others
+WHOLE_STRENGTH = 0.35  # of them, beside the others
 AXIS = 50.0  # Lab units: how far from gray such a tilt still grows
-COLOR_SCALE = 40.0  # Lab units: palette colors nearer than this rise and fall together
-LOOK_SCALE = 1.7  # how different things must look to choose their colors apart; unlike places are about 1.4 apart
+COLOR_SCALE = 22.0  # Lab units: palette colors nearer than this rise and fall together
+LOOK_SCALE = 2.1  # how different things must look to choose their colors apart; unlike places are about 1.4 apart
 
 
 class PaletteTilt(nn.Module):
@@ -49,6 +49,8 @@ class PaletteTilt(nn.Module):
 
     def forward(self, features: Tensor, noise: Tensor) -> Tensor:
         """What to add to logits: (N, 4h, 4w, Q), for features (N, C, h, w) and noise (N, Z)."""
+        length = noise.norm(dim=1, keepdim=True) / math.sqrt(noise.shape[1])
+        noise = noise / length.clamp(min=1)  # the longest draws would tilt everything to one glaring color
         look = F.normalize(F.instance_norm(features.float()), dim=1)  # what sets a place apart in its own picture
         angles = look.permute(0, 2, 3, 1) @ self.directions  # (N, h, w, Z - WHOLE)
         factors = noise[:, None, None, WHOLE:]
