@@ -97,6 +97,12 @@ def test_colors_that_cannot_be_shown_get_the_most_chroma_that_can():
     assert (np.percentile(np.abs(missing), (99, 99.9)) < (0.5, 1.5)).all()
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_chroma_of_a_broken_network_is_no_error():
+    planes = np.array([[[np.inf, np.nan, 1e38]], [[-np.inf, 0, -1e38]]], np.float32)
+    assert join(np.full((1, 3), 50, np.float32), planes).shape == (1, 3, 3)
+
+
 def test_black_stays_black_and_white_stays_white():
     planes = np.full((2, 1, 2), 50, np.float32)
     assert np.allclose(join(np.array([[0, 100]], np.float32), planes)[0], [[0] * 3, [1] * 3], atol=2e-3)

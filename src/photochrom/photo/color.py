@@ -40,7 +40,7 @@ def look_up(table: FloatArray, position: FloatArray) -> FloatArray:
 
 def between(table: FloatArray, cell: NDArray[np.intp], share: FloatArray) -> FloatArray:
     """Numbers between those of a table, of any shape, at cell and cell + 1: by a share of the way."""
-    start, end = table.take(cell), table.take(cell + 1)
+    start, end = table.take(cell, mode="clip"), table.take(cell + 1, mode="clip")  # of NaN there is no cell
     end -= start
     end *= share
     start += end

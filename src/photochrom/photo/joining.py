@@ -126,7 +126,7 @@ def _displayable_amount(luminance: FloatArray, a: FloatArray, part: FloatArray) 
 
 @cache
 def _gamut_table() -> FloatArray:
-    """The largest |a| + |b| that sRGB can show, by L and hue, with one more row and column for `_between`.
+    """The largest |a| + |b| that sRGB can show, by L and hue, with one more row and column for `between`.
 
     L has GAMUT_LEVELS equal steps from 0 to 100. Hues go once around, with GAMUT_HUES steps of b / (|a| + |b|) from
     each axis to the next, beginning at -b. Between its numbers, chroma is right to 0.01 on average.
