@@ -92,7 +92,7 @@ def page(measured: dict[str, Any], losses: list[str]) -> str:
         "# Speed, memory, size",
         "Written by `benchmarks/speed.py`; medians. Compare the ratios, not the seconds: machines differ. CPU is the "
         "time of all threads and processes together; peak is the largest resident memory of a process. "
-        "[RESULTS.json](RESULTS.json) has the figures.",
+        "RESULTS.json has the figures.",
     ]
     machines = list(dict.fromkeys(part["machine"] for part in measured.values()))
     sections += [f"Machine: {machines[0]}."] if len(machines) == 1 else []

@@ -42,10 +42,10 @@ def run_pipeline(session, photograph, **inputs) -> np.ndarray:
 
 
 def assert_same_colors(colors, expected, steps=1) -> None:
-    """Within 1/255, and 0.1/255 on average."""
+    """Within 1/255, and 0.1/255 on average; docs/pipeline.md says why one number of 10,000 may differ by up to 4."""
     assert colors.shape == expected.shape and colors.dtype == np.uint8
     difference = np.abs(colors.astype(int) - expected)
-    assert difference.max() <= steps and difference.mean() <= 0.1
+    assert (difference > steps).mean() < 1e-4 and difference.max() <= max(steps, 4) and difference.mean() <= 0.1
 
 
 def table_of(*hints: Hint) -> np.ndarray:

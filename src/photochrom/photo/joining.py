@@ -77,7 +77,7 @@ def _displayable(linear_rgb: FloatArray) -> NDArray[np.bool_]:
 
 
 def _into_gamut(luminance: FloatArray, a: FloatArray, b: FloatArray) -> FloatArray:
-    """Linear sRGB (3, N) with the most chroma that can be shown at L and hue (N,), in 512ths of what is asked for.
+    """Linear sRGB (3, N) with the most chroma that can be shown at L and hue (N,), at most what is asked for.
 
     Most of such pixels are nearly black, with weak chroma. Of strong chroma the table's lines would miss the corners of
     what can be shown, at yellow and blue.
@@ -87,9 +87,6 @@ def _into_gamut(luminance: FloatArray, a: FloatArray, b: FloatArray) -> FloatArr
     np.maximum(amount, np.float32(1e-9), out=amount)
     share = _displayable_amount(luminance, a, b / amount)
     share /= amount
-    share *= np.float32(2**GAMUT_STEPS)
-    np.floor(share, out=share)
-    share *= np.float32(0.5**GAMUT_STEPS)
     np.minimum(share, np.float32(1), out=share)
     strong = np.flatnonzero(amount > WEAK_CHROMA)
     if len(strong):

@@ -6,7 +6,14 @@ import numpy as np
 
 from photochrom.photo import color, joining
 from photochrom.photo.color import D65_WHITE, LAB_EPSILON, LAB_KAPPA, LAB_LIMIT, RGB_TO_XYZ, SRGB_LINEAR_LIMIT
-from photochrom.photo.joining import GAMUT_STEPS, GAMUT_TOLERANCE, LINEAR_LEVELS
+from photochrom.photo.joining import (
+    GAMUT_HUES,
+    GAMUT_LEVELS,
+    GAMUT_STEPS,
+    GAMUT_TOLERANCE,
+    LINEAR_LEVELS,
+    WEAK_CHROMA,
+)
 from photochrom.pipeline.builder import Value, concat, maximum, minimum, power, where
 
 RGB_TO_RATIOS = (np.array(RGB_TO_XYZ).T / np.array(D65_WHITE)).astype(np.float32)  # X, Y and Z over those of the white
@@ -62,13 +69,30 @@ def linear_rgb_of(luminance: Value, x: Value, z: Value) -> Value:
 
 
 def displayable_share(luminance: Value, x: Value, z: Value) -> Value:
-    """How much of the tints sRGB can show at a luminance, at most 1, (M,) each: by bisection."""
-    share = luminance * 0
+    """How much of the tints sRGB can show at a luminance, (M,) each: looked up or found by bisection, as in NumPy."""
+    a, b = x * (1 / TINTS[0]), z * (1 / TINTS[1])
+    amount = maximum(a.op("Abs") + b.op("Abs"), 1e-9)
+    weak = minimum(displayable_amount(luminance, a, b / amount) / amount, 1)
+    strong = luminance * 0
     for step in range(1, GAMUT_STEPS + 1):
-        more = share + 0.5**step
+        more = strong + 0.5**step
         fits = displayable(linear_rgb_of(luminance, x * more, z * more))
-        share = share + fits.cast(np.float32) * 0.5**step
-    return share
+        strong = strong + fits.cast(np.float32) * 0.5**step
+    return where(amount > WEAK_CHROMA, strong, weak)
+
+
+def displayable_amount(luminance: Value, a: Value, part: Value) -> Value:
+    """The largest |a| + |b| that sRGB can show, (M,), as in `photo.joining`."""
+    rest = 1 - part
+    level, turn = luminance * (GAMUT_LEVELS / 100), (2 - where(a < 0, -rest, rest)) * GAMUT_HUES
+    row, column = level.cast(np.int32), turn.cast(np.int32)
+    table = joining._gamut_table()
+    numbers, cell = luminance.graph.constant(table.ravel()), row * table.shape[1] + column
+    below, above = (
+        between(numbers.look_up(each), numbers.look_up(each + 1), turn - column.cast(np.float32))
+        for each in (cell, cell + table.shape[1])
+    )
+    return between(below, above, level - row.cast(np.float32))
 
 
 def displayable(linear_rgb: Value) -> Value:
