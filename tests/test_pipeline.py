@@ -42,10 +42,10 @@ def run_pipeline(session, photograph, **inputs) -> np.ndarray:
 
 
 def assert_same_colors(colors, expected, steps=1) -> None:
-    """Within 1/255, and 0.1/255 on average; docs/pipeline.md says why one number of 10,000 may differ by up to 4."""
+    """Within 1/255, and 0.1/255 on average."""
     assert colors.shape == expected.shape and colors.dtype == np.uint8
     difference = np.abs(colors.astype(int) - expected)
-    assert (difference > steps).mean() < 1e-4 and difference.max() <= max(steps, 4) and difference.mean() <= 0.1
+    assert difference.max() <= steps and difference.mean() <= 0.1
 
 
 def table_of(*hints: Hint) -> np.ndarray:
@@ -115,7 +115,9 @@ def pieces(pictures) -> dict[str, np.ndarray]:
 )
 def test_same_colors_as_the_colorizer(session, small, photographs, name):
     picture = np.ascontiguousarray(pieces(photographs)[name])
-    assert_same_colors(run_pipeline(session, picture), small.colorize(picture))
+    # One of its 10,800 numbers is of a color at the edge of sRGB whose share is a tie: docs/pipeline.md.
+    steps = 2 if name == "very high" else 1
+    assert_same_colors(run_pipeline(session, picture), small.colorize(picture), steps)
 
 
 @pytest.mark.slow
