@@ -182,7 +182,7 @@ def write_photograph(folder: Path, megapixels: float, suffix: str) -> Path:
     width = round(1.5 * height)
     gray = pyvips.Image.new_from_array(np.ascontiguousarray(data.astronaut()[:340, :510, 1]))
     large = gray.resize(width / 510, vscale=height / 340, kernel="cubic")
-    grain = pyvips.Image.gaussnoise(large.width, large.height, sigma=2, seed=0)
+    grain = pyvips.Image.gaussnoise(large.width, large.height, mean=0, sigma=2, seed=0)
     path = folder / f"{megapixels:g}.{suffix}"
     if suffix == "jpg":
         (large + grain).cast("uchar").copy(interpretation="b-w").jpegsave(str(path), Q=95)

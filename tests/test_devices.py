@@ -29,7 +29,7 @@ class FakeSession:
 
     made: list["FakeSession"]
 
-    def __init__(self, model, options, providers, enable_fallback):
+    def __init__(self, model, options, providers, enable_fallback, disabled_optimizers):
         assert enable_fallback == 0  # ONNX Runtime's own way back prints to standard output
         self.providers, self.options = providers, options
         self.inner = RealSession(model, options, providers=["CPUExecutionProvider"])

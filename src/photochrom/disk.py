@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import shutil
 import threading
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ UNFINISHED = ".photochrom-"  # prefix of the names of files that are still being
 
 def unfinished(path: Path) -> Path:
     """A temporary name beside a file; the file is written under it and then renamed."""
-    return path.with_name(f"{UNFINISHED}{secrets.token_hex(8)}{path.suffix}")
+    return path.with_name(f"{UNFINISHED}{os.urandom(8).hex()}{path.suffix}")
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
@@ -165,10 +166,16 @@ def colorize(
       photochrom colorize scan.tif --format png -o - > new.png
       photochrom colorize scan.tif --crop-border --side-by-side
     """
+    from photochrom.inference.memory import share_freed
+    from photochrom.inference.weights import load_model
+
+    share_freed()
+    threads = max(1, (os.cpu_count() or 1) // jobs)  # with more, they would wait for each other
+    loading = ThreadPoolExecutor(1).submit(load_model, model, threads, device)  # while the rest is read
+
     from photochrom.album import Manner
     from photochrom.coloring import Look, Request, look_of
     from photochrom.inference.colorizer import Colorizer
-    from photochrom.inference.memory import share_freed
     from photochrom.photo.credentials import read_credentials
     from photochrom.photo.hints import parse_hint, read_hints
     from photochrom.photo.marked import read_marked
@@ -190,18 +197,16 @@ def colorize(
     request = Request(look, output, round(max_pixels * 1e6), crop_border, recolor)
     if watch and (dry_run or STREAM in (*inputs, out)):
         raise InputError("--watch colors what arrives in folders: leave out --dry-run and -")
-    share_freed()
     if STREAM in (*inputs, out):
         _check_streams(inputs, out, alone=not (variants > 1 or sidecars or keep_date or record_path or dry_run))
-        colorizer = Colorizer(model, working_size=working_size, device=device)
+        colorizer = Colorizer(loading.result(), working_size=working_size)
         _check_model(colorizer, mark, example)
         _colorize_stream(inputs[0], colorizer, request)
         return
     suffix = COMPARED_SUFFIX if side_by_side else COLOR_SUFFIX
     make_plan = partial(plan, inputs, out, format=format_name, variants=variants, sidecars=sidecars, suffix=suffix)
     planned = None if watch else make_plan()
-    threads = max(1, (os.cpu_count() or 1) // jobs)  # with more, they would wait for each other
-    colorizer = Colorizer(model, working_size=working_size, threads=threads, device=device)
+    colorizer = Colorizer(loading.result(), working_size=working_size)
     _check_model(colorizer, mark, example)
     with ExitStack() as stack:
         record = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,8 +56,9 @@ class Colorizer:
     """Colors photographs with one model, which is loaded once.
 
     model: a bundled model's name, the path of an exported .onnx file or of a training run, or a Backend.
-    working_size: the short side of the picture that the network sees, in pixels. device: where the network runs, one
-    of settings.DEVICES, or one of several, as in "cuda:1"; a Backend has its own.
+    working_size: the short side of the picture that the network sees, in pixels. threads: of the network, 0 for one per
+    core. device: where the network runs, one of settings.DEVICES, or one of several, as in "cuda:1"; a Backend has its
+    own.
     """
 
     def __init__(
@@ -75,7 +75,6 @@ class Colorizer:
         threads = threads or _cores_left()
         self.backend = load_model(os.fspath(model), threads, device) if isinstance(model, (str, os.PathLike)) else model
         self.working_size = int(working_size)
-        self.threads = threads or os.cpu_count() or 1
         self.device = getattr(self.backend, "device", device)  # the one that "auto" has become
 
     @property
@@ -178,8 +177,9 @@ class Colorizer:
         check_balance(strength, warmth)
         guided = coloring.guided(strength, warmth)
         result = new_array((*pixels.shape[:2], 3), pixels.dtype)
-        with ThreadPoolExecutor(self.threads) as pool:
-            list(pool.map(lambda band: _join_band(pixels, guided, band, result), _strips(pixels, BAND_PIXELS)))
+        # One thread: NumPy's calls are so short here that several would wait for Python's lock as long as they compute.
+        for band in _strips(pixels, BAND_PIXELS):
+            _join_band(pixels, guided, band, result)
         return result
 
     def small_luminance(self, pixels: PixelArray) -> FloatArray:
@@ -188,7 +188,7 @@ class Colorizer:
         small_height, small_width = working_shape(height, width, self.working_size)
         vertical = resize_matrix(height, small_height)
         low = np.zeros((small_height, width), np.float32)  # as wide as the photograph, as low as the small picture
-        for rows in _strips(pixels, BAND_PIXELS):
+        for rows in _strips(pixels, STRIP_PIXELS):
             reached = np.flatnonzero(vertical[:, rows].any(axis=1))
             low[reached] += vertical[reached, rows] @ luminance_of(pixels[rows])
             let_go(pixels)

@@ -38,6 +38,9 @@ if os.environ["ORT_DISABLE_TELEMETRY"] == "1":
 log = logging.getLogger(__name__)
 TRIAL_SIDE = 256  # pixels; every generator takes such a picture
 WARNINGS, ERRORS, NOTHING = 2, 3, 4  # what ONNX Runtime writes to standard error
+# Optimizations that gain nothing here. After each, ONNX Runtime goes through the whole model again.
+USELESS = ["ConstantSharing", "GatherSliceToSplitFusion", "GemmActivationFusion", "MatMulScaleFusion"]
+USELESS += ["MatmulTransposeFusion"]
 
 
 class OnnxBackend:
@@ -119,7 +122,9 @@ def _session(model: bytes, threads: int, device: Device) -> onnxruntime.Inferenc
         options.enable_mem_pattern = False  # DirectML asks for it
     # What a device can't do, the processor does. ONNX Runtime's own fallback would print to standard output.
     providers = [device.provider] if device.is_cpu else [device.provider, PROCESSOR.provider]
-    session = onnxruntime.InferenceSession(model, options, providers=providers, enable_fallback=0)
+    session = onnxruntime.InferenceSession(
+        model, options, providers=providers, enable_fallback=0, disabled_optimizers=USELESS
+    )
     give_back()
     return session
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 
 from photochrom.errors import WeightsError, reason_of
@@ -12,6 +11,7 @@ from photochrom.inference.model import Backend
 from photochrom.inference.onnx_backend import OnnxBackend
 from photochrom.settings import AUTO, DEFAULT_MODEL
 
+WEIGHTS = Path(__file__).parents[1] / "weights"
 BUNDLED_MODELS = {
     "default": "U-Net with an EfficientNet-Lite2 encoder, trained on 147,000 photographs (see MODEL_CARD.md)",
 }
@@ -62,7 +62,7 @@ def read_model(name: str) -> tuple[bytes, str]:
 def read_bundled(name: str) -> bytes:
     """The content of a bundled model's file. Raises WeightsError if SHA256SUMS has another digest for it."""
     try:
-        content = files("photochrom.weights").joinpath(f"{name}.onnx").read_bytes()
+        content = (WEIGHTS / f"{name}.onnx").read_bytes()
     except OSError as error:
         raise WeightsError(f"the bundled model {name!r} is missing: reinstall photochrom") from error
     if hashlib.sha256(content).hexdigest() != bundled_digest(name):
@@ -72,5 +72,5 @@ def read_bundled(name: str) -> bytes:
 
 def bundled_digest(name: str) -> str:
     """The SHA-256 that a bundled model's file must have."""
-    lines = files("photochrom.weights").joinpath("SHA256SUMS").read_text().splitlines()
+    lines = (WEIGHTS / "SHA256SUMS").read_text().splitlines()
     return {file: digest for digest, file in map(str.split, lines)}[f"{name}.onnx"]

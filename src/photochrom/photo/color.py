@@ -82,8 +82,8 @@ def lab_to_linear_rgb(luminance: FloatArray, a: FloatArray, b: FloatArray) -> Fl
     """CIELAB planes of any one shape to planes of linear sRGB (3, ...), unclipped."""
     # All in one piece: glibc gives back what is freed beyond twice its largest piece. To get it again takes longer
     # than the arithmetic.
-    work = np.empty((12, luminance.size), np.float32)
-    terms, light, linear_rgb = work[:6], work[6:9], work[9:]
+    work = np.empty((9, luminance.size), np.float32)
+    terms, light = work[:6], work[6:]
     roots, cubes = terms[:3], terms[3:]  # of X, Y and Z, each over the white's
     np.multiply(a.ravel(), np.float32(1 / 500), out=roots[0])
     np.add(luminance.ravel(), np.float32(16), out=roots[1])
@@ -97,7 +97,7 @@ def lab_to_linear_rgb(luminance: FloatArray, a: FloatArray, b: FloatArray) -> Fl
     np.multiply(light, light, out=cubes)
     cubes -= np.float32(LAB_LINE)
     cubes *= light
-    return np.matmul(TERMS_TO_RGB, terms, out=linear_rgb).reshape(3, *luminance.shape)
+    return np.matmul(TERMS_TO_RGB, terms, out=light).reshape(3, *luminance.shape)
 
 
 def luminance_of(pixels: PixelArray) -> FloatArray:

@@ -33,7 +33,7 @@ def remove_specks(luminance: FloatArray) -> FloatArray:
 
 def spread_tones(luminance: FloatArray) -> FloatArray:
     """L (h, w) with more contrast if the picture is faded; otherwise unchanged."""
-    dark, light = np.percentile(luminance, (1, 99))
+    dark, light = _quantiles(luminance, (0.01, 0.99))
     gain = min(FRESH_RANGE / max(light - dark, 1), MOST_GAIN)
     if gain <= 1:
         return luminance
@@ -51,7 +51,14 @@ def grain_of(luminance: FloatArray) -> float:
     padded = np.pad(luminance, 1, mode="edge")
     across = padded[:, :-2] - 2 * padded[:, 1:-1] + padded[:, 2:]
     both = across[:-2] - 2 * across[1:-1] + across[2:]
-    return float(np.median(np.abs(both)) / 0.6745 / 6)  # of a normal distribution, through a mask of norm 6
+    (median,) = _quantiles(np.abs(both), (0.5,))
+    return median / 0.6745 / 6  # of a normal distribution, through a mask of norm 6
+
+
+def _quantiles(plane: FloatArray, shares: tuple[float, ...]) -> list[float]:
+    """What these shares of a plane's values are below. NumPy's own function first loads a module for 15 ms."""
+    places = np.multiply(shares, plane.size - 1)
+    return list(np.interp(places, np.arange(plane.size), np.sort(plane, axis=None)))
 
 
 def median_of_nine(plane: FloatArray) -> FloatArray:

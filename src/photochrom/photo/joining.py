@@ -43,12 +43,14 @@ def join_linear(luminance: FloatArray, chroma: FloatArray) -> FloatArray:
     """
     a, b = chroma
     linear_rgb = lab_to_linear_rgb(luminance, a, b)
-    outside = ~_displayable(linear_rgb)
-    if outside.any():
-        places = np.flatnonzero(outside)
-        mapped = _into_gamut(*(plane.take(places) for plane in (luminance, a, b)))
+    outside = np.flatnonzero(~_displayable(linear_rgb))
+    if len(outside):
+        white = luminance.take(outside) >= 100  # often whole skies and margins
+        linear_rgb.reshape(3, -1)[:, outside[white]] = 1
+        outside = outside[~white]
+        mapped = _into_gamut(*(plane.take(outside) for plane in (luminance, a, b)))
         for plane, values in zip(linear_rgb, mapped, strict=True):
-            plane[outside] = values
+            plane.reshape(-1)[outside] = values
     return linear_rgb
 
 

@@ -132,7 +132,7 @@ class Service:
             if key not in self._others:
                 backend = next((o.backend for (name, _), o in self._others.items() if name == key[0]), None)
                 backend = own.backend if key[0] is None else backend or load_model(key[0], device=own.device)
-                self._others[key] = Colorizer(backend, working_size=size, threads=own.threads)
+                self._others[key] = Colorizer(backend, working_size=size)
             return self.batcher.with_colorizer(self._others[key])
 
     def _is_own(self, model: str) -> bool:
