@@ -2,14 +2,12 @@
 
     python benchmarks/reference.py reference PRESET PHOTOGRAPHS STEPS
     python benchmarks/reference.py ours PRESET PHOTOGRAPHS STEPS
-    python benchmarks/reference.py compiled PRESET PHOTOGRAPHS STEPS
 
-All train the networks of a preset on the size and batches of its adversarial stage with the same losses (L1 and the
+Both train the networks of a preset on the size and batches of its adversarial stage with the same losses (L1 and the
 discriminator's), and print, as JSON, the seconds of every step by the clock and of the processor (without the processes
 that decode for the reference). The reference follows the authors' code for colorization: every photograph is decoded,
 enlarged, cropped and flipped when its turn comes; then an update of the discriminator and one of the generator, each by
-PyTorch's Adam as it is. It has no average of the weights, no log and no checkpoint. Ours has; compiled is ours with
-`photochrom train --compile`.
+PyTorch's Adam as it is. It has no average of the weights, no log and no checkpoint. Ours has.
 """
 
 from __future__ import annotations
@@ -21,7 +19,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -109,7 +106,7 @@ def reference(folder: Path, config: TrainingConfig) -> Iterator[Times]:
         yield now()
 
 
-def ours(folder: Path, config: TrainingConfig, *, compiled: bool = False) -> Iterator[Times]:
+def ours(folder: Path, config: TrainingConfig) -> Iterator[Times]:
     """Train as `photochrom train` does; yield the times between steps."""
     times = []
 
@@ -120,7 +117,7 @@ def ours(folder: Path, config: TrainingConfig, *, compiled: bool = False) -> Ite
 
     loop.Run = Timed  # type: ignore[misc]
     with tempfile.TemporaryDirectory() as name:
-        train([folder], Path(name) / "run", config, precision="32-true", accelerator="cpu", compiled=compiled)
+        train([folder], Path(name) / "run", config, precision="32-true", accelerator="cpu")
     return iter(times)
 
 
@@ -131,7 +128,6 @@ def now() -> Times:
 
 if __name__ == "__main__":
     way, preset, folder, steps = sys.argv[1:]
-    ways = {"reference": reference, "ours": ours, "compiled": partial(ours, compiled=True)}
-    marks = list(ways[way](Path(folder), plain_config(preset, int(steps) + 1)))
+    marks = list({"reference": reference, "ours": ours}[way](Path(folder), plain_config(preset, int(steps) + 1)))
     spent = [(after[0] - before[0], after[1] - before[1]) for before, after in pairwise(marks)]
     print("\n" + json.dumps(spent[: int(steps)]))

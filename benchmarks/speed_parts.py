@@ -121,14 +121,14 @@ def training(folder: Path, steps: int, repeats: int) -> dict[str, Any]:
     pictures = write_training_photographs(folder)
     rows = []
     for preset in PRESETS:
-        spent: dict[str, list[list[float]]] = {"reference": [], "ours": [], "compiled": []}
+        spent: dict[str, list[list[float]]] = {"reference": [], "ours": []}
         for _ in range(repeats):
             for way, found in spent.items():
                 command = [sys.executable, str(REFERENCE), way, preset, str(pictures), str(steps)]
                 output = subprocess.run(
                     command, env=THIS.environment, check=True, capture_output=True, text=True
                 ).stdout
-                found += json.loads(output.splitlines()[-1])[2:]  # the first ones warm up, or compile
+                found += json.loads(output.splitlines()[-1])[1:]  # the first one warms up
         stage = preset_config(preset).stages[-1]
         row: dict[str, Any] = {"preset": preset, "size": stage.size, "batch": stage.batch_size}
         medians = {way: [statistics.median(each) for each in zip(*found, strict=True)] for way, found in spent.items()}

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -101,23 +100,6 @@ def test_a_run_leaves_what_it_promises(trained):
     assert (trained / "samples" / "step-000004.jpg").exists()
     assert list((trained / "tensorboard").glob("events*"))
     assert read_checkpoint(trained)["step"] == 4
-
-
-@pytest.mark.nightly
-@pytest.mark.skipif(not any(map(shutil.which, ["g++", "clang++"])), reason="no C++ compiler")
-@pytest.mark.filterwarnings("ignore")  # of what PyTorch itself does
-def test_a_compiled_network_learns_the_same(trained, training_folder, tmp_path):
-    train([training_folder], tmp_path, small_config(), precision="32-true", accelerator="cpu", compiled=True)
-    for ours, plain in zip(read_log(tmp_path), read_log(trained), strict=True):
-        losses = {name: ours[name] for name in ("pixel", "classification", "discriminator") if name in ours}
-        assert losses == pytest.approx({name: plain[name] for name in losses}, rel=0.01)
-
-
-def test_compiling_without_a_compiler(training_folder, tmp_path, monkeypatch):
-    monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(TrainingError, match="install no-such-compiler, or leave out --compile"):
-        train([training_folder], tmp_path / "run", small_config(), accelerator="cpu", compiled=True)
-    assert not (tmp_path / "run").exists()
 
 
 def test_the_log_has_scores_of_the_adversarial_stage_and_where_time_goes(trained):

@@ -46,7 +46,6 @@ from photochrom.settings import WORKING_SIZE
 )
 @click.option("--accelerator", default="auto", show_default=True, help="Hardware to train on: auto, cpu, cuda or mps.")
 @click.option("--precision", help="Number format: 32-true, bf16-mixed or 16-mixed.  [default: bf16-mixed if supported]")
-@click.option("--compile", "compiled", is_flag=True, help="Compile the network first: pays for itself within an hour.")
 def train(
     photographs: tuple[Path, ...],
     out: Path,
@@ -64,7 +63,6 @@ def train(
     nodes: int,
     accelerator: str,
     precision: str | None,
-    compiled: bool,
 ) -> None:
     """Train a network on color photographs.
 
@@ -108,7 +106,6 @@ def train(
         devices=devices,
         nodes=nodes,
         precision=precision,
-        compiled=compiled,
     )
     if status:
         sys.exit(status)

@@ -44,7 +44,6 @@ class BestOfMany(nn.Module):
         return Prediction(generator.color(log_probabilities.exp(), heeded, noise), log_probabilities)
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]  # how many pictures are tried changes at every step
 @torch.no_grad()
 def best_noise(
     generator: Generator, features: list[Tensor], hints: Tensor, candidates: Tensor, real_chroma: Tensor

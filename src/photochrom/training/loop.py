@@ -30,7 +30,7 @@ from photochrom.training.checkpoint import write_best, write_checkpoint
 from photochrom.training.colorings import BestOfMany, draw_candidates
 from photochrom.training.config import Stage, TrainingConfig, config_from_dict, config_to_dict
 from photochrom.training.log import Log, diverged
-from photochrom.training.machine import check_compiler, explaining, open_fabric
+from photochrom.training.machine import explaining, open_fabric
 from photochrom.training.optimizers import build_optimizer, fastest_layout, parameter_groups, set_rate, update_ema
 from photochrom.training.photographs import Photographs, load_photographs, read_some
 from photochrom.training.schedule import SampleOrder, learning_rate, stage_at, step_seed, steps_reached
@@ -55,7 +55,6 @@ def train(
     devices: int = 1,
     nodes: int = 1,
     precision: str | None = None,
-    compiled: bool = False,
 ) -> None:
     """Train a generator and its discriminator on color photographs; leave everything in folder `out`.
 
@@ -63,8 +62,7 @@ def train(
     the log says how well they are colored, and the networks that did it best are kept (see training/validation.py).
     start: a checkpoint or run whose networks to start from (for the same generator). resume: go on from out's own
     checkpoint, with its configuration. accelerator, precision: one of machine.ACCELERATORS and machine.PRECISIONS; by
-    default bf16-mixed where the hardware multiplies bf16, else 32-true. compiled: whether torch.compile makes a program
-    of the generator for every size of pictures, which takes minutes. Raises PhotochromError.
+    default bf16-mixed where the hardware multiplies bf16, else 32-true. Raises PhotochromError.
     """
     if (out / CHECKPOINT_NAME).exists() and not resume:
         raise TrainingError(f"{out} already holds a training: go on with --resume, or choose another --out")
@@ -77,13 +75,11 @@ def train(
         raise TrainingError("patience needs photographs to validate by: name them with --validation")
     load_teachers(config.teachers, config.generator)  # tells what is wrong with one before all photographs are decoded
     fabric = open_fabric(accelerator, devices, nodes, precision, out)
-    if compiled:
-        check_compiler(fabric.device)
     fabric.launch()
     with explaining(out):
         out.mkdir(parents=True, exist_ok=True)
         with claimed(out / LOCK, out) if fabric.is_global_zero else nullcontext():
-            run = _prepare(fabric, config, photographs, validation, out, compiled)
+            run = _prepare(fabric, config, photographs, validation, out)
             if state is not None:
                 run.load(state)
             elif started is not None:
@@ -92,9 +88,8 @@ def train(
 
 
 def _prepare(
-    fabric: Fabric, config: TrainingConfig, photographs: list[Path], validation: list[Path] | None, out: Path,
-    compiled: bool,
-) -> Run:  # fmt: skip
+    fabric: Fabric, config: TrainingConfig, photographs: list[Path], validation: list[Path] | None, out: Path
+) -> Run:
     """Decode the photographs, write the configuration, set up the networks."""
     with fabric.rank_zero_first():
         shown = read_some(validation or photographs, samples.SHOWN, config.photograph_size)
@@ -108,7 +103,7 @@ def _prepare(
         sets = f"{len(pictures.sets)} set" + "s" * (len(pictures.sets) > 1)
         counts = f"{len(pictures)} photographs of {sets}, {left_out} left out (damaged, tiny or near gray)"
         print(f"{counts}, {precision}", flush=True)
-    return Run(fabric, config, pictures, shown, held_back, out, compiled)
+    return Run(fabric, config, pictures, shown, held_back, out)
 
 
 class Judged(NamedTuple):
@@ -130,7 +125,6 @@ class Run:
         shown: list[NDArray[np.uint8]],
         held_back: list[NDArray[np.uint8]],
         out: Path,
-        compiled: bool = False,
     ):
         self.fabric, self.config, self.out = fabric, config, out
         self.pictures, self.shown = pictures.near(fabric.device), shown
@@ -160,8 +154,6 @@ class Run:
         )
         self.layout = fastest_layout(generator, fabric.device)
         colorings = BestOfMany(generator).to(memory_format=self.layout)  # type: ignore[call-overload]
-        if compiled:
-            colorings = torch.compile(colorings, dynamic=False)
         discriminator.to(memory_format=self.layout)  # type: ignore[call-overload]
         self.generator, self.generator_optimizer = fabric.setup(
             colorings, build_optimizer(config, fabric.device, *parameter_groups(generator, config))

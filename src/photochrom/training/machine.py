@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,14 +58,6 @@ def default_precision() -> str:
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
     return "bf16-mixed" if torch.cpu._is_avx512_bf16_supported() else "32-true"
-
-
-def check_compiler(device: torch.device) -> None:
-    """Raises TrainingError if torch.compile has nothing here that makes programs for a device."""
-    named = os.environ.get("CXX")
-    compilers = [named] if named else ["cl"] if sys.platform == "win32" else ["g++", "clang++"]
-    if device.type == "cpu" and not any(map(shutil.which, compilers)):
-        raise TrainingError(f"compiling needs a C++ compiler: install {' or '.join(compilers)}, or leave out --compile")
 
 
 @contextmanager
