@@ -38,7 +38,7 @@ if os.environ["ORT_DISABLE_TELEMETRY"] == "1":
 log = logging.getLogger(__name__)
 TRIAL_SIDE = 256  # pixels; every generator takes such a picture
 WARNINGS, ERRORS, NOTHING = 2, 3, 4  # what ONNX Runtime writes to standard error
-# Optimizations that gain nothing here. After each, ONNX Runtime goes through the whole model again.
+# Optimizations that gain nothing here. After each of them ONNX Runtime goes through the whole model again.
 USELESS = ["ConstantSharing", "GatherSliceToSplitFusion", "GemmActivationFusion", "MatMulScaleFusion"]
 USELESS += ["MatmulTransposeFusion"]
 

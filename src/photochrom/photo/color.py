@@ -97,7 +97,8 @@ def lab_to_linear_rgb(luminance: FloatArray, a: FloatArray, b: FloatArray) -> Fl
     np.multiply(light, light, out=cubes)
     cubes -= np.float32(LAB_LINE)
     cubes *= light
-    return np.matmul(TERMS_TO_RGB, terms, out=light).reshape(3, *luminance.shape)
+    linear_rgb = np.matmul(TERMS_TO_RGB, terms, out=light)
+    return linear_rgb.reshape(3, *luminance.shape)
 
 
 def luminance_of(pixels: PixelArray) -> FloatArray:
