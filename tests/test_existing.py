@@ -7,10 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -328,7 +330,7 @@ def test_photographs_are_colored_when_they_arrive(tmp_path, old, rgb):
         is_there("first.png")
         content = old.read_bytes()
         with (inbox / "slow.png").open("wb") as file:  # still being written: nothing is read of it
-            for begin in range(0, len(content), len(content) // 12):  # often, for a busy machine pauses by itself
+            for begin in range(0, len(content), len(content) // 12):
                 file.write(content[begin : begin + len(content) // 12])
                 file.flush()
                 wait_a_moment()
@@ -350,10 +352,25 @@ def test_photographs_are_colored_when_they_arrive(tmp_path, old, rgb):
     assert len(lines) == 8 and not list(inbox.rglob(".photochrom-*"))
 
 
-def wait_a_moment() -> None:
-    """A pause of a slow writer: shorter than what makes a file complete."""
-    import time
+def test_a_file_is_complete_when_nothing_is_written_for_two_seconds(tmp_path, monkeypatch):
+    pytest.importorskip("watchdog")
+    from photochrom import watching
 
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr(watching, "time", clock)
+    settling, path = watching._Settling(), tmp_path / "slow.png"
+    for number in range(5):
+        path.write_bytes(b"x" * (number + 1))
+        assert settling.settled([str(path)]) == []
+        clock.now += 1.9
+        assert settling.settled([str(path)]) == []
+    clock.now += 0.2
+    assert settling.settled([str(path)]) == [str(path)]
+    assert settling.settled([str(path)]) == []  # each once
+
+
+def wait_a_moment() -> None:
+    """A pause of a slow writer: much shorter than what makes a file complete, because a busy machine adds its own."""
     time.sleep(0.3)
 
 
