@@ -356,7 +356,8 @@ def test_a_file_is_complete_when_nothing_is_written_for_two_seconds(tmp_path, mo
     pytest.importorskip("watchdog")
     from photochrom import watching
 
-    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+    clock = SimpleNamespace(now=0.0)
+    clock.monotonic = lambda: clock.now
     monkeypatch.setattr(watching, "time", clock)
     settling, path = watching._Settling(), tmp_path / "slow.png"
     for number in range(5):
