@@ -112,21 +112,24 @@ class Generator(nn.Module):
 
         The palette is the last axis, because a softmax over the last axis is much faster. The second result is in 0..1.
         """
-        hints = torch.cat([uncalibrate(hints[:, :2], *self.gains(noise)), hints[:, 2:]], dim=1)
         *skips, x = features
         mixed_in = noise if self.tilt is None else torch.zeros_like(noise)
         style = self.style(torch.cat([x.mean(dim=(2, 3)), mixed_in], dim=1))
+        shares = hint_shares(hints)
         stride = 16
         for stage, skip in zip(self.decoder, reversed(skips), strict=True):
-            cells = hints_at_stride(hints, stride)
+            cells = hints_at_stride(shares, stride, self.gains(noise))
             x = stage(x, torch.cat([skip, HINT_SCALE * cells], dim=1), style)
             if stride == 16:
                 look = x
                 spread = self.hint_spread(x, cells)
                 x = torch.cat([x, HINT_SCALE * spread], dim=1)
             stride //= 2
-        logits = self.head(x).permute(0, 2, 3, 1)
-        return logits if self.tilt is None else logits + self.tilt(look, noise), spread[:, 2:]
+        weight = self.head.weight
+        if self.tilt is not None:
+            x = torch.cat([x, self.tilt(look, noise)], dim=1)
+            weight = torch.cat([weight, self.tilt.colors.t()[:, :, None, None]], dim=1)
+        return F.conv2d(x, weight, self.head.bias).permute(0, 2, 3, 1), spread[:, 2:]
 
     def color(self, probabilities: Tensor, heeded: Tensor, noise: Tensor) -> Tensor:
         """The palette's mean color (N, 2, h, w), calibrated, in Lab units.
@@ -208,11 +211,22 @@ class DecoderStage(nn.Module):
         self.norm2 = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor, skip: Tensor, style: Tensor) -> Tensor:
-        x = F.interpolate(x, scale_factor=2.0, mode="nearest")
-        x = self.norm1(self.conv1(torch.cat([x, skip], dim=1)))
+        x = self.norm1(convolve_doubled(x, skip, self.conv1.weight))
         scale, shift = self.modulation(style)[:, :, None, None].chunk(2, dim=1)
         x = F.relu(x * (1 + scale) + shift)
         return F.relu(self.norm2(self.conv2(x)))
+
+
+def convolve_doubled(x: Tensor, skip: Tensor, weight: Tensor) -> Tensor:
+    """Convolve x (N, C, h, w), doubled by repeating its cells, together with skip (N, S, 2h, 2w) to (N, O, 2h, 2w).
+
+    weight: (O, C + S, 3, 3). Three rows of the doubled x hold two of x, so what weight does with them is a transposed
+    convolution with sums of its neighbors, in four ninths of the work.
+    """
+    count = x.shape[1]
+    turned = weight[:, :count].transpose(0, 1).flip(2, 3)
+    sums = F.avg_pool2d(4 * turned, 2, stride=1, padding=1)  # (C, O, 4, 4)
+    return F.conv_transpose2d(x, sums, stride=2, padding=1) + F.conv2d(skip, weight[:, count:], padding=1)
 
 
 class HintSpread(nn.Module):
@@ -243,13 +257,21 @@ class HintSpread(nn.Module):
         return spread.transpose(1, 2).reshape(count, 3, height, width).to(x.dtype)
 
 
-def hints_at_stride(hints: Tensor, stride: int) -> Tensor:
-    """Hints (N, 3, H, W) pooled to (N, 3, H/stride, W/stride), in network units.
+def hint_shares(hints: Tensor) -> Tensor:
+    """The hints (N, 3, H, W) pooled to (N, 3, H/4, W/4): their share of each cell, and chroma times that share."""
+    mask = hints[:, 2:]
+    return F.avg_pool2d(torch.cat([hints[:, :2] * mask, mask], dim=1), 4)
+
+
+def hints_at_stride(shares: Tensor, stride: int, gains: tuple[float, float | Tensor] = (1.0, 1.0)) -> Tensor:
+    """Hints of every cell (N, 3, H/stride, W/stride), in network units, from what `hint_shares` returns.
 
     A cell holds the mean of the hints inside it and ignores its empty pixels, so that a single point keeps its
-    full strength at every scale. The mask becomes 1 in every cell that holds a hint.
+    full strength at every scale. The mask becomes 1 in every cell that holds a hint. The chroma is what the network
+    must predict for these colors to come out of `calibrate` with these gains.
     """
-    chroma, mask = hints[:, :2], hints[:, 2:]
-    share = F.avg_pool2d(mask, stride)
-    mean = F.avg_pool2d(chroma * mask, stride) / share.clamp_min(0.5 / stride**2)
+    if stride > 4:
+        shares = F.avg_pool2d(shares, stride // 4)
+    chroma, share = shares[:, :2], shares[:, 2:]
+    mean = uncalibrate(chroma / share.clamp_min(0.5 / stride**2), *gains)
     return torch.cat([scale_chroma(mean), (share > 0).to(mean.dtype)], dim=1)

@@ -26,35 +26,37 @@ class PaletteTilt(nn.Module):
     features. Nothing of it is learned.
     """
 
-    directions: Tensor  # (C, Z - WHOLE) in the space of looks
-    whole: Tensor  # (WHOLE, Q)
-    cosines: Tensor  # (Z - WHOLE, Q)
-    sines: Tensor  # (Z - WHOLE, Q)
+    directions: Tensor  # (C, Z - W) in the space of looks
+    colors: Tensor  # (K, Q): what each of the K maps adds to the logits of the Q colors
 
     def __init__(self, palette: Tensor, channels: int, noise_channels: int, strength: float):
         super().__init__()
-        self.strength = strength
         source = torch.Generator().manual_seed(0)
-        count = max(0, noise_channels - WHOLE)
+        self.whole = min(WHOLE, noise_channels - 1)  # W below
+        count = noise_channels - self.whole
         frequencies = torch.randn(count, 2, generator=source) / COLOR_SCALE
         directions = torch.randn(channels, count, generator=source) / LOOK_SCALE
         phases = 2 * math.pi * torch.rand(count, generator=source)
-        colors = palette @ frequencies.t() + phases  # (Q, Z - WHOLE)
-        scale = math.sqrt(2 / max(1, count))
-        self.register_buffer("directions", directions, persistent=False)
-        self.register_buffer("whole", WHOLE_STRENGTH * torch.sin(palette / AXIS).t(), persistent=False)
+        waves = palette @ frequencies.t() + phases  # (Q, Z - W)
+        scale = math.sqrt(2 / count)
         # All are 0 for gray.
-        self.register_buffer("cosines", scale * (torch.cos(colors) - torch.cos(phases)).t(), persistent=False)
-        self.register_buffer("sines", scale * (torch.sin(colors) - torch.sin(phases)).t(), persistent=False)
+        cosines = scale * (torch.cos(waves) - torch.cos(phases))
+        sines = scale * (torch.sin(waves) - torch.sin(phases))
+        whole = WHOLE_STRENGTH * torch.sin(palette / AXIS)[:, : self.whole]
+        self.register_buffer("directions", directions, persistent=False)
+        self.register_buffer("colors", strength * torch.cat([cosines, sines, whole], dim=1).t(), persistent=False)
 
     def forward(self, features: Tensor, noise: Tensor) -> Tensor:
-        """What to add to logits: (N, 4h, 4w, Q), for features (N, C, h, w) and noise (N, Z)."""
+        """The maps (N, K, 4h, 4w) whose product with `colors` is added to logits.
+
+        features: (N, C, h, w). noise: (N, Z); its first W channels tilt the whole picture, and K = 2 (Z - W) + W.
+        """
         length = noise.norm(dim=1, keepdim=True) / math.sqrt(noise.shape[1])
         noise = noise / length.clamp(min=1)  # the longest draws would tilt everything to one glaring color
         look = F.normalize(F.instance_norm(features.float()), dim=1)  # what sets a place apart in its own picture
-        angles = look.permute(0, 2, 3, 1) @ self.directions  # (N, h, w, Z - WHOLE)
-        factors = noise[:, None, None, WHOLE:]
+        angles = look.permute(0, 2, 3, 1) @ self.directions  # (N, h, w, Z - W)
+        factors = noise[:, None, None, self.whole :]
         waves = torch.cat([factors * angles.cos(), -factors * angles.sin()], dim=3).permute(0, 3, 1, 2)
-        waves = F.interpolate(waves, scale_factor=4.0, mode="bilinear").permute(0, 2, 3, 1)
-        tilts = waves @ torch.cat([self.cosines, self.sines]) + (noise[:, :WHOLE] @ self.whole)[:, None, None]
-        return self.strength * tilts
+        waves = F.interpolate(waves, scale_factor=4.0, mode="bilinear")
+        whole = noise[:, : self.whole, None, None].expand(-1, -1, *waves.shape[2:])
+        return torch.cat([waves, whole], dim=1)

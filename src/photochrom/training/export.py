@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 from torch import Tensor, nn
 
 from photochrom.disk import write_whole
@@ -70,6 +71,7 @@ def encode(
     generator, config, step = load_ema(run, {name: value for name, value in wanted.items() if value is not None})
     model = _to_onnx(generator)
     _forget_origins(model)
+    _arrange_weights(model)
     _align_channels(model)
     _halve_weights(model)
     description = {
@@ -135,6 +137,21 @@ def _forget_origins(model: onnx.ModelProto) -> None:
     for part in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
         part.doc_string = ""
         del part.metadata_props[:]
+
+
+def _arrange_weights(model: onnx.ModelProto) -> None:
+    """Store weights as they are used: in pieces, joined, turned. Only sums of neighbors would be larger, and stay."""
+    graph = model.graph
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    for node in [node for node in graph.node if node.op_type in ("Slice", "Concat", "Transpose", "Mul")]:
+        if all(name in weights for name in node.input):
+            values = {name: numpy_helper.to_array(weights[name]) for name in node.input}
+            result = ReferenceEvaluator(node).run(None, values)[0]
+            weights[node.output[0]] = numpy_helper.from_array(result, node.output[0])
+            graph.node.remove(node)
+    used = {name for node in graph.node for name in node.input}
+    del graph.initializer[:]
+    graph.initializer.extend(tensor for name, tensor in weights.items() if name in used)
 
 
 def _align_channels(model: onnx.ModelProto) -> None:
