@@ -7,6 +7,7 @@ import logging
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -146,8 +147,8 @@ def _arrange_weights(model: onnx.ModelProto) -> None:
     for node in [node for node in graph.node if node.op_type in ("Slice", "Concat", "Transpose", "Mul")]:
         if all(name in weights for name in node.input):
             values = {name: numpy_helper.to_array(weights[name]) for name in node.input}
-            result = ReferenceEvaluator(node).run(None, values)[0]
-            weights[node.output[0]] = numpy_helper.from_array(result, node.output[0])
+            results: Any = ReferenceEvaluator(node).run(None, values)
+            weights[node.output[0]] = numpy_helper.from_array(results[0], node.output[0])
             graph.node.remove(node)
     used = {name for node in graph.node for name in node.input}
     del graph.initializer[:]
