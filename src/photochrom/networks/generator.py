@@ -17,6 +17,7 @@ from photochrom.networks.units import scale_chroma, scale_luminance
 HINT_CHANNELS = 3  # a, b, and where they apply
 HINT_SCALE = 40.0  # the encoder's maps reach tens: hints of -1..1 would drown among them
 SAMPLE_FADE = 0.5  # how much of the strong gain (its logarithm) noise takes away
+PAIRS = torch.tensor([[1.0, 1, 0, 0], [0, 1, 1, 0], [0, 0, 1, 1]])  # three taps to four sums of neighboring ones
 TYPICAL_CHROMA = 15.0  # Lab units: about the mean chroma of photographs' pixels
 
 
@@ -115,10 +116,10 @@ class Generator(nn.Module):
         *skips, x = features
         mixed_in = noise if self.tilt is None else torch.zeros_like(noise)
         style = self.style(torch.cat([x.mean(dim=(2, 3)), mixed_in], dim=1))
-        shares = hint_shares(hints)
+        shares = hint_shares(hints, self.gains(noise))
         stride = 16
         for stage, skip in zip(self.decoder, reversed(skips), strict=True):
-            cells = hints_at_stride(shares, stride, self.gains(noise))
+            cells = hints_at_stride(shares, stride)
             x = stage(x, torch.cat([skip, HINT_SCALE * cells], dim=1), style)
             if stride == 16:
                 look = x
@@ -225,7 +226,7 @@ def convolve_doubled(x: Tensor, skip: Tensor, weight: Tensor) -> Tensor:
     """
     count = x.shape[1]
     turned = weight[:, :count].transpose(0, 1).flip(2, 3)
-    sums = F.avg_pool2d(4 * turned, 2, stride=1, padding=1)  # (C, O, 4, 4)
+    sums = (turned.flatten(2) @ torch.kron(PAIRS, PAIRS).to(weight)).unflatten(2, (4, 4))  # (C, O, 4, 4)
     return F.conv_transpose2d(x, sums, stride=2, padding=1) + F.conv2d(skip, weight[:, count:], padding=1)
 
 
@@ -257,21 +258,27 @@ class HintSpread(nn.Module):
         return spread.transpose(1, 2).reshape(count, 3, height, width).to(x.dtype)
 
 
-def hint_shares(hints: Tensor) -> Tensor:
-    """The hints (N, 3, H, W) pooled to (N, 3, H/4, W/4): their share of each cell, and chroma times that share."""
+def hint_shares(hints: Tensor, gains: tuple[float, float | Tensor] = (1.0, 1.0)) -> Tensor:
+    """The hints (N, 3, H, W) pooled to (N, 3, H/4, W/4): their share of each cell, and chroma times that share.
+
+    A cell's chroma is what the network must predict for the mean of its hints to come out of `calibrate` with gains.
+    """
     mask = hints[:, 2:]
-    return F.avg_pool2d(torch.cat([hints[:, :2] * mask, mask], dim=1), 4)
+    pooled = F.avg_pool2d(torch.cat([hints[:, :2] * mask, mask], dim=1), 4)
+    share = pooled[:, 2:]
+    return torch.cat([uncalibrate(mean_hint(pooled, 4), *gains) * share, share], dim=1)
 
 
-def hints_at_stride(shares: Tensor, stride: int, gains: tuple[float, float | Tensor] = (1.0, 1.0)) -> Tensor:
+def hints_at_stride(shares: Tensor, stride: int) -> Tensor:
     """Hints of every cell (N, 3, H/stride, W/stride), in network units, from what `hint_shares` returns.
 
-    A cell holds the mean of the hints inside it and ignores its empty pixels, so that a single point keeps its
-    full strength at every scale. The mask becomes 1 in every cell that holds a hint. The chroma is what the network
-    must predict for these colors to come out of `calibrate` with these gains.
+    The mask becomes 1 in every cell that holds a hint.
     """
     if stride > 4:
         shares = F.avg_pool2d(shares, stride // 4)
-    chroma, share = shares[:, :2], shares[:, 2:]
-    mean = uncalibrate(chroma / share.clamp_min(0.5 / stride**2), *gains)
-    return torch.cat([scale_chroma(mean), (share > 0).to(mean.dtype)], dim=1)
+    return torch.cat([scale_chroma(mean_hint(shares, stride)), (shares[:, 2:] > 0).to(shares.dtype)], dim=1)
+
+
+def mean_hint(shares: Tensor, stride: int) -> Tensor:
+    """The mean chroma (N, 2, h, w) of the hints inside every cell; a single pixel of it counts in full."""
+    return shares[:, :2] / shares[:, 2:].clamp_min(0.5 / stride**2)
