@@ -7,7 +7,8 @@ Both train the networks of a preset on the size and batches of its adversarial s
 discriminator's), and print, as JSON, the seconds of every step by the clock and of the processor (without the processes
 that decode for the reference). The reference follows the authors' code for colorization: every photograph is decoded,
 enlarged, cropped and flipped when its turn comes; then an update of the discriminator and one of the generator, each by
-PyTorch's Adam as it is. It has no average of the weights, no log and no checkpoint. Ours has.
+PyTorch's Adam as it is. Its decoder makes doubled maps and convolves them, as U-Nets are usually written. It has no
+average of the weights, no log and no checkpoint. Ours has.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ import torch
 from PIL import Image
 from skimage.color import rgb2lab
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d
+from torch.nn.functional import avg_pool2d, conv2d, interpolate
 from torch.utils.data import DataLoader, Dataset
 
+from photochrom.networks import generator as networks
 from photochrom.networks.build import build_generator
 from photochrom.networks.discriminator import PatchGAN
 from photochrom.training import loop
@@ -78,6 +80,7 @@ def plain_config(preset: str, steps: int) -> TrainingConfig:
 
 def reference(folder: Path, config: TrainingConfig) -> Iterator[Times]:
     """Train by the published loop; yield the times between steps."""
+    networks.convolve_doubled = convolve_doubled_plainly
     (stage,) = config.stages
     generator, discriminator = build_generator(config.generator), PatchGAN(config.discriminator)
     generator_optimizer = torch.optim.Adam(generator.parameters(), RATE, BETAS)
@@ -104,6 +107,11 @@ def reference(folder: Path, config: TrainingConfig) -> Iterator[Times]:
         loss.backward()
         generator_optimizer.step()
         yield now()
+
+
+def convolve_doubled_plainly(x: Tensor, skip: Tensor, weight: Tensor) -> Tensor:
+    """As `convolve_doubled` of our decoder, but the doubled and joined maps are made."""
+    return conv2d(torch.cat([interpolate(x, scale_factor=2.0, mode="nearest"), skip], dim=1), weight, padding=1)
 
 
 def ours(folder: Path, config: TrainingConfig) -> Iterator[Times]:
