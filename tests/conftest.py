@@ -125,6 +125,20 @@ def training_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def trained(training_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of one small training, for all tests that only need a finished one."""
+    pytest.importorskip("torch")
+    from small_trainings import small_config, small_sheets
+
+    from photochrom.training.loop import train
+
+    run = tmp_path_factory.mktemp("runs") / "run"
+    with small_sheets():
+        train([training_folder], run, small_config(), precision="32-true")
+    return run
+
+
+@pytest.fixture(scope="session")
 def ray_address() -> Iterator[str]:
     """A Ray cluster for the tests of one pytest-xdist worker: starting one takes longer than coloring a small archive.
 
