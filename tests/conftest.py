@@ -125,6 +125,26 @@ def training_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def film(photographs: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A gray film of a cup and then a cat, with sound."""
+    pytest.importorskip("av")
+    from small_films import frames_of, write_film
+
+    return write_film(tmp_path_factory.mktemp("film") / "old.mp4", frames_of(photographs))
+
+
+@pytest.fixture(scope="session")
+def colored(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The film in color, for tests that only look at it."""
+    from small_films import SMALL, run
+
+    target = tmp_path_factory.mktemp("colored") / "new.mp4"
+    result = run(film, target, *SMALL)
+    assert result.exit_code == 0, result.output
+    return target
+
+
+@pytest.fixture(scope="session")
 def trained(training_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run of one small training, for all tests that only need a finished one."""
     pytest.importorskip("torch")
