@@ -159,6 +159,23 @@ def trained(training_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="session")
+def scans(photographs: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small scans in two folders, as many as small_archives.COUNT says."""
+    from small_archives import COUNT
+
+    folder = tmp_path_factory.mktemp("scans")
+    (folder / "box 2").mkdir()
+    gray = photographs["astronaut"][..., 1]
+    for number in range(COUNT):
+        left, top = 40 * (number % 8), 60 * (number // 8)
+        name = f"scan-{number:02}.{'png' if number % 2 else 'jpg'}"
+        Photograph(gray[top : top + 160, left : left + 200]).save(
+            folder / "box 2" / name if number > 18 else folder / name
+        )
+    return folder
+
+
+@pytest.fixture(scope="session")
 def ray_address() -> Iterator[str]:
     """A Ray cluster for the tests of one pytest-xdist worker: starting one takes longer than coloring a small archive.
 
