@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,6 +109,24 @@ class LoudBackend:
 @pytest.fixture
 def loud() -> Colorizer:
     return Colorizer(LoudBackend())
+
+
+class SlowBackend:
+    """A fake model that waits until it may answer."""
+
+    def __init__(self, inner):
+        self.inner, self.info, self.open = inner, inner.info, threading.Event()
+
+    def predict(self, *planes):
+        assert self.open.wait(60)
+        return self.inner.predict(*planes)
+
+
+@pytest.fixture
+def slow(loud):
+    loud.backend = SlowBackend(loud.backend)
+    yield loud
+    loud.backend.open.set()
 
 
 @pytest.fixture(scope="session")
