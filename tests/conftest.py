@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,6 +111,24 @@ def loud() -> Colorizer:
     return Colorizer(LoudBackend())
 
 
+class SlowBackend:
+    """A fake model that waits until it may answer."""
+
+    def __init__(self, inner):
+        self.inner, self.info, self.open = inner, inner.info, threading.Event()
+
+    def predict(self, *planes):
+        assert self.open.wait(60)
+        return self.inner.predict(*planes)
+
+
+@pytest.fixture
+def slow(loud):
+    loud.backend = SlowBackend(loud.backend)
+    yield loud
+    loud.backend.open.set()
+
+
 @pytest.fixture(scope="session")
 def training_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of twelve small color photographs, cut from scikit-image's."""
@@ -121,6 +140,57 @@ def training_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for number in range(4):
             left, top = 60 * number, 20 * number
             picture.crop((left, top, left + 200, top + 180)).save(folder / f"{name}-{number}.jpg")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def film(photographs: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A gray film of a cup and then a cat, with sound."""
+    pytest.importorskip("av")
+    from small_films import frames_of, write_film
+
+    return write_film(tmp_path_factory.mktemp("film") / "old.mp4", frames_of(photographs))
+
+
+@pytest.fixture(scope="session")
+def colored(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The film in color, for tests that only look at it."""
+    from small_films import SMALL, run
+
+    target = tmp_path_factory.mktemp("colored") / "new.mp4"
+    result = run(film, target, *SMALL)
+    assert result.exit_code == 0, result.output
+    return target
+
+
+@pytest.fixture(scope="session")
+def trained(training_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of one small training, for all tests that only need a finished one."""
+    pytest.importorskip("torch")
+    from small_trainings import small_config, small_sheets
+
+    from photochrom.training.loop import train
+
+    run = tmp_path_factory.mktemp("runs") / "run"
+    with small_sheets():
+        train([training_folder], run, small_config(), precision="32-true")
+    return run
+
+
+@pytest.fixture(scope="session")
+def scans(photographs: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small scans in two folders, as many as small_archives.COUNT says."""
+    from small_archives import COUNT
+
+    folder = tmp_path_factory.mktemp("scans")
+    (folder / "box 2").mkdir()
+    gray = photographs["astronaut"][..., 1]
+    for number in range(COUNT):
+        left, top = 40 * (number % 8), 60 * (number // 8)
+        name = f"scan-{number:02}.{'png' if number % 2 else 'jpg'}"
+        Photograph(gray[top : top + 160, left : left + 200]).save(
+            folder / "box 2" / name if number > 18 else folder / name
+        )
     return folder
 
 

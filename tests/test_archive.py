@@ -1,73 +1,34 @@
-"""Archives: stores, the manifest, what is done again, and what survives a kill."""
+"""Archives: what a run makes, what a second one does again, and what survives a kill or a full disk."""
 
 import csv
-import errno
-import hashlib
 import json
 import os
 import signal
-import socket
 import subprocess
-import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
 ray = pytest.importorskip("ray")
 
+from small_archives import COUNT, WORKING_SIZE, command, finished, make_work, names_of, outputs_of, processes, rows_of
 from waiting import wait_until
 
 from photochrom import Photograph, cli
-from photochrom.archive.exports import checksum_line
-from photochrom.archive.finishing import line_of
-from photochrom.archive.manifest import (
-    DONE,
-    FAILED,
-    FOLDER,
-    FOREIGN,
-    MANY_PARTS,
-    QUARANTINED,
-    Row,
-    append_rows,
-    read_manifest,
-)
+from photochrom.archive.manifest import DONE, FAILED, FOREIGN
 from photochrom.archive.run import plan, run_archive
-from photochrom.archive.stores import UNFINISHED_FOLDER, open_store, without_secrets
-from photochrom.archive.worker import STOPPED, Job, Work, Worker
+from photochrom.archive.stores import UNFINISHED_FOLDER, open_store
 from photochrom.coloring import Look, Output, Request
 from photochrom.disk import UNFINISHED
-from photochrom.errors import InputError
-from photochrom.folders import Entry
 from photochrom.names import from_text
 from photochrom.photo.metadata.record import Metadata
 
 pytestmark = pytest.mark.xdist_group("ray")
-COUNT = 24  # in two blocks, the engine's units: one for each of two workers
-WORKING_SIZE = 128
-
-
-@pytest.fixture(scope="module")
-def scans(tmp_path_factory, photographs) -> Path:
-    """Small scans in two folders."""
-    folder = tmp_path_factory.mktemp("scans")
-    (folder / "box 2").mkdir()
-    gray = photographs["astronaut"][..., 1]
-    for number in range(COUNT):
-        left, top = 40 * (number % 8), 60 * (number // 8)
-        name = f"scan-{number:02}.{'png' if number % 2 else 'jpg'}"
-        Photograph(gray[top : top + 160, left : left + 200]).save(
-            folder / "box 2" / name if number > 18 else folder / name
-        )
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -80,109 +41,6 @@ def reference(scans, tmp_path_factory, ray_address) -> dict[str, bytes]:
     return outputs_of(destination)
 
 
-def make_work(source, destination, **changes) -> Work:
-    work = Work.of_model("default", WORKING_SIZE, str(source), str(destination), Request(), 2, 60.0)
-    return replace(work, **changes)
-
-
-def job(name: str, known: str = "") -> Job:
-    return Job(Entry(name, 1, 1), name, known)
-
-
-def outputs_of(destination: Path) -> dict[str, bytes]:
-    """The whole files: a run that ends by a fault leaves workers that write, or have just been killed at it."""
-    return {name: (destination / name).read_bytes() for name in finished(destination)}
-
-
-def names_of(destination: Path) -> list[str]:
-    files = [path for path in destination.rglob("*") if path.is_file() and "_photochrom" not in path.parts]
-    return [str(path.relative_to(destination)) for path in files]
-
-
-def finished(destination: Path) -> list[str]:
-    return [name for name in names_of(destination) if not Path(name).name.startswith(UNFINISHED)]
-
-
-def command(*arguments):
-    size = ["--working-size", str(WORKING_SIZE)]
-    return [sys.executable, "-m", "photochrom", "archive", *map(str, arguments), *size]
-
-
-def rows_of(destination) -> dict[str, Row]:
-    return read_manifest(open_store(str(destination)))
-
-
-def processes(word: str) -> list[int]:
-    """Processes below this one whose command line has this word; never another's, who may run the same tests."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        process = int(path.parent.name)
-        if word in command_line(path) and is_below_this(process):
-            found.append(process)
-    return found
-
-
-def command_line(path: Path) -> str:
-    try:
-        return path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except OSError:
-        return ""
-
-
-def is_below_this(process: int) -> bool:
-    while process > 1:
-        process = parent_of(process)
-        if process == os.getpid():
-            return True
-    return False
-
-
-def parent_of(process: int) -> int:
-    try:
-        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
-
-
-# Stores and manifest
-
-
-@pytest.mark.parametrize("kind", ["folder", "file URL", "memory URL"])
-def test_stores(kind, tmp_path):
-    url = {"folder": str(tmp_path), "file URL": tmp_path.as_uri(), "memory URL": f"memory://{tmp_path}"}[kind]
-    store = open_store(url)
-    store.write("a/b c.txt", b"one")
-    store.write("a/b c.txt", b"three")
-    store.write("d.txt", b"")
-    assert [(entry.name, entry.size) for entry in store.entries()] == [("a/b c.txt", 5), ("d.txt", 0)]
-    assert store.read("a/b c.txt") == b"three"
-    store.delete("d.txt")
-    assert [entry.name for entry in store.entries("a")] == ["a/b c.txt"] and not list(store.entries("nowhere"))
-
-
-def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
-    store = open_store(str(tmp_path))
-    store.write("a.txt", b"old")
-    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
-    with pytest.raises(OSError, match="full"):
-        store.write("a.txt", b"new")
-    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"] and store.read("a.txt") == b"old"
-
-
-@pytest.mark.parametrize("url", ["nonsense://bucket/x", "/nowhere/at/all"])
-def test_wrong_urls_are_one_line(url, tmp_path):
-    result = CliRunner().invoke(cli.main, ["archive", url, str(tmp_path)])
-    assert result.exit_code == 2 and len(result.output.splitlines()) == 1 and "Traceback" not in result.output
-
-
-def test_manifests_of_versions_without_a_column_are_read(tmp_path):
-    store, row = open_store(str(tmp_path)), Row("a", 1, 2, "", "b", "", DONE, 1, "", "m", "{}", 0.5, "the sound")
-    append_rows(store, [row])
-    (part,) = (tmp_path / FOLDER).iterdir()
-    pq.write_table(pq.read_table(part).drop(["left_out"]), part)
-    assert read_manifest(store) == {"a": replace(row, left_out="")}
-
-
 def test_what_outputs_lack_of_metadata_is_said_once(tmp_path, photographs):
     gray = photographs["astronaut"][:64, :64, 1]
     for name in ("a.jpg", "b.jpg"):
@@ -193,68 +51,6 @@ def test_what_outputs_lack_of_metadata_is_said_once(tmp_path, photographs):
     said = "comments, which BMP can't hold"
     assert summary.metadata_left_out == {said: 2}
     assert {row.left_out for row in rows_of(tmp_path / "out").values()} == {said}
-
-
-def test_secrets_in_urls_are_in_no_message_or_record(tmp_path):
-    url = "s3://KEY:SE%2FCRET@museum/scans?region=eu"
-    work = replace(make_work(tmp_path, tmp_path), source=url)
-    row = Row("a b?.jpg", 1, 2, "", "b", "", FAILED, 1, "", "m", "{}", 0.5)
-    assert line_of(row, work).source == "s3://museum/scans/a b?.jpg"
-    assert without_secrets("scans?/x@y") == "scans?/x@y"
-    with pytest.raises(InputError) as caught:
-        open_store("nothing://KEY:SECRET@museum/scans")
-    assert "SECRET" not in str(caught.value) and "nothing://museum/scans" in str(caught.value)
-
-
-def test_what_is_not_supported_has_failed_and_crashes_nobody(tmp_path, worker):
-    (tmp_path / "x.jpg").write_bytes(b"8BPS\0\1")
-    odd = Worker(replace(worker.work, source=str(tmp_path), destination=str(tmp_path / "out")))
-    row = odd.color(job("x.jpg"))
-    assert (row.state, row.tries) == (FAILED, 1) and row.error.startswith("x.jpg is not supported: PSD")
-
-
-def test_failures_are_named_even_if_a_table_cannot_be_written(tmp_path):
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "bad.jpg").write_bytes(b"no photograph")
-    (tmp_path / "file").write_bytes(b"")
-    words = ("--workers", "1", "--csv", str(tmp_path / "file" / "x.csv"))
-    told = subprocess.run(command(tmp_path / "in", tmp_path / "out", *words), capture_output=True, text=True)
-    assert told.returncode == 2 and "bad.jpg is not supported" in told.stderr and "cannot make" in told.stderr
-
-
-def test_the_last_row_counts_and_many_parts_are_merged(tmp_path):
-    store = open_store(str(tmp_path))
-    row = Row("a.jpg", 1, 2, "c", "a.jpg", "d", FAILED, 1, "why", "m", "s", 0.5)
-    for number in range(MANY_PARTS + 1):
-        append_rows(store, [replace(row, source=f"{number % 5}.jpg", tries=number)])
-    expected = {f"{n % 5}.jpg": replace(row, source=f"{n % 5}.jpg", tries=n) for n in range(MANY_PARTS + 1)}
-    assert read_manifest(store) == expected
-    assert len(list(store.entries(FOLDER))) == 1 and read_manifest(store) == expected
-
-
-def test_a_damaged_manifest_says_so(tmp_path):
-    open_store(str(tmp_path)).write(f"{FOLDER}/1.parquet", b"no")
-    with pytest.raises(InputError, match=r"1\.parquet"):
-        rows_of(tmp_path)
-
-
-def test_destinations_inside_the_source_are_refused(scans):
-    with pytest.raises(InputError, match="another destination"):
-        next(iter(run_archive(make_work(scans, scans / "color"), workers=1, address=None, retry=False)))
-
-
-def test_outputs_of_one_name_get_their_sources_whole_names(tmp_path, scans):
-    for suffix in ("jpg", "png", "tif"):
-        Photograph(np.zeros((20, 20), np.uint8)).save(tmp_path / f"a.{suffix}")
-    store = open_store(str(tmp_path))
-    work = make_work(tmp_path, scans, request=Request(output=Output("png")))
-    missing, _ = plan(work, store, open_store(str(scans)), retry=False)
-    assert {job.entry.name: job.output for job in missing} == {
-        "a.jpg": "a.jpg.png", "a.png": "a.png", "a.tif": "a.tif.png",
-    }  # fmt: skip
-
-
-# Runs
 
 
 @pytest.mark.slow
@@ -422,159 +218,6 @@ def test_a_stopped_archive_leaves_nothing_unfinished(scans, tmp_path, again):
     assert not list(tmp_path.rglob(f"{UNFINISHED}*"))
 
 
-# A single worker
-
-
-@pytest.mark.slow
-def test_only_what_photochrom_wrote_is_replaced(worker, tmp_path):
-    done = worker.color(job("scan-00.jpg"))
-    output = tmp_path / "scan-00.jpg"
-    assert done.state == DONE
-    assert worker.color(job("scan-00.jpg")).state == DONE  # the same content: a killed run's, say
-    worker.work = replace(worker.work, request=Request(Look(strength=0.3)))
-    weaker = worker.color(job("scan-00.jpg"))  # its mark says that photochrom made it, if the manifest doesn't
-    assert weaker.state == DONE and weaker.output_checksum != done.output_checksum
-    before = output.stat().st_mtime_ns
-    assert worker.color(job("scan-00.jpg")) == replace(weaker, tries=0, seconds=0.0)  # nothing to do
-    assert output.stat().st_mtime_ns == before
-    output.write_bytes(output.read_bytes() + b"changed")
-    assert worker.color(job("scan-00.jpg")).state == FOREIGN
-    output.write_bytes(b"retouched by hand")
-    row = worker.color(job("scan-00.jpg", known=done.output_checksum))
-    assert row.state == FOREIGN and "--overwrite" in row.error and output.read_bytes() == b"retouched by hand"
-    worker.work = replace(worker.work, overwrite=True)
-    assert worker.color(job("scan-00.jpg")).state == DONE and output.read_bytes() != b"retouched by hand"
-
-
-def test_what_was_written_once_is_known_whatever_failed_since(tmp_path, scans):
-    store, source = open_store(str(tmp_path)), open_store(str(scans))
-    work = make_work(scans, tmp_path)
-    row = Row("scan-00.jpg", 1, 2, "c", "scan-00.jpg", "d" * 64, DONE, 1, "", work.model_digest, work.settings, 0.5)
-    append_rows(store, [row, replace(row, output="scan-00.png", output_checksum="e" * 64)])
-    for number in range(MANY_PARTS + 1):
-        append_rows(store, [replace(row, source=f"{number}.jpg", output=f"{number}.jpg", output_checksum="")])
-    for _ in range(2):  # also after the parts are merged
-        jobs, _ = plan(work, source, store, retry=False)
-        assert next(job.known for job in jobs if job.output == "scan-00.jpg") == "d" * 64
-    png, _ = plan(replace(work, request=Request(output=Output("png"))), source, store, retry=False)
-    assert next(job.known for job in png if job.output == "scan-00.png") == "e" * 64
-
-
-def test_a_foreign_file_that_was_moved_away_is_no_failure_any_more(tmp_path, scans):
-    store, source = open_store(str(tmp_path)), open_store(str(scans))
-    work = make_work(scans, tmp_path)
-    entry = next(entry for entry in source.entries() if entry.name == "scan-00.jpg")
-    model = (work.model_digest, work.settings, 0.5)
-    row = Row("scan-00.jpg", entry.size, entry.modified, "c", "scan-00.jpg", "", FOREIGN, 1, "is there already", *model)
-    append_rows(store, [row])
-    (tmp_path / "scan-00.jpg").write_bytes(b"someone's")
-
-    def is_planned(**changes):
-        return "scan-00.jpg" in {job.output for job in plan(replace(work, **changes), source, store, retry=False)[0]}
-
-    assert not is_planned() and is_planned(overwrite=True)
-    assert plan(work, source, store, retry=False)[1].before == ["scan-00.jpg: is there already"]
-    (tmp_path / "scan-00.jpg").unlink()
-    assert is_planned()
-
-
-@pytest.mark.parametrize("name", ["a.jpg", "new\nline.jpg", "back\\slash", "cr\r.jpg", "stra\udcdfe.jpg", "\\n.jpg"])
-def test_checksum_lines_are_those_of_sha256sum(tmp_path, name):
-    (tmp_path / name).write_bytes(b"content")
-    printed = subprocess.run(["sha256sum", "--", name], cwd=tmp_path, capture_output=True, check=True).stdout
-    assert checksum_line(name, hashlib.sha256(b"content").hexdigest()) == printed
-
-
-def test_dates_need_a_folder(scans):
-    result = CliRunner().invoke(cli.main, ["archive", str(scans), "memory://x/y", "--keep-date"])
-    assert result.exit_code == 2 and "--keep-date needs a folder" in result.output
-
-
-@pytest.mark.parametrize(
-    "error, said",
-    [
-        (Exception("The current node timed out during startup. GCS is slow"), "it takes too long, so try again"),
-        (Exception("No room"), "no room"),
-    ],
-)
-def test_ray_that_does_not_start_is_one_line(scans, tmp_path, monkeypatch, error, said):
-    def fail(*arguments, **options):
-        raise error
-
-    monkeypatch.setattr("ray.init", fail)
-    result = CliRunner().invoke(cli.main, ["archive", str(scans), str(tmp_path / "new")])
-    assert result.exit_code == 2 and result.output.count("\n") == 1
-    assert f"Ray can't be started on this machine: {said}" in result.output
-
-
-def test_a_cluster_that_does_not_answer_is_one_line_at_once(scans, tmp_path):
-    began = time.monotonic()
-    with socket.socket() as listener:  # bound, and so nobody else's; but nobody listens
-        listener.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{listener.getsockname()[1]}"
-        result = CliRunner().invoke(cli.main, ["archive", str(scans), str(tmp_path / "new"), "--address", address])
-    assert result.exit_code == 2 and f"no Ray cluster answers at {address}" in result.output
-    assert len(result.output.splitlines()) == 1 and time.monotonic() - began < 20
-
-
-@pytest.fixture
-def worker(scans, tmp_path):
-    worker = Worker(make_work(scans, tmp_path))
-    yield worker
-    worker.child.stop()
-    worker.child.join()
-
-
-@pytest.mark.slow
-def test_a_file_that_hangs_is_quarantined_and_the_rest_goes_on(tmp_path, photographs):
-    source = tmp_path / "source"
-    source.mkdir()
-    slow = np.tile(photographs["astronaut"][..., 1], (16, 16))
-    Photograph(slow).save(source / "slow.bmp")  # 67 megapixels, and quick to write
-    Photograph(slow[:100, :100]).save(source / "fast.png")
-    worker = Worker(make_work(source, tmp_path / "color", tries=2, seconds=60.0))
-    worker.color(job("fast.png"))  # starting a child takes a while
-    worker.work = replace(worker.work, seconds=2.0)
-    jobs = [job(name).to_columns() for name in ("slow.bmp", "fast.png")]
-    rows = worker({key: [columns[key] for columns in jobs] for key in jobs[0]})
-    worker.child.stop()
-    assert rows["state"] == [QUARANTINED, DONE] and rows["tries"][0] == 2 and "longer than 2" in rows["error"][0]
-    assert names_of(tmp_path / "color") == ["fast.png"]
-
-
-@pytest.mark.slow
-def test_a_file_that_kills_its_child_is_quarantined(worker):
-    assert worker.color(job("scan-00.jpg")).state == DONE
-    stop = threading.Event()
-
-    def murder():
-        while not stop.is_set():
-            for process in processes("multiprocessing.spawn"):
-                with suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGKILL)
-            time.sleep(0.05)
-
-    thread = threading.Thread(target=murder)
-    thread.start()
-    try:
-        row = worker.color(job("scan-01.png"))
-    finally:
-        stop.set()
-        thread.join()
-    assert row.state == QUARANTINED and row.tries == 2 and "crashed" in row.error
-    assert worker.color(job("scan-01.png")).state == DONE
-
-
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
-def test_a_destination_that_takes_no_more_stops_the_run(worker, number, monkeypatch):
-    def refuse(*_):
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(type(worker.destination), "write", refuse)
-    row = worker.color(job("scan-00.jpg"))
-    assert row.state == STOPPED and os.strerror(number).lower() in row.error
-
-
 @pytest.mark.slow
 def test_a_full_disk_stops_cleanly_and_goes_on(reference, scans, tmp_path):
     """With clusters and processes of their own: Ray Data can't go from one cluster to another in a process."""
@@ -596,51 +239,3 @@ def test_a_full_disk_stops_cleanly_and_goes_on(reference, scans, tmp_path):
         assert outputs_of(tmp_path) == reference
     finally:
         subprocess.run(["umount", "-l", tmp_path], check=True)
-
-
-@pytest.mark.parametrize("kind", ["nonesuch", "empty run", "not a model"])
-@pytest.mark.slow
-def test_a_model_that_cannot_be_used_is_one_line_before_anything_starts(tmp_path, scans, kind):
-    model = tmp_path / kind
-    if kind == "empty run":
-        model.mkdir()
-    elif kind == "not a model":
-        model.write_bytes(b"<html>")
-    words = [*command(scans, tmp_path / "color"), "--model", str(model)]
-    refused = subprocess.run(words, capture_output=True, text=True)
-    assert (
-        refused.returncode == 2 and refused.stderr.startswith("photochrom: ") and len(refused.stderr.splitlines()) == 1
-    )
-    assert not (tmp_path / "color").exists()
-
-
-@pytest.mark.parametrize("kind", ["starting", "working"])
-def test_an_engine_that_fails_is_one_line(tmp_path, scans, monkeypatch, kind):
-    """Ray gives up in its own ways: a user gets one line, and the rows so far stand in the manifest."""
-    from photochrom.archive import run as run_module
-
-    def fail(*_, **__):
-        raise RuntimeError("Timed out waiting for a file") if kind == "starting" else ray.exceptions.RayActorError()
-
-    if kind == "starting":
-        monkeypatch.setattr(run_module.ray, "init", fail)
-    else:
-        monkeypatch.setattr(run_module, "cluster", lambda *_: nullcontext())
-        monkeypatch.setattr(run_module, "_rows", fail)
-    runner = CliRunner().invoke(cli.main, ["archive", str(scans), str(tmp_path / "color"), "--workers", "1"])
-    assert runner.exit_code == 2 and "Ray" in runner.output and len(runner.output.strip().splitlines()) == 1
-
-
-def test_relative_folders_reach_workers_as_absolute_ones(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    work = Work("scans", "s3://museum/color", Request(), "default", "digest", 256).anywhere()
-    assert (work.source, work.destination, work.model) == (str(tmp_path / "scans"), "s3://museum/color", "default")
-    assert replace(work, model="mine.onnx").anywhere().model == str(tmp_path / "mine.onnx")
-
-
-def test_outputs_have_the_format_of_their_names():
-    work = Work("scans", "color", Request(), "default", "digest", 256)
-    names = {"a.gif": "a.png", "b/c.heic": "b/c.heic", "d.JPG": "d.JPG", "e.tif": "e.tif"}
-    assert {name: work.output_name(name) for name in names} == names
-    assert [work.format_of_output(name) for name in names] == ["png", "heic", "jpeg", "tiff"]
-    assert replace(work, request=Request(output=Output("webp"))).output_name("d.JPG") == "d.webp"

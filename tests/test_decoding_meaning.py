@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import pyvips
 from PIL import Image
+from tiffs import alpha_of, tiff
 
 from photochrom.commands.telling import say
 from photochrom.errors import InputError, UnsupportedError
@@ -21,7 +22,6 @@ from photochrom.photo.formats.hush import hushed
 from photochrom.photo.formats.jpeg import frame_of
 from photochrom.photo.photograph import Photograph
 from photochrom.training.decoding import decode
-from tests.test_decoding_tiff import alpha_of, tiff
 from tests.test_formats import animation, encoded, hdr_profile
 
 
@@ -252,7 +252,7 @@ REFUSED += ["half a JPEG", "half a PNG", "half a WebP", "half an AVIF", "JPEG wi
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_training_and_evaluation_refuse_what_is_refused(rgb, gray, name):
-    from tests.test_decoding_tiff import with_tag
+    from tiffs import with_tag
 
     deflated = tiff(rgb, photometric="rgb", compression="adobe_deflate")
     content = {

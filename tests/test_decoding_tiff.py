@@ -1,46 +1,23 @@
-"""TIFFs of every kind: right pixels, or a refusal by name. Never black, never a part."""
+"""TIFFs of every compression, layout, color and number: right pixels, or a refusal by name."""
 
 import io
-import lzma
 import struct
-import tracemalloc
-import zlib
-from contextlib import suppress
 from typing import Any
 
 import imagecodecs
 import numpy as np
 import pytest
 import pyvips
-import tifffile
 from PIL import Image, ImageCms
+from tiffs import alpha_of, as_bytes, tiff, with_tag
 
-from photochrom.coloring import Look, Request, color, color_photograph
-from photochrom.errors import EncodingError, InputError, TooLargeError, UnsupportedError
+from photochrom.errors import InputError, UnsupportedError
 from photochrom.photo.color import luminance_of
 from photochrom.photo.decoding import decode_photograph
-from photochrom.photo.formats import tiff_pages
 from photochrom.photo.formats import tiff_pieces as pieces
 from photochrom.photo.formats.tiff import NOT_TRANSPARENCY
 from photochrom.photo.formats.tiff_pages import read_pages, write_page
-from photochrom.photo.photograph import Photograph
 from tests.test_formats import without
-
-
-def tiff(pixels: np.ndarray, **options) -> bytes:
-    buffer = io.BytesIO()
-    tifffile.imwrite(buffer, pixels, **options)
-    return buffer.getvalue()
-
-
-def alpha_of(photograph: Photograph) -> np.ndarray:
-    assert photograph.alpha is not None
-    return photograph.alpha
-
-
-def as_bytes(pixels: np.ndarray) -> np.ndarray:
-    return pixels if pixels.dtype == np.uint8 else ((pixels.astype(int) + 128) // 257).astype(np.uint8)
-
 
 LOSSLESS = [
     None, "lzw", "adobe_deflate", "packbits", "zstd", "lzma", "lerc", "png", "jpeg2000", "jpegxl", "jpegxr", "webp",
@@ -97,16 +74,6 @@ def test_zstandard_of_8_bits_needs_no_extra(rgb, gray, mode, monkeypatch):
     content = tiff(pixels, photometric="rgb" if mode == "color" else "minisblack", compression="zstd")
     without(monkeypatch, "imagecodecs", "compression")
     assert np.array_equal(decode_photograph(content).pixels, pixels)
-
-
-def with_tag(content: bytes, tag: int, value: int) -> bytes:
-    """A file with another number in a short tag of its first directory."""
-    with tifffile.TiffFile(io.BytesIO(content)) as file:
-        entry = file.pages[0].tags[tag]
-        big = file.byteorder == ">"
-    return (
-        content[: entry.valueoffset] + value.to_bytes(2, "big" if big else "little") + content[entry.valueoffset + 2 :]
-    )
 
 
 @pytest.mark.parametrize(
@@ -271,154 +238,6 @@ def test_old_style_jpeg_is_decoded_or_refused(rgb):
         decode_photograph(content[:8] + bytes(3000) + content[3008:])
 
 
-def pages(*described: dict) -> bytes:
-    buffer = io.BytesIO()
-    with tifffile.TiffWriter(buffer) as writer:
-        for page in described:
-            writer.write(page.pop("pixels"), photometric=page.pop("photometric", "rgb"), **page)
-    return buffer.getvalue()
-
-
-def test_a_thumbnail_is_not_taken_for_the_photograph(rgb):
-    small = np.ascontiguousarray(rgb[::4, ::4])
-    before = pages({"pixels": small, "subfiletype": 1}, {"pixels": rgb})
-    below = pages({"pixels": small, "subfiletype": 1, "subifds": 1}, {"pixels": rgb, "compression": "zstd"})
-    behind = pages({"pixels": rgb}, {"pixels": small, "subfiletype": 1})
-    pyramid = pages({"pixels": rgb, "subifds": 1}, {"pixels": small, "subfiletype": 1})
-    for content in (before, below, behind, pyramid):
-        photograph = decode_photograph(content)
-        assert np.array_equal(photograph.pixels, rgb) and photograph.pages == ()
-    alone = decode_photograph(pages({"pixels": rgb, "subfiletype": 1}))
-    assert np.array_equal(alone.pixels, rgb)
-
-
-def test_every_page_is_colored(rgb, gray, loud):
-    deep = gray[:50].astype(np.uint16) * 257
-    content = pages(
-        {"pixels": rgb},
-        {"pixels": deep, "photometric": "minisblack", "compression": "zstd"},
-        {"pixels": gray[:40, :30], "photometric": "minisblack"},
-    )
-    photograph = decode_photograph(content)
-    assert [page.pixels.shape for page in photograph.pages] == [(50, 160), (40, 30)]
-    (colored,) = color(content, "x.tif", Request(), loud)
-    with tifffile.TiffFile(io.BytesIO(colored.content)) as file:
-        assert [page.shape for page in file.pages] == [(120, 160, 3), (50, 160, 3), (40, 30, 3)]
-        assert [page.dtype for page in file.pages] == [np.uint8, np.uint16, np.uint8]
-        written = [page.asarray() for page in file.pages]
-    for page, source in zip(written, (rgb, deep, gray[:40, :30]), strict=True):
-        assert np.abs(luminance_of(page) - luminance_of(source)).mean() < 0.5
-        assert page.std(axis=2).mean() > 1  # in color
-    again = decode_photograph(colored.content)
-    assert [np.array_equal(a.pixels, b) for a, b in zip((again, *again.pages), written, strict=True)] == [True] * 3
-
-
-def test_hints_are_for_the_first_page(rgb, loud):
-    from photochrom.photo.hints import parse_hint
-
-    photograph = decode_photograph(pages({"pixels": rgb}, {"pixels": np.ascontiguousarray(rgb[:20, :20])}))
-    hint = parse_hint("150,110,#c81e1e")  # outside the second page
-    assert len(color_photograph(photograph, Look(hints=(hint,)), loud).pages) == 1
-
-
-def test_pages_go_to_tiff_alone(rgb):
-    photograph = decode_photograph(pages({"pixels": rgb}, {"pixels": rgb}))
-    with pytest.raises(EncodingError, match="has 2 pages, and only TIFF holds more than one"):
-        photograph.encode("jpeg")
-
-
-def test_pages_count_together_and_an_odd_one_is_named(rgb):
-    both = pages({"pixels": rgb}, {"pixels": rgb})
-    with pytest.raises(TooLargeError, match=r"pages of more than 0\.03 million pixels together"):
-        decode_photograph(both, "x", max_pixels=30_000)
-    odd = pages({"pixels": rgb}, {"pixels": np.full((20, 20), 7, np.float32), "photometric": "minisblack"})
-    with pytest.raises(InputError, match=r"^x, page 2, holds floating-point numbers outside"):
-        decode_photograph(odd, "x")
-
-
-@pytest.mark.parametrize("compression", [None, "lzw", "adobe_deflate", "packbits", "zstd", "lzma", "jpeg"])
-@pytest.mark.parametrize("part", [0.3, 0.9])
-def test_truncated(rgb, compression, part):
-    content = tiff(rgb, photometric="rgb", compression=compression, rowsperstrip=16)
-    with tifffile.TiffFile(io.BytesIO(content)) as file:
-        start, end = file.pages[0].dataoffsets[0], file.pages[0].dataoffsets[-1] + file.pages[0].databytecounts[-1]
-    with pytest.raises(InputError, match="damaged or incomplete: it ends before its picture does"):
-        decode_photograph(content[: start + round(part * (end - start))])
-
-
-@pytest.mark.parametrize("compression", ["adobe_deflate", "lzma", "jpeg", "lzw"])
-def test_rotten_strips_are_refused_or_come_out_whole(photographs, compression):
-    """A byte is changed at each of 40 places. What has a checksum is always refused."""
-    rgb = photographs["astronaut"][:96, :128]
-    content = tiff(rgb, photometric="rgb", compression=compression, rowsperstrip=16)
-    with tifffile.TiffFile(io.BytesIO(content)) as file:
-        start, end = file.pages[0].dataoffsets[0], file.pages[0].dataoffsets[-1]
-    random, decoded = np.random.default_rng(0), 0
-    for _ in range(40):
-        place = int(random.integers(start + 30, end))
-        rotten = content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
-        with suppress(InputError):
-            decoded += decode_photograph(rotten).pixels.shape == rgb.shape
-    # What has no checksum may come out with a wrong pixel, which nobody can know.
-    assert decoded == 0 if compression in ("adobe_deflate", "lzma") else decoded < 40
-
-
-@pytest.mark.parametrize("deep", [False, True])
-@pytest.mark.parametrize("compression", ["adobe_deflate", "lzma"])
-def test_no_more_is_unpacked_than_a_picture_has(gray, compression, deep):
-    """Half a megabyte of zeros would become 400 MB."""
-    pixels = gray.astype(np.uint16) * 257 if deep else gray
-    content = pixels.tobytes() + bytes(400_000_000)
-    strip = zlib.compress(content) if compression == "adobe_deflate" else lzma.compress(content)
-    buffer = io.BytesIO()
-    options: dict[str, Any] = {"dtype": pixels.dtype, "shape": pixels.shape, "compression": compression}
-    tifffile.imwrite(buffer, iter([strip]), photometric="minisblack", **options)
-    bomb = buffer.getvalue()
-    tracemalloc.start()
-    assert np.array_equal(decode_photograph(bomb).pixels, pixels)
-    assert tracemalloc.get_traced_memory()[1] < 50_000_000
-    tracemalloc.stop()
-
-
-def test_a_tag_of_a_type_that_has_no_numbers(gray):
-    content = tiff(np.dstack([gray, gray]), photometric="minisblack", extrasamples=["unassalpha"], byteorder="<")
-    number, text = (struct.pack("<HHI", 338, kind, 1) for kind in (3, 2))  # what the second channel is
-    assert number in content
-    assert np.array_equal(decode_photograph(content.replace(number, text)).pixels, gray)
-
-
-def test_a_wrong_checksum_at_the_end_of_a_strip(gray):
-    """libtiff stops before it reads that."""
-    content = tiff(gray, compression="adobe_deflate")
-    with tifffile.TiffFile(io.BytesIO(content)) as file:
-        start, count = file.pages[0].dataoffsets[0], file.pages[0].databytecounts[0]
-    assert zlib.decompress(content[start : start + count])
-    rotten = content[: start + count - 2] + b"\0\0" + content[start + count :]
-    with pytest.raises(InputError, match="a part of its picture can't be decoded"):
-        decode_photograph(rotten)
-
-
-def test_strips_that_are_not_there(gray):
-    content = tiff(gray, rowsperstrip=30)
-    with tifffile.TiffFile(io.BytesIO(content)) as file:
-        counts = file.pages[0].tags[279].valueoffset
-    with pytest.raises(InputError, match="a part of its picture is not there"):
-        decode_photograph(content[: counts + 4] + bytes(4) + content[counts + 8 :])
-
-
-def test_harmless_oddities_of_old_writers(gray):
-    """Tags that nobody knows, a length that is missing or far too long, no word about what 0 means."""
-    content = tiff(gray, extratags=[(50123, "H", 1, 7, True)])
-    assert np.array_equal(decode_photograph(content).pixels, gray)
-    with tifffile.TiffFile(io.BytesIO(content)) as file:
-        length, photometric = file.pages[0].tags[279].valueoffset, file.pages[0].tags[262].offset
-    for value in (0, 35_000_000):
-        odd = content[:length] + value.to_bytes(4, "little") + content[length + 4 :]
-        assert np.array_equal(decode_photograph(odd).pixels, gray)
-    unsaid = content[:photometric] + (263).to_bytes(2, "little") + content[photometric + 2 :]
-    assert np.array_equal(decode_photograph(unsaid).pixels, gray)
-
-
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
 def test_odd_files_are_turned_upright_and_keep_their_profile(rgb, orientation):
     extra = [(274, "H", 1, orientation, True)]
@@ -429,29 +248,6 @@ def test_odd_files_are_turned_upright_and_keep_their_profile(rgb, orientation):
     )
     upright = np.rot90(rgb, {1: 0, 3: 2, 6: 3, 8: 1}[orientation])
     assert np.abs(decode_photograph(content).pixels.astype(int) - upright).mean() < 1.5
-
-
-def test_directories_that_lead_nowhere(gray):
-    for content in (
-        b"II*\0" + (2**31).to_bytes(4, "little") + bytes(50),
-        b"II*\0\x08\0\0\0\xff\xff" + bytes(50),
-        b"MM\0+\0\x08\0\0" + b"\xff" * 8 + bytes(50),
-        b"II*\0\0\0\0\0" + bytes(50),
-    ):
-        with pytest.raises(InputError, match="damaged or incomplete"):
-            decode_photograph(content)
-    loop = bytearray(tiff(gray))
-    with tifffile.TiffFile(io.BytesIO(bytes(loop))) as file:
-        first = file.pages[0].offset
-        following = first + 2 + 12 * len(file.pages[0].tags)
-    loop[following : following + 4] = first.to_bytes(4, "little")
-    assert np.array_equal(decode_photograph(bytes(loop)).pixels, gray)
-
-
-@pytest.mark.parametrize("orientation", [0, 9, 65535])
-def test_an_orientation_that_means_nothing_is_no_damage(gray, orientation):
-    content = tiff(gray, extratags=[(274, 3, 1, orientation, True)])
-    np.testing.assert_array_equal(decode_photograph(content).pixels, gray)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
@@ -483,36 +279,6 @@ def test_bytes_whose_bits_run_the_other_way(gray, kind):
     assert np.abs(as_bytes(decode_photograph(content).pixels).astype(int) - gray).max() <= 1
 
 
-@pytest.mark.parametrize("compression", ["group3", "group4"])
-@pytest.mark.parametrize("rest", [b"", bytes(5000)])
-def test_a_fax_that_ends_early_is_refused(gray, compression, rest):
-    buffer = io.BytesIO()
-    Image.fromarray(gray > 128).save(buffer, "TIFF", compression=compression)
-    page = next(read_pages(buffer.getvalue()))
-    whole = page.pieces()
-    assert decode_photograph(write_page(page, [piece + bytes(9) for piece in whole])).pixels.shape == gray.shape
-    with pytest.raises(InputError, match="is damaged or incomplete: a part of its picture"):
-        decode_photograph(write_page(page, [*whole[:-1], whole[-1][: len(whole[-1]) // 2] + rest]))
-
-
-@pytest.mark.parametrize("big", [False, True])
-def test_a_file_of_a_few_bytes_is_damaged(gray, big):
-    content = tiff(gray, bigtiff=big)
-    for length in range(4, 20):
-        with pytest.raises(InputError, match="is damaged or incomplete: it ends before its picture does"):
-            decode_photograph(content[:length])
-
-
-def test_what_is_wrong_with_a_later_page_is_said_of_it(gray):
-    for odd, reason in (
-        (np.zeros((4, 4), np.uint8), "is 4 x 4 pixels"),
-        (gray.astype(np.int16), "is not supported: TIFF / signed integers"),
-    ):
-        content = pages(*({"pixels": each, "photometric": "minisblack"} for each in (gray, odd)))
-        with pytest.raises(InputError, match=f"^two.tif, page 2, {reason}"):
-            decode_photograph(content, "two.tif")
-
-
 def test_kinds_are_named_truly(gray):
     for content, kind in (
         (with_tag(tiff(gray), 262, 4), "TIFF / a mask"),
@@ -524,27 +290,3 @@ def test_kinds_are_named_truly(gray):
             decode_photograph(content)
     with pytest.raises(InputError, match="it doesn't say how large its picture is"):
         decode_photograph(with_tag(tiff(gray), 256, 0))
-
-
-@pytest.mark.parametrize("compression", ["group3", "group4"])
-def test_a_broken_line_of_a_fax_is_damage(gray, compression):
-    buffer = io.BytesIO()
-    lines = np.tile(gray > 100, (2, 4))
-    Image.fromarray(lines).save(buffer, "TIFF", compression=compression, tiffinfo={278: 40})
-    content = buffer.getvalue()
-    assert np.array_equal(decode_photograph(content).pixels, lines * np.uint8(255))
-    (page,) = read_pages(content)
-    starts, lengths = page.spans()
-    middle = int(starts[1] + lengths[1] // 2)
-    with pytest.raises(InputError, match="damaged or incomplete: a part of its picture can't be decoded"):
-        decode_photograph(content[:middle] + bytes(2) + content[middle + 2 :])
-
-
-def test_a_tiff_of_more_pages_than_are_read_is_refused(gray, monkeypatch):
-    buffer = io.BytesIO()
-    small = Image.fromarray(gray[:16, :16])
-    small.save(buffer, "TIFF", save_all=True, append_images=[small] * 3)
-    assert len(decode_photograph(buffer.getvalue()).pages) == 3
-    monkeypatch.setattr(tiff_pages, "MAX_PAGES", 3)
-    with pytest.raises(UnsupportedError, match="TIFF / more than 3 pages, divide it"):
-        decode_photograph(buffer.getvalue())

@@ -8,6 +8,8 @@ import pytest
 av = pytest.importorskip("av")
 pytest.importorskip("scenedetect")
 
+from small_films import SMALL, color, frames_of, packets_of, read_all, run, small_frames, write_film
+
 from photochrom.errors import InputError
 from photochrom.photo.color import luminance_of
 from photochrom.video.colorize import FilmOptions, colorize_film
@@ -171,3 +173,95 @@ def test_mirrored_matrices_stay(tmp_path, loud, flip, target):
     assert read_film(tmp_path / target).matrix == read_film(path).matrix != ()
     colored = luminance_of(next(read_frames(read_film(tmp_path / target))).pixels)
     assert np.abs(colored - luminance_of(shown)).mean() < 3
+
+
+def test_subtitles_and_chapters_stay(photographs, loud, tmp_path):
+    plain = write_film(tmp_path / "plain.mkv", frames_of(photographs))
+    source = tmp_path / "full.mkv"
+    text = "1\n00:00:00,500 --> 00:00:01,500\nA cup.\n"
+    (tmp_path / "words.srt").write_text(text)
+    with av.open(str(plain)) as one, av.open(str(tmp_path / "words.srt")) as two, av.open(str(source), "w") as full:
+        streams = {s: full.add_stream_from_template(s) for s in (*one.streams, *two.streams)}
+        chapters = [(0, 1000, "The cup"), (1000, 2500, "The cat")]
+        full.set_chapters(
+            [
+                {"id": i, "start": a, "end": b, "time_base": Fraction(1, 1000), "metadata": {"title": name}}
+                for i, (a, b, name) in enumerate(chapters)
+            ]
+        )
+        for container in (one, two):
+            for packet in container.demux():
+                if packet.pts is not None:
+                    packet.stream = streams[packet.stream]
+                    full.mux(packet)
+    color(source, tmp_path / "new.mkv", loud)
+    assert packets_of(tmp_path / "new.mkv", "subtitles") == packets_of(source, "subtitles") != []
+    with av.open(str(tmp_path / "new.mkv")) as container:
+        assert [c["metadata"]["title"] for c in container.chapters()] == ["The cup", "The cat"]
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_sound_longer_than_the_pictures_is_kept(suffix, photographs, loud, tmp_path):
+    source = write_film(tmp_path / f"old.{suffix}", small_frames(photographs, 6))  # half a second; sound of two
+    color(source, tmp_path / f"new.{suffix}", loud)
+    assert len(read_all(tmp_path / f"new.{suffix}")) == 6
+    assert packets_of(tmp_path / f"new.{suffix}", "audio") == packets_of(source, "audio")
+
+
+def with_timecode(path, photographs):
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("prores_ks", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv422p10le"
+        stream.metadata["timecode"] = "01:00:00:00"
+        for picture in small_frames(photographs, 5):
+            container.mux(
+                stream.encode(av.VideoFrame.from_ndarray(picture, format="gray").reformat(format="yuv422p10le"))
+            )
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["mov", "mp4", "mkv"])
+def test_tracks_that_the_output_cannot_hold_are_left_out_by_name(suffix, photographs, loud, tmp_path):
+    source = with_timecode(tmp_path / "old.mov", photographs)
+    with av.open(str(source)) as container:
+        assert [stream.type for stream in container.streams] == ["video", "data"]
+    progress = color(source, tmp_path / f"new.{suffix}", loud)
+    assert len(read_all(tmp_path / f"new.{suffix}")) == 5
+    with av.open(str(tmp_path / f"new.{suffix}")) as container:
+        kept = any(stream.type == "data" for stream in container.streams)
+    assert kept == (suffix != "mkv")  # these make a new timecode track
+    assert ["track 1 (data" in name for name in progress[0].left_out] == ([] if kept else [True])
+
+
+def test_the_command_names_tracks_that_are_left_out(photographs, tmp_path):
+    source = with_timecode(tmp_path / "old.mov", photographs)
+    result = run(source, tmp_path / "new.mkv", *SMALL)
+    assert result.exit_code == 0 and "track 1 (data" in result.output and len(result.output.splitlines()) == 1
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_aspect_rate_and_flags_stay(suffix, photographs, loud, tmp_path):
+    flags, source = av.stream.Disposition, tmp_path / "old.mkv"
+    with av.open(str(source), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        video.codec_context.sample_aspect_ratio = Fraction(64, 45)
+        tones = [container.add_stream("aac", rate=8000, layout="mono") for _ in range(2)]
+        video.disposition, tones[0].disposition, tones[1].disposition = flags.default, flags.comment, flags.default
+        for picture in small_frames(photographs, 10):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="gray").reformat(format="yuv420p")))
+        container.mux(video.encode(None))
+        for tone in tones:
+            samples = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.int16), format="s16", layout="mono")
+            samples.sample_rate, samples.pts = 8000, 0
+            container.mux(tone.encode(samples))
+            container.mux(tone.encode(None))
+    target = tmp_path / f"new.{suffix}"
+    color(source, target, loud)
+    with av.open(str(source)) as one, av.open(str(target)) as two:
+        old, new = one.streams.video[0], two.streams.video[0]
+        assert new.sample_aspect_ratio == old.sample_aspect_ratio == Fraction(64, 45)
+        assert new.average_rate == old.average_rate == 25
+        default = [bool(stream.disposition & flags.default) for stream in one.streams]
+        assert [bool(stream.disposition & flags.default) for stream in two.streams] == default == [True, False, True]

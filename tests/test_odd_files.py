@@ -14,6 +14,7 @@ import pytest
 import pyvips
 import tifffile
 from PIL import Image, ImageCms
+from tiffs import tiff
 
 from photochrom.errors import InputError, UnsupportedError
 from photochrom.photo.collections import decode_square
@@ -23,7 +24,6 @@ from photochrom.photo.metadata.exif import orientation_of
 from photochrom.photo.metadata.sidecar import true_sidecar
 from photochrom.photo.vips import load_in_place
 from tests.test_decoding_meaning import chunk, png
-from tests.test_decoding_tiff import tiff
 from tests.test_formats import animation, encoded
 
 # Color profiles

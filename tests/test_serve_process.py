@@ -19,7 +19,7 @@ import pytest
 pytest.importorskip("fastapi")
 
 import httpx
-from test_serving import assert_problem
+from asking import assert_problem
 from waiting import wait_until
 
 from photochrom.photo.photograph import Photograph

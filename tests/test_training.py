@@ -1,13 +1,9 @@
-"""Training: it learns, resumes after a kill, runs in two processes, uses its noise."""
+"""Training: it learns, validates, goes by the clock, runs in two processes, uses its noise."""
 
-import hashlib
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -16,79 +12,29 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from click.testing import CliRunner
+from small_trainings import SMALL, SMALL_STAGE, read_log, small_config, small_sheets, stopped_after
 
-from photochrom import cli
-from photochrom.errors import TrainingError, WeightsError
+from photochrom.errors import TrainingError
 from photochrom.evaluation.metrics import delta_e
 from photochrom.networks.build import load_ema, read_checkpoint
-from photochrom.networks.discriminator import DiscriminatorConfig, PatchGAN
-from photochrom.networks.generator import Generator, GeneratorConfig
+from photochrom.networks.discriminator import PatchGAN
+from photochrom.networks.generator import Generator
 from photochrom.networks.losses import pixel_distance
 from photochrom.networks.pix2pix import Pix2PixGenerator
 from photochrom.photo.color import rgb_to_lab
-from photochrom.training import loop, machine, samples
-from photochrom.training.augmentation import AugmentationConfig
+from photochrom.training import loop, machine
 from photochrom.training.colorings import BestOfMany, best_noise, draw_candidates
-from photochrom.training.config import (
-    Stage,
-    TrainingConfig,
-    change_config,
-    config_from_dict,
-    config_to_dict,
-    preset_config,
-    with_batch_size,
-    with_steps,
-)
+from photochrom.training.config import config_from_dict, preset_config
 from photochrom.training.loop import train
 from photochrom.training.photographs import read_some
-from photochrom.training.schedule import learning_rate, stage_at, step_seed, steps_reached
 from photochrom.training.timing import Clock, Spent
 from photochrom.training.validation import COLORFULNESS, DELTA_E, Validation
-
-SMALL = GeneratorConfig(encoder="lite0", decoder_channels=(24, 16, 16), style_channels=16, noise_channels=4)
-SMALL_STAGE = {"name": "small", "steps": 20, "size": 64, "batch_size": 4, "learning_rate": 1e-3}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def small_sample_sheets():
-    """Two photographs of 64 pixels on a sheet: most of a short training's time would go into its samples."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(samples, "SHOWN", 2)
-        patch.setattr(samples, "SIDE", 64)
+    with small_sheets():
         yield
-
-
-def small_config(steps=(2, 2), **changes):
-    """Two short stages of 64 pixels: reconstruction, and adversarial with a step for the discriminator alone."""
-    stages = (
-        Stage("reconstruction", steps=steps[0], size=64, batch_size=4, learning_rate=1e-3),
-        Stage(
-            "adversarial",
-            steps=steps[1],
-            size=64,
-            batch_size=4,
-            learning_rate=1e-4,
-            adversarial=0.1,
-            discriminator_warmup=1,
-        ),
-    )
-    config = replace(preset_config("default"), generator=SMALL, stages=stages, photograph_size=96)
-    discriminator = DiscriminatorConfig(layers=2, channels=8)
-    often = {"log_every": 1, "save_every": 1000, "sample_every": 1000}
-    return replace(config, **{"discriminator": discriminator, **often, **changes})
-
-
-def read_log(run):
-    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-
-
-@pytest.fixture(scope="module")
-def trained(training_folder, tmp_path_factory):
-    """One small training, for all tests that only need a finished run."""
-    run = tmp_path_factory.mktemp("runs") / "run"
-    train([training_folder], run, small_config(), precision="32-true")
-    return run
 
 
 def test_a_run_leaves_what_it_promises(trained):
@@ -140,43 +86,6 @@ def test_losses_that_have_a_weight_train_and_are_logged(training_folder, tmp_pat
     generator_loss = supervised[1] + 0.1 * second["adversarial"]
     assert minimized == pytest.approx([supervised[0], second["discriminator"], generator_loss], rel=1e-3)
     assert load_ema(tmp_path)[0].config.tint_gain == 0.8
-
-
-def test_a_run_is_not_overwritten(trained, training_folder):
-    with pytest.raises(TrainingError, match="--resume"):
-        train([training_folder], trained, small_config())
-
-
-@contextmanager
-def stopped_after(steps):
-    class Stopped(BaseException):  # as Ctrl-C: an Exception would be explained
-        pass
-
-    original = loop.Run.train_step
-
-    def stop(self, stage, stage_step):
-        if self.step == steps:
-            raise Stopped
-        return original(self, stage, stage_step)
-
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr(loop.Run, "train_step", stop)
-        yield
-
-
-def test_resuming_is_the_same_as_never_stopping(trained, training_folder, tmp_path):
-    """Stopped after 3 of 4 steps and resumed, every number is what it would have been."""
-    config = small_config()
-    with stopped_after(3), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop.Run, "_log", lambda self, *_: self.save())  # and logging changes nothing either
-        train([training_folder], tmp_path / "run", config, precision="32-true")
-    assert read_checkpoint(tmp_path / "run")["step"] == 3
-    train([training_folder], tmp_path / "run", config, resume=True, precision="32-true")
-    whole, halves = read_checkpoint(trained), read_checkpoint(tmp_path / "run")
-    assert whole["step"] == halves["step"] == 4
-    for network in ("ema", "generator", "discriminator"):
-        for name, tensor in whole[network].items():
-            assert torch.allclose(tensor, halves[network][name], atol=1e-5), (network, name)
 
 
 def validated_config(**changes):
@@ -310,51 +219,6 @@ def test_tensorboard_may_be_absent(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_several_machines_need_torchrun(training_folder, tmp_path, monkeypatch):
-    for name in ("MASTER_ADDR", "TORCHELASTIC_RUN_ID"):
-        monkeypatch.delenv(name, raising=False)
-    with pytest.raises(TrainingError, match="torchrun"):
-        train([training_folder], tmp_path / "run", small_config(), accelerator="cpu", nodes=2)
-    assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize(
-    "content", [{"a": 1}, [1, 2], torch.zeros(3), {"config": {"preset": "default"}, "ema": 3, "step": 1}]
-)
-@pytest.mark.parametrize("option", ["--from", "--teacher", "--resume", "export"])
-def test_what_is_no_checkpoint_is_refused_in_one_line(training_folder, tmp_path, content, option):
-    """Before anything is decoded or written."""
-    (tmp_path / "run").mkdir()
-    checkpoint = tmp_path / "run" / "checkpoint.pt"
-    torch.save(content, checkpoint)
-    command = ["train", str(training_folder), "--out", str(tmp_path / "new"), option, str(checkpoint)]
-    if option == "--resume":
-        command = ["train", str(training_folder), "--out", str(tmp_path / "run"), "--resume"]
-    if option == "export":
-        command = ["export", str(checkpoint), str(tmp_path / "new")]
-    result = CliRunner().invoke(cli.main, command)
-    assert result.exit_code == 2 and isinstance(result.exception, SystemExit), result.output
-    assert result.output == f"photochrom: {checkpoint} is not a checkpoint of photochrom: it is from another program\n"
-    assert not (tmp_path / "new").exists()
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        {"generator_optimizer": None},
-        {"discriminator_optimizer": {"x": 1}},
-        {"ema": {}},
-        {"generator": 3},
-        {"best": {"nonsense": 1}},
-    ],
-)
-def test_a_checkpoint_that_lacks_something_is_refused(trained, training_folder, tmp_path, damage):
-    state = {**read_checkpoint(trained), **damage}
-    torch.save({name: value for name, value in state.items() if value is not None}, tmp_path / "checkpoint.pt")
-    with pytest.raises(TrainingError, match=r"not whole|another network"):
-        train([training_folder], tmp_path, small_config(), resume=True, precision="32-true")
-
-
 @pytest.mark.slow
 def test_minutes_go_by_the_clock(training_folder, tmp_path, monkeypatch):
     """On a machine that needs seven seconds a step, a minute has nine steps, a third of them of the last stage."""
@@ -402,13 +266,6 @@ def test_the_clock_waits_for_a_gpu(monkeypatch):
     assert waited == [torch.device("cuda")]
 
 
-def test_seeds_of_steps_are_stable_and_all_different():
-    """SeedSequence's own numbers: a training resumed on another machine or Python draws the same."""
-    assert step_seed(0, 0, 0) == 15793235383387715774
-    seeds = {step_seed(seed, step, process) for seed in range(3) for step in range(100) for process in range(4)}
-    assert len(seeds) == 3 * 100 * 4
-
-
 def test_looking_at_scores_changes_nothing(trained):
     discriminator = PatchGAN(small_config().discriminator)
     discriminator.load_state_dict(read_checkpoint(trained)["discriminator"])
@@ -426,37 +283,6 @@ def test_looking_at_scores_changes_nothing(trained):
 
 
 @pytest.mark.slow
-def test_killed_and_resumed(training_folder, tmp_path):
-    """kill -9 in the middle; --resume goes on within one step of the last save."""
-    run = tmp_path / "run"
-    arguments = ["train", str(training_folder), "--out", str(run), "--precision", "32-true"]
-    for change in (
-        "generator.encoder=lite0",
-        "generator.decoder_channels=[24,16,16]",
-        f"stages={json.dumps([SMALL_STAGE])}",
-        "photograph_size=96",
-        "save_every=3",
-        "log_every=1",
-        "sample_every=1000",
-    ):
-        arguments += ["--set", change]
-    command = [sys.executable, "-m", "photochrom", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not (run / "checkpoint.pt").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    saved = read_checkpoint(run)["step"]
-    assert saved % 3 == 0 and saved < 20
-    before = len(read_log(run))
-    subprocess.run([*command, "--resume"], check=True, capture_output=True, timeout=300)
-    steps = [line["step"] for line in read_log(run)[before:]]
-    assert steps[0] == saved + 1 and steps[-1] == 20
-    assert read_checkpoint(run)["step"] == 20
-
-
-@pytest.mark.slow
 def test_two_processes_train_together(training_folder, tmp_path):
     """Two gloo processes: one run, and gradients averaged, so both hold the same network.
 
@@ -468,7 +294,7 @@ from pathlib import Path
 import sys
 sys.path.insert(0, {str(os.path.dirname(__file__))!r})
 import torch
-from test_training import small_config
+from small_trainings import small_config
 from photochrom.training import loop
 
 def go(run, train=loop.Run.go):
@@ -570,290 +396,3 @@ def test_best_of_many_takes_pix2pix_too():
         torch.rand(1, 1, 256, 256), torch.zeros(1, 3, 256, 256), torch.randn(1, 1, 8), torch.rand(1, 2, 256, 256)
     )
     assert predicted.chroma.shape == (1, 2, 256, 256) and predicted.log_probabilities is None
-
-
-@pytest.mark.slow
-def test_pix2pix_preset_trains_exports_and_colors(training_folder, tmp_path, photographs, monkeypatch):
-    from photochrom.inference.colorizer import Colorizer
-    from photochrom.training.export import export
-
-    monkeypatch.setattr(samples, "SIDE", 256)
-    config = with_steps(
-        change_config(preset_config("pix2pix"), ["generator.channels=8", "discriminator.channels=8", "log_every=1"]), 2
-    )
-    train([training_folder], tmp_path / "run", config, precision="32-true")
-    parity = export(tmp_path / "run", tmp_path / "pix2pix.onnx")
-    assert parity.mean < 0.3
-    colorizer = Colorizer(str(tmp_path / "pix2pix.onnx"))
-    assert colorizer.colorize(photographs["chelsea"]).shape == photographs["chelsea"].shape
-
-
-def test_configuration_survives_json():
-    for preset in ("default", "pix2pix"):
-        config = preset_config(preset)
-        assert config_from_dict(json.loads(json.dumps(config_to_dict(config)))) == config
-
-
-def test_unknown_configuration_names_are_refused():
-    config = preset_config("default")
-    with pytest.raises(TrainingError):
-        config_from_dict({**config_to_dict(config), "nonsense": 1})
-    for change in ("nonsense=1", "generator.nonsense=1", "seed", "seed=blue", "preset=pix2pix"):
-        with pytest.raises(TrainingError):
-            change_config(config, [change])
-    assert change_config(config, ["seed=3", "generator.encoder=lite0"]).generator.encoder == "lite0"
-    assert change_config(config, ["generator.skipped=0.1"]).generator.drop_path == 0.1  # its name in earlier versions
-
-
-def one_stage(**changes):
-    return f"stages={json.dumps([{**SMALL_STAGE, **changes}])}"
-
-
-@pytest.mark.parametrize(
-    "change, message",
-    [
-        ("optimizer=sgd", "one of adamw, adam, not 'sgd'"),
-        ("pixel_loss=l2", "one of l1, smooth-l1"),
-        ("adversarial_loss=wgan", "one of vanilla, least-squares, hinge"),
-        ("discriminator.norm=batch", "discriminator.norm must be one of instance, spectral"),
-        ("generator.encoder=resnet50", "generator.encoder must be one of lite0, lite1, lite2"),
-        ("log_every=0", "log_every must be a whole number of at least 1"),
-        ("validate_every=0", "validate_every must be a whole number of at least 1"),
-        ("validated=0", "validated must be a whole number of at least 1"),
-        ("patience=-1", "patience must be a whole number of at least 0"),
-        ("discriminator.channels=99999999999999999999", "discriminator.channels must be a whole number"),
-        ("pixel_weight=NaN", "pixel_weight must be a number of at least 0"),
-        ("stages=3", "stages must be a list"),
-        ("stages=null", "stages must be a list"),
-        ("save_every=0", "at least 1"),
-        ("sample_every=-5", "at least 1"),
-        ("candidates=0", "candidates must be a whole number of at least 1"),
-        ("minutes=-1", "minutes must be a number of at least 0"),
-        ("minutes=NaN", "minutes must be a number"),
-        ("minutes=Infinity", "minutes must be a number"),
-        ("seed=-1", "seed must be a whole number from 0"),
-        ("noisy=1.5", "from 0 to 1"),
-        ("ema_decay=2", "from 0 to 1"),
-        ("final_rate=-0.1", "from 0 to 1"),
-        ("warmup=2.5", "warmup must be a whole number"),
-        ("pretrained=1", "true or false"),
-        ("betas=[0.9]", "a list of 2"),
-        ("betas=[0.9,1.0]", "of at least 0 and below 1"),
-        ("teachers=[3]", "a list, each text"),
-        ("pixel_weight=-1", "at least 0"),
-        ("photograph_size=0", "from 32"),
-        ("balance=2", "from 0 to 1"),
-        ("augmentation.degraded=7", "augmentation.degraded must be a number from 0 to 1"),
-        ("augmentation.crop=[0.9,0.4]", "a smaller and a larger number"),
-        ("augmentation.crop=[0,1]", "from 0.1 to 1"),
-        ("augmentation.stretch=0.5", "from 1"),
-        ("generator.decoder_channels=[24,16]", "a list of 3"),
-        ("generator.decoder_channels=[24,16,0]", "at least 1"),
-        ("generator.dropout=1.0", "below 1"),
-        ("generator.weak_gain=0", "above 0"),
-        ("discriminator.layers=0", "from 1"),
-        ("discriminator.layers=6", "too few for a discriminator of 6 layers"),
-        ("stages=[]", "at least one stage"),
-        ("stages=[1]", "doesn't have the names"),
-        ('stages=[{"name":"short"}]', "missing 4"),
-        (one_stage(size=100), "stage 'small': size must be a multiple of 32"),
-        (one_stage(size=32), "at least 64"),
-        (one_stage(steps=0), "steps must be"),
-        (one_stage(batch_size=0), "batch_size must be"),
-        (one_stage(learning_rate=0), "above 0"),
-        (one_stage(discriminator_warmup=21), "from 0 to 20"),
-    ],
-)
-def test_wrong_configuration_values_are_refused_in_one_line(change, message):
-    with pytest.raises(TrainingError) as refused:
-        change_config(preset_config("default"), [change])
-    assert message in str(refused.value) and "\n" not in str(refused.value)
-
-
-def test_values_that_do_not_go_together_are_refused():
-    small, pix2pix = small_config(), preset_config("pix2pix")
-    with pytest.raises(TrainingError, match="a multiple of 256 for preset pix2pix"):
-        replace(pix2pix, stages=(replace(pix2pix.stages[0], size=128),))
-    with pytest.raises(TrainingError, match="choose the preset"):
-        replace(small, preset="pix2pix")
-    with pytest.raises(TrainingError, match="stage 'reconstruction' has nothing to learn from"):
-        replace(small, pixel_weight=0.0, classification_weight=0.0, difference_weight=0.0)
-    adversarial_only = replace(small.stages[1], adversarial=1.0)
-    replace(small, pixel_weight=0.0, classification_weight=0.0, difference_weight=0.0, stages=(adversarial_only,))
-
-
-@pytest.mark.parametrize(
-    "kind, values",
-    [
-        (AugmentationConfig, {"hinted": -1.0}),
-        (DiscriminatorConfig, {"channels": 0}),
-        (GeneratorConfig, {"encoder": "resnet50"}),
-        (Stage, {**SMALL_STAGE, "adversarial": -1.0}),
-        (TrainingConfig, {**vars(small_config()), "stages": [small_config().stages[0]]}),
-    ],
-)
-def test_every_configuration_checks_itself(kind, values):
-    with pytest.raises(TrainingError, match="must be"):
-        kind(**values)
-
-
-@pytest.mark.parametrize(
-    "arguments, message",
-    [
-        (["--set", "generator.encoder=resnet50"], "lite0, lite1, lite2"),
-        (["--set", "minutes=-1"], "at least 0"),
-        (["--accelerator", "tpu"], "auto, cpu, cuda, mps"),
-        (["--precision", "fp8"], "32-true, bf16-mixed, 16-mixed"),
-        (["--patience", "3"], "name them with --validation"),
-        (["--devices", "5"], "which 5 processes can't share"),
-        pytest.param(
-            ["--accelerator", "cuda"],
-            "choose --accelerator cpu",
-            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has one"),
-        ),
-    ],
-)
-def test_the_command_refuses_in_one_line(training_folder, tmp_path, arguments, message):
-    command = ["train", str(training_folder), "--out", str(tmp_path / "run"), *arguments]
-    result = CliRunner().invoke(cli.main, command)
-    assert result.exit_code == 2 and isinstance(result.exception, SystemExit), result.output
-    assert message in result.output and len(result.output.splitlines()) == 1
-    assert not (tmp_path / "run").exists()
-
-
-def test_steps_and_batches_scale_every_stage():
-    config = with_batch_size(with_steps(preset_config("default"), 620), 6)
-    assert sum(stage.steps for stage in config.stages) == 620
-    assert {stage.batch_size for stage in config.stages} == {6}
-    for steps in (4, 5, 10, 27):  # one step a stage at least, and no more than asked for
-        counts = [stage.steps for stage in with_steps(preset_config("default"), steps).stages]
-        assert sum(counts) == steps and min(counts) >= 1
-
-
-def test_stages_follow_each_other():
-    config = small_config(steps=(4, 2))
-    assert [stage_at(config, step)[0].name for step in (0, 3, 4)] == ["reconstruction", "reconstruction", "adversarial"]
-    assert stage_at(config, 5)[1] == 1
-    with pytest.raises(TrainingError, match="complete"):
-        stage_at(config, 6)
-
-
-def test_steps_reached():
-    config = small_config(steps=(4, 2))
-    assert [steps_reached(config, step, 1e9) for step in (0, 5, 6)] == [0, 5, 6]
-    clocked = replace(config, minutes=2.0)
-    assert [steps_reached(clocked, 10**6, seconds) for seconds in (0, 59, 61, 119, 120, 500)] == [0, 2, 3, 5, 6, 6]
-
-
-def test_learning_rate_rises_then_falls():
-    stage = Stage("s", steps=1000, size=64, batch_size=4, learning_rate=1.0)
-    rates = [learning_rate(stage, step, 100, final_rate=0.02) for step in (0, 99, 500, 999)]
-    assert rates[0] == pytest.approx(0.01, rel=0.01) and rates[1] > 0.9 > rates[2] > rates[3] > 0
-    assert rates[3] == pytest.approx(0.02, rel=0.01)
-    assert learning_rate(stage, 999, 100, final_rate=1.0) == 1.0
-
-
-def test_damaged_checkpoint(trained, tmp_path):
-    path = tmp_path / "checkpoint.pt"
-    path.write_bytes((trained / "checkpoint.pt").read_bytes()[:5000])
-    with pytest.raises(WeightsError, match="not a readable checkpoint"):
-        load_ema(path)
-    with pytest.raises(TrainingError, match="nothing was saved"):
-        load_ema(tmp_path / "none")
-
-
-def test_checkpoints_run_no_code(tmp_path):
-    class Evil:
-        def __reduce__(self):
-            return os.system, (f"touch {tmp_path / 'owned'}",)
-
-    torch.save({"ema": Evil()}, tmp_path / "checkpoint.pt")
-    with pytest.raises(WeightsError):
-        load_ema(tmp_path)
-    assert not (tmp_path / "owned").exists()
-
-
-def test_a_portable_checkpoint_starts_another_training(trained, training_folder, tmp_path):
-    from photochrom.training.checkpoint import write_portable
-
-    write_portable(trained, tmp_path / "small.pt")
-    assert (tmp_path / "small.pt").stat().st_size < 0.25 * (trained / "checkpoint.pt").stat().st_size
-    one, two = load_ema(trained)[0].state_dict(), load_ema(tmp_path / "small.pt")[0].state_dict()
-    assert all(torch.allclose(one[name].float(), two[name].float(), rtol=1e-3, atol=1e-3) for name in one)
-    run = tmp_path / "run"
-    train([training_folder], run, small_config(steps=(1, 1)), start=tmp_path / "small.pt", precision="32-true")
-    assert read_checkpoint(run)["step"] == 2
-
-
-@pytest.fixture(scope="module")
-def exported(trained, tmp_path_factory):
-    """A folder with the trained network, made colorful: plain/ and calibrated/ runs, and the latter's model.onnx."""
-    from photochrom.training.checkpoint import write_checkpoint
-    from photochrom.training.export import export
-
-    folder = tmp_path_factory.mktemp("exported")
-    state, gains = (
-        read_checkpoint(trained),
-        {"weak_gain": 0.5, "strong_gain": 2.0, "tint_gain": 0.0, "tilt": 0.8},
-    )
-    state["ema"]["head.weight"] *= 7
-    for name, changes in ("plain", {}), ("calibrated", gains):
-        (folder / name).mkdir()
-        config = {**state["config"], "generator": {**state["config"]["generator"], **changes}}
-        write_checkpoint({**state, "config": config}, folder / name)
-    parity = export(folder / "plain", folder / "model.onnx", **gains)
-    assert parity.mean < 0.1 and parity.largest < 1.0
-    return folder
-
-
-@pytest.mark.xdist_group("export")
-def test_export_agrees_with_pytorch_at_any_size(exported):
-    from photochrom.inference.weights import load_model
-
-    assert b'File "' not in (exported / "model.onnx").read_bytes()  # PyTorch's stack traces, with this machine's paths
-    model, original = load_model(str(exported / "model.onnx")), load_model(str(exported / "calibrated"))
-    assert model.info.noise_channels == original.info.noise_channels == 4
-    checkpoint = exported / "calibrated" / "checkpoint.pt"
-    assert original.info.digest == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-    source = np.random.default_rng(0)
-    for count, height, width in ((1, 32, 32), (3, 96, 64), (2, 160, 288)):
-        arrays = (
-            (100 * source.random((count, 1, height, width))).astype(np.float32),
-            np.zeros((count, 3, height, width), np.float32),
-            source.standard_normal((count, 4)).astype(np.float32),
-        )
-        one, two = model.predict(*arrays), original.predict(*arrays)
-        assert one.shape == (count, 2, height // 4, width // 4)
-        assert np.abs(one - two).mean() < 0.1
-
-
-@pytest.mark.xdist_group("export")
-def test_exported_convolutions_have_channels_that_are_computed_fast(exported):
-    onnx = pytest.importorskip("onnx")
-    graph = onnx.load(exported / "model.onnx").graph
-    shapes = {tensor.name.removesuffix(".half"): list(tensor.dims) for tensor in graph.initializer}
-    ordinary = [shapes[node.input[1]] for node in graph.node if node.op_type == "Conv" and shapes[node.input[1]][1] > 8]
-    assert len(ordinary) > 10 and {inputs % 4 for _, inputs, *_ in ordinary} == {0}
-    assert not graph.value_info  # shapes from before, which ONNX Runtime would warn of
-
-
-@pytest.mark.xdist_group("export")
-def test_calibration_changes_the_exported_colors(exported):
-    """Without the picture's mean, weak chroma is halved and strong doubled, hues stay; the gain grows in between."""
-    from photochrom.inference.weights import load_model
-
-    luminance = (100 * np.random.default_rng(0).random((1, 1, 64, 64))).astype(np.float32)
-    hints, noise = np.zeros((1, 3, 64, 64), np.float32), np.zeros((1, 4), np.float32)
-    models = load_model(str(exported / "plain")), load_model(str(exported / "model.onnx"))
-    plain, vivid = (model.predict(luminance, hints, noise) for model in models)
-    plain -= plain.mean(axis=(2, 3), keepdims=True)
-    size, vivid_size = np.hypot(plain[:, 0], plain[:, 1]).ravel(), np.hypot(vivid[:, 0], vivid[:, 1]).ravel()
-    weak, halfway, strong = size < 4, np.abs(size - 15) < 2, size > 30
-    assert weak.any() and halfway.any() and strong.any(), "the test needs weak and strong colors"
-    gains = vivid_size / size
-    assert np.median(gains[weak]) < 0.65 and np.median(gains[strong]) > 1.65
-    assert np.median(gains[halfway]) == pytest.approx(1.25, abs=0.08)
-    clear = size > 5  # where the small differences between the two backends don't count
-    assert (np.diff(gains[clear][np.argsort(size[clear])]) > -0.05).all()
-    cosines = (plain * vivid).sum(axis=1).ravel() / (size * vivid_size)
-    assert cosines[clear].min() > 0.99
