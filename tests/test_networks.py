@@ -254,6 +254,19 @@ def test_hints_are_pooled_at_full_strength():
         assert pooled.abs().sum() == pytest.approx(2.5)
 
 
+def test_pooled_hints_come_out_of_the_calibration():
+    hints = torch.zeros(1, 3, 32, 32)
+    hints[0, :, 5, 9], hints[0, :, 20:32, 20:32] = (
+        torch.tensor([30.0, -20, 1]),
+        torch.tensor([5.0, 8, 1])[:, None, None],
+    )
+    shares = hint_shares(hints, (1.1, 2.0))
+    for stride in (4, 8, 16):
+        chroma = calibrate(110 * hints_at_stride(shares, stride)[:, :2], 1.1, 2.0)
+        assert torch.allclose(chroma[0, :, 5 // stride, 9 // stride], torch.tensor([30.0, -20]), atol=0.05)
+        assert torch.allclose(chroma[0, :, -1, -1], torch.tensor([5.0, 8]), atol=0.05)
+
+
 def test_palette_corners_average_to_the_color():
     palette = displayable_palette()
     assert 200 < len(palette) < 320
