@@ -111,20 +111,22 @@ def loud() -> Colorizer:
     return Colorizer(LoudBackend())
 
 
-class SlowBackend:
-    """A fake model that waits until it may answer."""
+class HeldBackend:
+    """A fake model that counts its calls and waits until the test lets it answer."""
 
     def __init__(self, inner):
-        self.inner, self.info, self.open = inner, inner.info, threading.Event()
+        self.inner, self.info = inner, inner.info
+        self.open, self.asked = threading.Event(), 0
 
     def predict(self, *planes):
-        assert self.open.wait(60)
+        self.asked += 1
+        assert self.open.wait(20)
         return self.inner.predict(*planes)
 
 
 @pytest.fixture
-def slow(loud):
-    loud.backend = SlowBackend(loud.backend)
+def held(loud):
+    loud.backend = HeldBackend(loud.backend)
     yield loud
     loud.backend.open.set()
 

@@ -249,17 +249,15 @@ def test_hints_are_pooled_at_full_strength():
     hints = torch.zeros(1, 3, 32, 32)
     hints[0, :, 5, 9] = torch.tensor([55.0, -110.0, 1.0])
     for stride in (4, 8, 16):
-        pooled = hints_at_stride(hint_shares(hints), stride)
+        pooled = hints_at_stride(hint_shares(hints, (1.0, 1.0)), stride)
         assert torch.allclose(pooled[0, :, 5 // stride, 9 // stride], torch.tensor([0.5, -1.0, 1.0]))
         assert pooled.abs().sum() == pytest.approx(2.5)
 
 
 def test_pooled_hints_come_out_of_the_calibration():
     hints = torch.zeros(1, 3, 32, 32)
-    hints[0, :, 5, 9], hints[0, :, 20:32, 20:32] = (
-        torch.tensor([30.0, -20, 1]),
-        torch.tensor([5.0, 8, 1])[:, None, None],
-    )
+    hints[0, :, 5, 9] = torch.tensor([30.0, -20, 1])
+    hints[0, :, 20:32, 20:32] = torch.tensor([5.0, 8, 1])[:, None, None]
     shares = hint_shares(hints, (1.1, 2.0))
     for stride in (4, 8, 16):
         chroma = calibrate(110 * hints_at_stride(shares, stride)[:, :2], 1.1, 2.0)

@@ -1,7 +1,6 @@
 """The service without HTTP: slots, workers, jobs, and how it stops."""
 
 import io
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,26 +17,6 @@ from photochrom.settings import Limits
 @pytest.fixture(scope="module")
 def picture() -> bytes:
     return Photograph(np.arange(4096, dtype=np.uint16).reshape(64, 64) * 16).encode("png")
-
-
-class HeldBackend:
-    """A fake model that counts its calls and waits until the test lets it answer."""
-
-    def __init__(self, inner):
-        self.inner, self.info = inner, inner.info
-        self.open, self.asked = threading.Event(), 0
-
-    def predict(self, *planes):
-        self.asked += 1
-        assert self.open.wait(20)
-        return self.inner.predict(*planes)
-
-
-@pytest.fixture
-def held(loud):
-    loud.backend = HeldBackend(loud.backend)
-    yield loud
-    loud.backend.open.set()
 
 
 def wait_until(condition, seconds=20):

@@ -150,25 +150,25 @@ def test_a_body_of_undeclared_length_is_bounded(client):
     assert_problem(client.post("/v1/colorize", content=endless(), headers=headers), 413, "3 MB")
 
 
-def test_more_than_the_queue_holds_is_refused(slow, cat):
-    with make_client(slow, queue=3) as client, ThreadPoolExecutor(3) as pool:
-        held = [pool.submit(send, client, cat) for _ in range(3)]
+def test_more_than_the_queue_holds_is_refused(held, cat):
+    with make_client(held, queue=3) as client, ThreadPoolExecutor(3) as pool:
+        waiting = [pool.submit(send, client, cat) for _ in range(3)]
         wait_until(lambda: "photochrom_held 3.0" in client.get("/metrics").text, "three requests are held")
         refused = send(client, cat)
         assert_problem(refused, 429, "3 photographs are waiting")
         assert int(refused.headers["retry-after"]) > 0
         assert_problem(client.get("/readyz"), 503)
-        slow.backend.open.set()
-        assert [future.result().status_code for future in held] == [200, 200, 200]
+        held.backend.open.set()
+        assert [future.result().status_code for future in waiting] == [200, 200, 200]
         assert client.get("/readyz").status_code == 200 and send(client, cat).status_code == 200
 
 
 @pytest.mark.slow
-def test_what_takes_too_long_is_given_up(slow, cat):
-    with make_client(slow, seconds=3) as client:
+def test_what_takes_too_long_is_given_up(held, cat):
+    with make_client(held, seconds=3) as client:
         assert_problem(send(client, cat), 503, "longer than 3 seconds")
         assert "photochrom_held 0.0" in client.get("/metrics").text
-        slow.backend.open.set()
+        held.backend.open.set()
         assert send(client, cat).status_code == 200
 
 

@@ -258,7 +258,7 @@ class HintSpread(nn.Module):
         return spread.transpose(1, 2).reshape(count, 3, height, width).to(x.dtype)
 
 
-def hint_shares(hints: Tensor, gains: tuple[float, float | Tensor] = (1.0, 1.0)) -> Tensor:
+def hint_shares(hints: Tensor, gains: tuple[float, float | Tensor]) -> Tensor:
     """The hints (N, 3, H, W) pooled to (N, 3, H/4, W/4): their share of each cell, and chroma times that share.
 
     A cell's chroma is what the network must predict for the mean of its hints to come out of `calibrate` with gains.

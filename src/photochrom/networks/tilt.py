@@ -32,7 +32,7 @@ class PaletteTilt(nn.Module):
     def __init__(self, palette: Tensor, channels: int, noise_channels: int, strength: float):
         super().__init__()
         source = torch.Generator().manual_seed(0)
-        self.whole = min(WHOLE, noise_channels - 1)  # W below
+        self.whole = min(WHOLE, noise_channels - 1)  # W: of so many channels
         count = noise_channels - self.whole
         frequencies = torch.randn(count, 2, generator=source) / COLOR_SCALE
         directions = torch.randn(channels, count, generator=source) / LOOK_SCALE
