@@ -444,3 +444,13 @@ def test_an_unforeseen_error_at_standard_input_is_one_line(cat, monkeypatch):
         result.stderr
         == "photochrom: standard input can't be colored because of a fault of this program (odd): please report it\n"
     )
+
+
+def test_a_missing_extra_is_named_before_anything_is_looked_through(album, monkeypatch):
+    (album / "notes.txt").write_text("not a photograph")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    result = run("evaluate", album)
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "photochrom: photochrom evaluate needs an extra that is not installed: pip install 'photochrom[evaluate]'\n"
+    )

@@ -105,7 +105,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot make the folder {folder}: {reason_of(error)}") from error
+        raise OutputError(f"cannot make the folder {folder}: {reason_of(error)}; name another one") from error
 
 
 @contextmanager

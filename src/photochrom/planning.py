@@ -144,7 +144,8 @@ def _problem_of(source: Path) -> InputError | None:
     try:
         mode = os.stat(source).st_mode
     except FileNotFoundError:
-        return InputError(f"{source} {'is a link to nothing' if source.is_symlink() else 'does not exist'}")
+        problem = "is a link to nothing: name a photograph" if source.is_symlink() else "does not exist: check the name"
+        return InputError(f"{source} {problem}")
     except OSError as error:
         return InputError(f"cannot read {source}: {reason_of(error)}")
     if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):

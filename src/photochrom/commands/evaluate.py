@@ -8,7 +8,14 @@ from pathlib import Path
 
 import click
 
-from photochrom.commands.options import ANY_PATH, EXISTING, device_option, report_collections, working_size_option
+from photochrom.commands.options import (
+    ANY_PATH,
+    EXISTING,
+    device_option,
+    need_extra,
+    report_collections,
+    working_size_option,
+)
 from photochrom.errors import InputError
 from photochrom.settings import PROTOCOL_NAMES
 
@@ -85,6 +92,7 @@ def evaluate(
       photochrom evaluate val.zip --inputs gray/
       photochrom evaluate val.zip --outputs other=colored/ --model default --out report
     """
+    need_extra("photochrom evaluate", "evaluate", "torch", "skimage")
     from photochrom.evaluation.evaluate import evaluate as measure
     from photochrom.evaluation.historic import STRENGTHS
     from photochrom.evaluation.protocols import PROTOCOLS

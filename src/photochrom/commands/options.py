@@ -228,3 +228,13 @@ def working_size_option(command: Command) -> Command:
         show_default=True,
         help="Short side, in pixels, of the picture that the network sees.",
     )(command)
+
+
+def need_extra(what: str, extra: str, *packages: str) -> None:
+    """Raises MissingExtra for what a command does, unless all of these packages of an extra are installed."""
+    from importlib.util import find_spec
+
+    from photochrom.errors import MissingExtra
+
+    if any(find_spec(package) is None for package in packages):
+        raise MissingExtra(what, extra)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from photochrom.commands.options import ANY_PATH, EXISTING, FiniteRange, report_collections, whole
+from photochrom.commands.options import ANY_PATH, EXISTING, FiniteRange, need_extra, report_collections, whole
 from photochrom.errors import InputError
 from photochrom.settings import WORKING_SIZE
 
@@ -194,7 +194,7 @@ def _export_pipeline(model: Path, file: Path, gains: dict[str, float | None], wo
         raise InputError("gains and tilt are for a training run: a finished model has its own")
     else:
         content, name = read_model(name)
-    _need("exporting a pipeline", "pipeline", "onnx")
+    need_extra("exporting a pipeline", "pipeline", "onnx")
     from photochrom.pipeline.export import export_pipeline, names_of_files
 
     if any(made.exists() and model.exists() and made.samefile(model) for made in names_of_files(file)):
@@ -208,13 +208,4 @@ def _export_pipeline(model: Path, file: Path, gains: dict[str, float | None], wo
 
 
 def _need_torch(what: str) -> None:
-    _need(what, "train", "torch", "lightning_fabric", "onnx")
-
-
-def _need(what: str, extra: str, *packages: str) -> None:
-    from importlib.util import find_spec
-
-    from photochrom.errors import MissingExtra
-
-    if any(find_spec(package) is None for package in packages):
-        raise MissingExtra(what, extra)
+    need_extra(what, "train", "torch", "lightning_fabric", "onnx")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from photochrom.commands.options import ANY_PATH, model_option, working_size_option
+from photochrom.commands.options import ANY_PATH, model_option, need_extra, working_size_option
 from photochrom.settings import PORT
 
 
@@ -37,13 +37,11 @@ def web(folder: Path | None, port: int, runtime: Path | None, model: str, workin
       photochrom web
       photochrom web page
     """
-    from importlib.util import find_spec
     from tempfile import TemporaryDirectory
 
-    from photochrom.errors import MissingExtra, OutputError
+    from photochrom.errors import OutputError
 
-    if find_spec("onnx") is None:
-        raise MissingExtra("making the page", "pipeline")
+    need_extra("making the page", "pipeline", "onnx")
     if folder is not None and folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file: name a folder for the page")
     from photochrom.web.build import build, write_folder

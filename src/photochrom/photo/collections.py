@@ -65,7 +65,7 @@ def look_through(sources: Iterable[Path]) -> Found:
         elif source.exists():
             raise InputError(f"{source} is neither a folder nor a ZIP archive of photographs")
         else:
-            raise InputError(f"{source} does not exist")
+            raise InputError(f"{source} does not exist: check the name")
         if not listing.photographs:
             left_out = describe(listing.left_out)
             raise InputError(

@@ -58,7 +58,7 @@ def read_bytes(path: Path) -> bytes:
 def decode_photograph(data: bytes, name: str = "the photograph", max_pixels: int = MAX_PIXELS) -> Photograph:
     """Decode an encoded photograph; `name` is for messages. Raises InputError: UnsupportedError for its kind."""
     if not data:
-        raise InputError(f"{name} is empty")
+        raise InputError(f"{name} is empty: copy it again from where it came")
     pages: list[Photograph] = []
     page, budget = name, _Budget(name, max_pixels)
     try:
