@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from photochrom.networks.build import load_ema, read_checkpoint
 from photochrom.training import loop, samples
 from photochrom.training.config import change_config, preset_config, with_steps
 from photochrom.training.loop import train
+from photochrom.training.schedule import SampleOrder
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -78,6 +80,7 @@ def test_what_is_no_checkpoint_is_refused_in_one_line(training_folder, tmp_path,
         {"ema": {}},
         {"generator": 3},
         {"best": {"nonsense": 1}},
+        {"seen": "all"},
     ],
 )
 def test_a_checkpoint_that_lacks_something_is_refused(trained, training_folder, tmp_path, damage):
@@ -164,6 +167,27 @@ def test_a_portable_checkpoint_starts_another_training(trained, training_folder,
     run = tmp_path / "run"
     train([training_folder], run, small_config(steps=(1, 1)), start=tmp_path / "small.pt", precision="32-true")
     assert read_checkpoint(run)["step"] == 2
+
+
+def test_a_training_from_another_goes_on_where_its_photographs_ended(trained, training_folder, tmp_path, monkeypatch):
+    """Else every stretch of a long training that starts from the last one would see the same first photographs."""
+    from photochrom.training.checkpoint import write_portable
+
+    places, at = [], SampleOrder.at
+
+    def noting(self, positions):
+        places.extend(positions)
+        return at(self, positions)
+
+    monkeypatch.setattr(SampleOrder, "at", noting)
+    seen = read_checkpoint(trained)["seen"]
+    assert seen == 4 * 4  # steps, photographs in each
+    write_portable(trained, tmp_path / "small.pt")
+    first, second = small_config(steps=(1, 1)).stages
+    config = small_config(stages=(first, replace(second, batch_size=2)))  # the next stage repeats none either
+    train([training_folder], tmp_path / "run", config, start=tmp_path / "small.pt", precision="32-true")
+    assert places[-6:] == list(range(seen, seen + 4 + 2))  # the first ones only counted colors
+    assert read_checkpoint(tmp_path / "run")["seen"] == seen + 4 + 2
 
 
 @pytest.fixture(scope="module")

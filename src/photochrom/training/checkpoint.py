@@ -21,7 +21,8 @@ def write_checkpoint(state: dict[str, Any], run: Path) -> None:
 
 def write_best(state: dict[str, Any], run: Path) -> None:
     """Write the networks of a state, without its optimizers, to the run's best checkpoint, replacing the last one."""
-    _save({name: state[name] for name in ("config", "step", "ema", "generator", "discriminator")}, run / BEST_NAME)
+    kept = ("config", "step", "seen", "ema", "generator", "discriminator")
+    _save({name: state[name] for name in kept}, run / BEST_NAME)
 
 
 def write_portable(run: Path, path: Path) -> None:
@@ -33,7 +34,7 @@ def write_portable(run: Path, path: Path) -> None:
     state = read_checkpoint(run)
     networks = {name: {k: _halved(v) for k, v in state[name].items()} for name in ("ema", "discriminator")}
     try:
-        _save({"config": state["config"], "step": state["step"], **networks}, path)
+        _save({"config": state["config"], "step": state["step"], "seen": state.get("seen", 0), **networks}, path)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {reason_of(error)}") from error
 

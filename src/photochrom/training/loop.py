@@ -130,6 +130,7 @@ class Run:
         self.pictures, self.shown = pictures.near(fabric.device), shown
         self.order = SampleOrder(pictures.index[:, 3], config.balance, config.seed)
         self.step = 0
+        self.seen = 0  # photographs that these networks were shown, in this training and those that it started from
         self.seconds = 0.0  # of training, from the first step on, without the time between a stop and --resume
         self.clock = Clock(fabric.device)
         self.spent = Spent()
@@ -177,6 +178,7 @@ class Run:
             stage, stage_step = stage_at(config, reached)
             losses, judged = self.train_step(stage, stage_step)
             self.step += 1
+            self.seen += stage.batch_size
             self.seconds = self.clock.now() - started
             reached = self._reached()
             last = reached == total
@@ -293,6 +295,7 @@ class Run:
         return {
             "config": config_to_dict(self.config),
             "step": self.step,
+            "seen": self.seen,
             "seconds": self.seconds,
             "best": dataclasses.asdict(self.best),
             "ema": self.ema.state_dict(),
@@ -320,17 +323,21 @@ class Run:
             raise TrainingError(f"{self.out} can't go on, its {CHECKPOINT_NAME} is not whole: start anew") from error
 
     def start_from(self, state: dict[str, Any]) -> None:
-        """Take only the networks of a checkpoint; optimizers and steps start from the beginning."""
+        """Take only the networks of a checkpoint, and go on where the order of its photographs ended.
+
+        Optimizers and steps start from the beginning. Checkpoints of old versions don't say what they have seen.
+        """
         try:
+            self.seen = int(state.get("seen", 0))
             self.ema.load_state_dict(state["ema"])
             self.raw_generator.load_state_dict(state.get("generator", state["ema"]))  # small ones have no other
             self.raw_discriminator.load_state_dict(state["discriminator"])
-        except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise TrainingError("the checkpoint is of another network: take its --preset and --set") from error
 
     def _batch(self, stage: Stage) -> Batch:
         fabric, count = self.fabric, stage.batch_size // self.fabric.world_size
-        first = self.step * stage.batch_size + fabric.global_rank * count
+        first = self.seen + fabric.global_rank * count
         chosen = self.order.at(np.arange(first, first + count))
         pictures = (self.pictures[number] for number in chosen)
         stride = self.raw_generator.stride
