@@ -27,7 +27,7 @@ from photochrom.networks.palette import palette_corners
 from photochrom.training import samples
 from photochrom.training.augmentation import Batch, make_batch
 from photochrom.training.checkpoint import write_best, write_checkpoint
-from photochrom.training.colorings import BestOfMany, draw_candidates
+from photochrom.training.colorings import BestOfMany, Prediction, draw_candidates
 from photochrom.training.config import Stage, TrainingConfig, config_from_dict, config_to_dict
 from photochrom.training.log import Log, diverged
 from photochrom.training.machine import explaining, open_fabric
@@ -219,67 +219,31 @@ class Run:
         config, fabric = self.config, self.fabric
         torch.manual_seed(step_seed(config.seed, self.step, fabric.global_rank))
         adversarial = stage.adversarial > 0
-        only_discriminator = adversarial and stage_step < stage.discriminator_warmup
+        generator_learns = not adversarial or stage_step >= stage.discriminator_warmup
         rate = learning_rate(stage, stage_step, config.warmup, config.final_rate)
         set_rate(self.generator_optimizer, rate)
         set_rate(self.discriminator_optimizer, rate)
         losses: dict[str, Tensor] = {}
 
-        # Batch
         times = [self.clock.now()]
         batch = self._batch(stage)
-        noise_channels = config.generator.noise_channels
         tried = config.candidates if self.teachers is None else 1  # teachers predict with one
+        noise_channels = config.generator.noise_channels
         candidates = draw_candidates(tried, len(batch.luminance), noise_channels, config.noisy, fabric.device)
         aim = self._aim(batch, candidates[0])
         times.append(self.clock.now())
 
-        # Prediction
-        with torch.set_grad_enabled(not only_discriminator):
+        with torch.set_grad_enabled(generator_learns):
             predicted = self.generator(batch.luminance, batch.hints, candidates, batch.real_chroma)
         times.append(self.clock.now())
 
-        # Discriminator
-        if adversarial:
-            real_map = self.discriminator(batch.luminance, batch.real_chroma).float()
-            fake_map = self.discriminator(batch.luminance, predicted.chroma.detach()).float()
-            losses["discriminator"] = self.adversarial_loss.discriminator(real_map, fake_map)
-            self.discriminator_optimizer.zero_grad()
-            fabric.backward(losses["discriminator"])
-            self.discriminator_optimizer.step()
+        judged = Judged(batch.luminance, batch.real_chroma, predicted.chroma.detach()) if adversarial else None
+        if judged is not None:
+            losses["discriminator"] = self._train_discriminator(judged)
         times.append(self.clock.now())
 
-        # Generator
-        if not only_discriminator:
-            losses |= supervised_losses(config, predicted, aim, self.palette, self.color_weights)
-            if adversarial:
-                self.raw_discriminator.requires_grad_(False)
-                with fabric.no_backward_sync(self.discriminator, enabled=fabric.world_size > 1):
-                    fake_map = self.discriminator(batch.luminance, predicted.chroma).float()
-                self.raw_discriminator.requires_grad_(True)
-                losses["adversarial"] = self.adversarial_loss.generator(fake_map)
-            none = torch.zeros((), device=fabric.device)  # stands for a loss without a weight, which isn't computed
-            total = (
-                config.pixel_weight * losses.get("pixel", none)
-                + config.classification_weight * losses.get("classification", none)
-                + config.difference_weight * losses.get("difference", none)
-                + config.worst_weight * losses.get("worst", none)
-                + config.edge_weight * losses.get("edge", none)
-                + config.dullness_weight * losses.get("dullness", none)
-                + stage.adversarial * losses.get("adversarial", none)
-            )
-            self.generator_optimizer.zero_grad()
-            fabric.backward(total)
-            if config.clip_norm > 0:
-                norm = fabric.clip_gradients(
-                    self.generator, self.generator_optimizer, max_norm=config.clip_norm, error_if_nonfinite=False
-                )
-                if norm is not None and not norm.isfinite():
-                    raise diverged(self.step + 1)
-            self.generator_optimizer.step()
-
-            # EMA
-            update_ema(self.ema, self.raw_generator, min(config.ema_decay, (1 + self.step) / (10 + self.step)))
+        if generator_learns:
+            losses |= self._train_generator(predicted, aim, batch.luminance, stage.adversarial)
         times.append(self.clock.now())
 
         data, forward, discriminator, backward = np.diff(times).tolist()
@@ -287,8 +251,46 @@ class Run:
         self.spent.data += data
         self.spent.discriminator += discriminator
         self.spent.generator += forward + backward
-        fake_chroma = predicted.chroma.detach()
-        return losses, Judged(batch.luminance, batch.real_chroma, fake_chroma) if adversarial else None
+        return losses, judged
+
+    def _train_discriminator(self, judged: Judged) -> Tensor:
+        """One update of the discriminator; its loss."""
+        real_map = self.discriminator(judged.luminance, judged.real_chroma).float()
+        fake_map = self.discriminator(judged.luminance, judged.fake_chroma).float()
+        loss = self.adversarial_loss.discriminator(real_map, fake_map)
+        self.discriminator_optimizer.zero_grad()
+        self.fabric.backward(loss)
+        self.discriminator_optimizer.step()
+        return loss
+
+    def _train_generator(
+        self, predicted: Prediction, aim: Tensor, luminance: Tensor, adversarial: float
+    ) -> dict[str, Tensor]:
+        """One update of the generator and of its average; the unweighted losses.
+
+        aim: the chroma to learn, (N, 2, h, w). adversarial: the weight of the adversarial loss.
+        """
+        config, fabric = self.config, self.fabric
+        losses = supervised_losses(config, predicted, aim, self.palette, self.color_weights)
+        weights = {name: getattr(config, f"{name}_weight") for name in losses}
+        if adversarial > 0:
+            self.raw_discriminator.requires_grad_(False)
+            with fabric.no_backward_sync(self.discriminator, enabled=fabric.world_size > 1):
+                fake_map = self.discriminator(luminance, predicted.chroma).float()
+            self.raw_discriminator.requires_grad_(True)
+            losses["adversarial"] = self.adversarial_loss.generator(fake_map)
+            weights["adversarial"] = adversarial
+        self.generator_optimizer.zero_grad()
+        fabric.backward(torch.stack([weights[name] * loss for name, loss in losses.items()]).sum())
+        if config.clip_norm > 0:
+            norm = fabric.clip_gradients(
+                self.generator, self.generator_optimizer, max_norm=config.clip_norm, error_if_nonfinite=False
+            )
+            if norm is not None and not norm.isfinite():
+                raise diverged(self.step + 1)
+        self.generator_optimizer.step()
+        update_ema(self.ema, self.raw_generator, min(config.ema_decay, (1 + self.step) / (10 + self.step)))
+        return losses
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds: networks, EMA, optimizers, step, configuration."""
