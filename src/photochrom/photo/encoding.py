@@ -1,7 +1,4 @@
-"""Encoding pixels to the content of a file.
-
-To add a format: a line in settings.FORMATS, and its options in OPTIONS here (or a function beside `_encode_bmp`).
-"""
+"""Encoding pixels to the content of a file. What a new format needs is in CONTRIBUTING.md."""
 
 from __future__ import annotations
 

@@ -23,20 +23,31 @@ GIF_PICTURE, GIF_EXTENSION, GIF_COMMENT = 0x2C, 0x21, 0xFE
 COMMENT = "the comment, which is not read from GIF"
 
 
+def _read_bmp(data: bytes) -> Metadata:
+    """The resolution; a BMP has nothing else."""
+    if len(data) < 46 or struct.unpack_from("<I", data, 14)[0] < 40:
+        return Metadata()  # OS/2's header has none
+    x, y = struct.unpack_from("<ii", data, 38)
+    found = Resolution(x / 100, y / 100, "cm").in_inches_if_whole() if x > 0 and y > 0 else None
+    return Metadata(resolution=found)
+
+
+READERS: dict[str, Callable[[bytes], Metadata]] = {
+    "jpeg": jpeg.read,
+    "png": png.read,
+    "webp": webp.read,
+    "tiff": tiff.read,
+    "avif": isobmff.read,
+    "heic": isobmff.read,
+    "bmp": _read_bmp,
+}
+
+
 def read_metadata(data: bytes) -> Metadata:
     """What a file's container holds, as it is; an empty value for formats without metadata."""
-    readers: dict[str, Callable[[bytes], Metadata]] = {
-        "jpeg": jpeg.read,
-        "png": png.read,
-        "webp": webp.read,
-        "tiff": tiff.read,
-        "avif": isobmff.read,
-        "heic": isobmff.read,
-        "bmp": lambda data: Metadata(resolution=_bmp_resolution(data)),
-    }
     format = format_by_content(data)
     try:
-        return readers[format](data) if format in readers else Metadata(left_out=_unread(data))
+        return READERS[format](data) if format in READERS else Metadata(left_out=_unread(data))
     except (ValueError, struct.error, IndexError):
         return Metadata(left_out=(UNREADABLE,))
 
@@ -112,10 +123,3 @@ def page_metadata(data: bytes) -> Metadata:
     except (ValueError, struct.error):
         return Metadata()
     return Metadata(resolution=found[0] if found and all(each == found[0] for each in found) else None)
-
-
-def _bmp_resolution(data: bytes) -> Resolution | None:
-    if len(data) < 46 or struct.unpack_from("<I", data, 14)[0] < 40:
-        return None  # OS/2's header has none
-    x, y = struct.unpack_from("<ii", data, 38)
-    return Resolution(x / 100, y / 100, "cm").in_inches_if_whole() if x > 0 and y > 0 else None
