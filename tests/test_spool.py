@@ -141,6 +141,7 @@ def test_prints_of_large_photographs_are_cut_into_files(everything_is_large, dty
     picture, _, _ = lay(data.chelsea(), "white lid", 2)
     pixels = spooled(picture.astype(dtype) * dtype(np.iinfo(dtype).max // 255))
     cropped, box = crop_to_print(Photograph(pixels, spooled(pixels[..., 0])))
+    assert box is not None and cropped.alpha is not None
     assert spool.is_spooled(cropped.pixels) and spool.is_spooled(cropped.alpha)
     expected = pixels[box.top : box.top + box.height, box.left : box.left + box.width]
     assert cropped.pixels.flags.c_contiguous and cropped.pixels.dtype == dtype
@@ -152,7 +153,7 @@ def test_large_photographs_side_by_side_are_in_files(everything_is_large, channe
     after = spooled(data.astronaut()[:90, :120])
     before = spooled(after[..., 1] if channels == 1 else after[:, ::-1])
     both = side_by_side(before, Photograph(after, spooled(after[..., 0])))
-    assert spool.is_spooled(both.pixels) and spool.is_spooled(both.alpha)
+    assert both.alpha is not None and spool.is_spooled(both.pixels) and spool.is_spooled(both.alpha)
     left = np.dstack([before] * 3) if channels == 1 else before
     assert np.array_equal(both.pixels, np.hstack([left, after]))
     assert np.array_equal(both.alpha, np.hstack([after[..., 0]] * 2))
