@@ -89,6 +89,16 @@ def test_the_architecture_page_is_true():
     assert {name: set(re.findall(r"`(\w+)`", imports)) for name, imports in table} == real
 
 
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_private_names_stay_in_their_module(module):
+    tree = ast.parse(MODULES[module].read_text())
+    ours = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("photochrom")]
+    names = {alias.asname or alias.name for node in ours for alias in node.names}
+    used = [n for n in ast.walk(tree) if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)]
+    found = {n.attr for n in used if n.value.id in names and re.match("_[^_]", n.attr)}
+    assert not found | {name for name in names if re.match("_[^_]", name)}
+
+
 def test_no_import_cycles():
     graph = {name: own_imports(path, only_at_import=True) for name, path in MODULES.items() if name != "__init__"}
     done: set[str] = set()

@@ -7,7 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from importlib import util
+from importlib import import_module, util
 from pathlib import Path
 
 import numpy as np
@@ -246,6 +246,14 @@ def test_links_lead_somewhere(page):
         drawn = target.startswith("figures/") or target in ("gallery.md", "commands.md", "reference.md")
         gathered = page.parent.name == "docs" and (ROOT / target).exists()  # the site has them in one folder
         assert target.startswith("http") or drawn or gathered or (page.parent / target).exists(), target
+
+
+def test_what_contributors_shall_change_is_there():
+    """Every name that CONTRIBUTING says is in a module."""
+    named = re.findall(r"`(\w+)` in\s+`([\w/]+)\.py`", (ROOT / "CONTRIBUTING.md").read_text())
+    assert {"FORMATS", "recognize", "SINGLE", "OPTIONS", "READERS", "PARTS", "SIGNABLE"} <= {name for name, _ in named}
+    for name, module in named:
+        assert hasattr(import_module(f"photochrom.{module.replace('/', '.')}"), name), f"{name} in {module}.py"
 
 
 @pytest.mark.slow

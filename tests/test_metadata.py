@@ -12,10 +12,11 @@ from metadata_samples import GRAY, IPTC, REGIONS, TITLE, WITH_METADATA, block_wi
 from PIL import Image
 
 from photochrom.photo.decoding import decode_photograph
+from photochrom.photo.formats.signature import AVIF_BRANDS, HEIC_BRANDS, HEIF_BRANDS, recognize
 from photochrom.photo.metadata import isobmff, webp
 from photochrom.photo.metadata.mark import Mark
 from photochrom.photo.metadata.marking import is_unchanged
-from photochrom.photo.metadata.reading import read_metadata, read_true_metadata
+from photochrom.photo.metadata.reading import format_by_content, read_metadata, read_true_metadata
 from photochrom.photo.metadata.record import Metadata, Resolution, Resource, Text
 from photochrom.photo.metadata.writing import embed, left_out
 from photochrom.photo.photograph import Photograph
@@ -129,8 +130,28 @@ def test_files_with_metadata_are_read_by_others(format):
     if format == "tiff":
         with tifffile.TiffFile(io.BytesIO(content)) as opened:
             assert len(opened.pages) == 1 and np.array_equal(opened.asarray(), GRAY)
-    if format in ("avif", "heic"):
-        assert isobmff.is_isobmff(content)
+    assert format_by_content(content) == format
+
+
+@pytest.mark.parametrize("format, brands", [("avif", b"mif1avif"), ("heic", b"mif1"), ("heic", b"mif2mif1")])
+def test_general_brands_are_read_as_what_they_are_decoded_as(format, brands):
+    """Files of ISO boxes may name their coding among other brands, or not at all."""
+    content = Photograph(GRAY, metadata=Metadata(xmp=TITLE)).encode(format)
+    (size,) = struct.unpack_from(">I", content)
+    usual = content[8:size]
+    brands = brands[:4] + bytes(4) + brands
+    # The box keeps its size, on which the places of everything in the file depend.
+    odd = content[:8] + brands + brands[-4:] * ((len(usual) - len(brands)) // 4) + content[size:]
+    assert len(odd) == len(content) and odd != content
+    photograph = decode_photograph(odd)
+    assert photograph.format == format_by_content(odd) == format
+    assert photograph.metadata.xmp == decode_photograph(content).metadata.xmp != b""
+
+
+def test_every_brand_of_pictures_is_known_to_whoever_reads_metadata():
+    for brand in HEIC_BRANDS | HEIF_BRANDS | AVIF_BRANDS:
+        data = struct.pack(">I", 24) + b"ftyp" + brand + bytes(4) + brand * 2
+        assert FORMATS[format_by_content(data)].label == recognize(data), brand
 
 
 def test_metadata_of_a_file_of_several_pages():

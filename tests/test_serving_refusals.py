@@ -17,9 +17,8 @@ from waiting import wait_until
 from photochrom.errors import InputError
 from photochrom.photo.hints import MAX_HINTS
 from photochrom.photo.photograph import Photograph
-from photochrom.serve import is_loopback, listen, serve
-from photochrom.server.api import create_app
-from photochrom.service.service import Service, safe_stem
+from photochrom.serve import build_app, is_loopback, listen, serve
+from photochrom.service.service import safe_stem
 from photochrom.settings import Limits
 
 
@@ -102,6 +101,8 @@ def test_photographs_where_none_is_expected(client, cat):
         ("PUT", "/v1/jobs/x", "DELETE, GET, HEAD"),
         ("POST", "/v1/jobs/x/result", "GET, HEAD"),
         ("DELETE", "/healthz", "GET, HEAD"),
+        ("DELETE", "/v1/colorize", "POST"),
+        ("DELETE", "/v1/nonsense", None),
         ("GET", "/v1", None),
         ("POST", "/v1/", None),
         ("GET", "/v1/colorize/", None),
@@ -110,7 +111,7 @@ def test_photographs_where_none_is_expected(client, cat):
     ],
 )
 def test_paths_and_methods_that_do_not_exist(page_client, method, path, allowed):
-    """Not even where a page is mounted at /, which would answer everything else."""
+    """Not even where the page is served too, which would answer everything else."""
     response = page_client.request(method, path, follow_redirects=False)
     assert response.status_code == (405 if allowed else 404) and response.headers.get("allow") == allowed
     assert response.headers["content-type"] == "application/problem+json"
@@ -118,12 +119,18 @@ def test_paths_and_methods_that_do_not_exist(page_client, method, path, allowed)
         assert_problem(response, response.status_code, path, *([allowed] if allowed else []))
 
 
+def test_figures_call_unknown_paths_unknown(page_client):
+    """However many addresses somebody tries, they are one line of the figures."""
+    for path in ("/v1/nonsense", "/v1/colourize"):
+        assert page_client.get(path).status_code == 404
+    assert page_client.get("/").status_code == 200
+    figures = page_client.get("/metrics").text
+    assert re.findall(r'requests_total\{route="(.*?)",status="(\d+)"\} (\S+)', figures) == [("unknown", "404", "2.0")]
+
+
 @pytest.fixture
 def page_client(loud):
-    from starlette.responses import PlainTextResponse
-
-    app = create_app(Service(loud, Limits()))
-    app.mount("/", PlainTextResponse("a page"))
+    app, _ = build_app(loud, Limits())
     with TestClient(app) as client:
         yield client
 

@@ -7,12 +7,15 @@ import tempfile
 import numpy as np
 import pytest
 import pyvips
+from desks import lay
 from skimage import data
 
 from photochrom.coloring import Request, color
 from photochrom.photo import spool
+from photochrom.photo.arranging import crop_to_print, side_by_side
 from photochrom.photo.decoding import decode_photograph, read_bytes, read_photograph
 from photochrom.photo.encoding import to_8_bits
+from photochrom.photo.photograph import Photograph
 
 
 @pytest.fixture
@@ -127,6 +130,35 @@ def test_deep_pixels_are_rounded_band_by_band(everything_is_large):
     assert np.array_equal(to_8_bits(values), np.round(values / 257).astype(np.uint8))
 
 
+def spooled(pixels: np.ndarray) -> np.ndarray:
+    array = spool.new_array(pixels.shape, pixels.dtype)
+    array[:] = pixels
+    return array
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_prints_of_large_photographs_are_cut_into_files(everything_is_large, dtype):
+    picture, _, _ = lay(data.chelsea(), "white lid", 2)
+    pixels = spooled(picture.astype(dtype) * dtype(np.iinfo(dtype).max // 255))
+    cropped, box = crop_to_print(Photograph(pixels, spooled(pixels[..., 0])))
+    assert box is not None and cropped.alpha is not None
+    assert spool.is_spooled(cropped.pixels) and spool.is_spooled(cropped.alpha)
+    expected = pixels[box.top : box.top + box.height, box.left : box.left + box.width]
+    assert cropped.pixels.flags.c_contiguous and cropped.pixels.dtype == dtype
+    assert np.array_equal(cropped.pixels, expected) and np.array_equal(cropped.alpha, expected[..., 0])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_large_photographs_side_by_side_are_in_files(everything_is_large, channels):
+    after = spooled(data.astronaut()[:90, :120])
+    before = spooled(after[..., 1] if channels == 1 else after[:, ::-1])
+    both = side_by_side(before, Photograph(after, spooled(after[..., 0])))
+    assert both.alpha is not None and spool.is_spooled(both.pixels) and spool.is_spooled(both.alpha)
+    left = np.dstack([before] * 3) if channels == 1 else before
+    assert np.array_equal(both.pixels, np.hstack([left, after]))
+    assert np.array_equal(both.alpha, np.hstack([after[..., 0]] * 2))
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="Linux alone says this")
 def test_many_pixels_take_little_memory(loud, tmp_path):
@@ -137,6 +169,20 @@ def test_many_pixels_take_little_memory(loud, tmp_path):
     (colored,) = color(read_bytes(path), "old", Request(), loud)
     assert most_resident() - before < 150
     assert decode_photograph(colored.content).pixels.shape == (7680, 7680, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="Linux alone says this")
+def test_many_pixels_are_cropped_and_put_side_by_side_in_little_memory():
+    """Of a print on 61 megapixels, 182 MB, and itself twice; none of it is in memory as a whole."""
+    picture = pyvips.Image.new_from_array(lay(data.chelsea(), "white lid", 2)[0])
+    scan = Photograph(spool.to_array(picture.resize(15, kernel="nearest")))
+    assert spool.is_spooled(scan.pixels)
+    before = resident()
+    cropped, box = crop_to_print(scan)
+    assert box is not None
+    assert side_by_side(cropped.pixels, cropped).pixels.nbytes > 100e6
+    assert most_resident() - before < 100
 
 
 def resident() -> int:

@@ -1,6 +1,7 @@
 """Films: pictures, sound, times and facts stay as they were, and what can't be colored is refused in one line."""
 
 from fractions import Fraction
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -249,3 +250,9 @@ def test_h264_in_avi_keeps_its_order(photographs, loud, tmp_path):
     expected, found = read_all(plain), read_all(tmp_path / "new.mkv")
     light = [np.abs(luminance_of(a) - luminance_of(b)).mean() for a, b in zip(expected, found, strict=True)]
     assert max(light) < 3
+
+
+def test_frames_that_wait_are_pixels_alone(film):
+    """Many wait between reading, coloring and writing; a decoded picture with each would double their memory."""
+    for frame in islice(read_frames(read_film(film)), 3):
+        assert not [name for name, value in vars(frame).items() if isinstance(value, av.VideoFrame)]

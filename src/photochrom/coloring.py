@@ -4,8 +4,9 @@
 
 The command line, standard input, `photochrom.colorize`, archives, the HTTP API and the page all use this module. Only
 three functions look at all pixels: Colorizer.small_luminance, which reduces the luminance to the size that the network
-sees, Colorizer.apply, which joins luminance and chroma at full size, and the encoder (photo/encoding.py). They work on
-strips of rows, so that a large photograph need not be in memory as a whole (photo/spool.py).
+sees, Colorizer.apply, which joins luminance and chroma at full size, and the encoder (photo/encoding.py); and two more
+where a print is cropped or shown beside its color version (photo/arranging.py). They work on strips of rows, so that a
+large photograph need not be in memory as a whole (photo/spool.py).
 """
 
 from __future__ import annotations

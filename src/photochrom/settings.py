@@ -29,7 +29,7 @@ class Format:
     max_side: int = 65535
 
 
-# To add a format: a line here, and its options in photo/encoding.py.
+# What else a new format needs is in CONTRIBUTING.md.
 FORMATS = {
     "jpeg": Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), lossy=True, max_side=65500),
     "png": Format("PNG", (".png",), deep=True, alpha=True),

@@ -11,6 +11,7 @@ from photochrom.inference.model import ModelInfo
 METADATA_KEY = "photochrom"  # of the metadata entry with the JSON
 PIPELINE_KEY = "photochrom-pipeline"  # of the same in a file that `photochrom export --pipeline` wrote
 FORMAT_VERSION = 1
+OPSET = 18  # the version of ONNX's operators in what photochrom writes
 SEAL_KEY = "sha256"  # of the last metadata entry: the digest of everything before it
 SEAL_START = b"\x72\x4a\x0a\x06" + SEAL_KEY.encode() + b"\x12\x40"  # that entry in protobuf, up to 64 hex digits
 INPUTS = {"luminance", "hints", "noise"}

@@ -1,4 +1,4 @@
-"""Photographs cut out of their surroundings, and put side by side."""
+"""Photographs cut out of their surroundings, and put side by side, some rows at a time."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from photochrom.photo.color import PixelArray
 from photochrom.photo.metadata.resizing import resized
 from photochrom.photo.photograph import Photograph
 from photochrom.photo.print_border import Box, find_print
+from photochrom.photo.spool import by_bands
 
 
 def crop_to_print(photograph: Photograph) -> tuple[Photograph, Box | None]:
@@ -21,17 +22,35 @@ def crop_to_print(photograph: Photograph) -> tuple[Photograph, Box | None]:
     box = find_print(photograph.pixels)
     if box is None:
         return replace(photograph, pages=pages), None
-    part = np.s_[box.top : box.top + box.height, box.left : box.left + box.width]
-    alpha = None if photograph.alpha is None else np.ascontiguousarray(photograph.alpha[part])
+    alpha = None if photograph.alpha is None else _cut(photograph.alpha, box)
     metadata = resized(photograph.metadata, box.width, box.height, box.left, box.top)
-    pixels = np.ascontiguousarray(photograph.pixels[part])
+    pixels = _cut(photograph.pixels, box)
     return replace(photograph, pixels=pixels, alpha=alpha, metadata=metadata, pages=pages), box
 
 
 def side_by_side(before: PixelArray, after: Photograph) -> Photograph:
     """One picture: before, (H, W) or (H, W, 3), to the left, and the photograph of the same size to the right."""
-    left = before if before.ndim == 3 else np.repeat(before[..., None], 3, axis=2)
-    pixels = np.concatenate([left, after.pixels], axis=1)
-    alpha = None if after.alpha is None else np.concatenate([after.alpha, after.alpha], axis=1)
+    pixels = _beside(before if before.ndim == 3 else before[..., None], after.pixels)
+    alpha = None if after.alpha is None else _beside(after.alpha, after.alpha)
     metadata = resized(after.metadata, pixels.shape[1], pixels.shape[0])
     return replace(after, pixels=pixels, alpha=alpha, metadata=metadata)
+
+
+def _cut(whole: PixelArray, box: Box) -> PixelArray:
+    columns = slice(box.left, box.left + box.width)
+
+    def rows_of(rows: slice) -> PixelArray:
+        return whole[box.top : box.top + box.height][rows, columns]
+
+    return by_bands(rows_of, (box.height, box.width, *whole.shape[2:]), whole.dtype, whole)
+
+
+def _beside(left: PixelArray, right: PixelArray) -> PixelArray:
+    """Both, the left one with as many channels as the right one has."""
+    height, width, *channels = right.shape
+
+    def rows_of(rows: slice) -> PixelArray:
+        part = right[rows]
+        return np.concatenate([np.broadcast_to(left[rows], part.shape), part], axis=1)
+
+    return by_bands(rows_of, (height, 2 * width, *channels), right.dtype, left, right)

@@ -108,10 +108,10 @@ def luminance_of(pixels: PixelArray) -> FloatArray:
         bits = pixels.dtype.itemsize * 8
         if gray:
             return _gray_luminance_table(bits).take(pixels)
-        red, green, blue = (table.take(pixels[..., i]) for i, table in enumerate(_luminance_levels(bits)))
+        red, green, blue = (table.take(pixels[..., i]) for i, table in enumerate(luminance_levels(bits)))
         red += green
         red += blue
-        return look_up(_luminance_table(), red)
+        return look_up(luminance_table(), red)
     return _lab_luminance(rgb_to_linear(pixels) if gray else _dot(RGB_TO_XYZ[1], rgb_to_linear(pixels)))
 
 
@@ -140,13 +140,13 @@ def _gray_luminance_table(bits: int) -> FloatArray:
 
 
 @cache
-def _luminance_levels(bits: int) -> list[FloatArray]:
-    """What a level of R, G and B adds to Y, in steps of `_luminance_table`."""
+def luminance_levels(bits: int) -> list[FloatArray]:
+    """What a level of R, G and B adds to Y, in steps of `luminance_table`."""
     return [np.float32(m * LUMINANCE_LEVELS) * _linear_table(bits) for m in RGB_TO_XYZ[1]]
 
 
 @cache
-def _luminance_table() -> FloatArray:
+def luminance_table() -> FloatArray:
     """L of Y in LUMINANCE_LEVELS equal steps from 0 to 1, and one more."""
     return _lab_luminance(np.arange(LUMINANCE_LEVELS + 2, dtype=np.float32) / np.float32(LUMINANCE_LEVELS))
 

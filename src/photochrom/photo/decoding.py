@@ -17,7 +17,7 @@ import numpy as np
 
 from photochrom.errors import InputError, TooLargeError, UnsupportedError, reason_of
 from photochrom.photo.color import PixelArray
-from photochrom.photo.formats.arrays import BLOB, INT, from_array
+from photochrom.photo.formats.arrays import BLOB, INT, from_array, orientation_in
 from photochrom.photo.formats.faults import Damaged, Unsupported
 from photochrom.photo.formats.opening import open_pictures
 from photochrom.photo.formats.picture import CheckSize, Picture
@@ -109,19 +109,15 @@ def _to_photograph(
     picture: Picture, image: pyvips.Image, name: str, check_size: CheckSize, turn: int | None, source: bytes
 ) -> Photograph:
     check_size(image.width, image.height)
-    if turn is not None and turn != _orientation(image):
+    if turn is not None and turn != orientation_in(image):
         image = image.copy()
         image.set_type(INT, "orientation", turn)
-    if is_sequential(image) and (image.hasalpha() or _orientation(image) != 1 or image.format in ("float", "double")):
+    if is_sequential(image) and (image.hasalpha() or orientation_in(image) != 1 or image.format in ("float", "double")):
         image = settled(image)
     image = image.autorot()
     bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else None
     pixels, alpha = _to_srgb(image, name, source)
     return Photograph(pixels, alpha, picture.format, bits=bits, notes=picture.notes)
-
-
-def _orientation(image: pyvips.Image) -> int:
-    return image.get("orientation") if image.get_typeof("orientation") else 1
 
 
 class _Budget:

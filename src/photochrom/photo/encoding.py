@@ -1,7 +1,4 @@
-"""Encoding pixels to the content of a file.
-
-To add a format: a line in settings.FORMATS, and its options in OPTIONS here (or a function beside `_encode_bmp`).
-"""
+"""Encoding pixels to the content of a file. What a new format needs is in CONTRIBUTING.md."""
 
 from __future__ import annotations
 
@@ -138,7 +135,7 @@ def _encode_bmp(pixels: PixelArray) -> bytes:
 def _with_alpha(pixels: PixelArray, alpha: PixelArray) -> PixelArray:
     channels = pixels if pixels.ndim == 3 else pixels[..., None]
     shape = (*channels.shape[:2], channels.shape[2] + 1)
-    return by_bands(lambda rows: np.dstack([channels[rows], alpha[rows]]), shape, pixels.dtype)
+    return by_bands(lambda rows: np.dstack([channels[rows], alpha[rows]]), shape, pixels.dtype, channels, alpha)
 
 
 def to_8_bits(values: PixelArray) -> NDArray[np.uint8]:
@@ -147,4 +144,4 @@ def to_8_bits(values: PixelArray) -> NDArray[np.uint8]:
     def rounded(rows: slice) -> PixelArray:
         return ((values[rows].astype(np.uint32) + 128) // 257).astype(np.uint8)
 
-    return by_bands(rounded, values.shape, np.dtype(np.uint8))
+    return by_bands(rounded, values.shape, np.dtype(np.uint8), values)

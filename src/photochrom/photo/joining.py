@@ -65,7 +65,7 @@ def write_rgb(linear_rgb: FloatArray, pixels: PixelArray) -> None:
     linear_rgb *= np.float32(LINEAR_LEVELS)
     if pixels.dtype == np.uint8:
         for number, level in enumerate(linear_rgb):
-            pixels[..., number] = _curve_8_bits().take(level.astype(np.intp), mode="clip")
+            pixels[..., number] = curve_8_bits().take(level.astype(np.intp), mode="clip")
         return
     for number, level in enumerate(np.clip(linear_rgb, 0, LINEAR_LEVELS, out=linear_rgb)):
         pixels[..., number] = look_up(_curve_16_bits(), level)
@@ -108,7 +108,7 @@ def _most(luminance: FloatArray, a: FloatArray, b: FloatArray, steps: int) -> Fl
 
 def _displayable_amount(luminance: FloatArray, a: FloatArray, part: FloatArray) -> FloatArray:
     """The largest |a| + |b| (N,) that can be shown at L and a hue: the sign of a, and b / (|a| + |b|)."""
-    table = _gamut_table()
+    table = gamut_table()
     level = luminance * np.float32(GAMUT_LEVELS / 100)
     turn = np.float32(GAMUT_HUES) * (np.float32(2) - np.copysign(np.float32(1) - part, a))
     cell, column = split_position(level), split_position(turn)
@@ -124,7 +124,7 @@ def _displayable_amount(luminance: FloatArray, a: FloatArray, part: FloatArray) 
 
 
 @cache
-def _gamut_table() -> FloatArray:
+def gamut_table() -> FloatArray:
     """The largest |a| + |b| that sRGB can show, by L and hue, with one more row and column for `between`.
 
     L has GAMUT_LEVELS equal steps from 0 to 100. Hues go once around, with GAMUT_HUES steps of b / (|a| + |b|) from
@@ -139,7 +139,7 @@ def _gamut_table() -> FloatArray:
 
 
 @cache
-def _curve_8_bits() -> NDArray[np.uint8]:
+def curve_8_bits() -> NDArray[np.uint8]:
     """sRGB of linear sRGB in the middle of each of LINEAR_LEVELS equal parts of 0 to 1, and of 1."""
     middles = (np.arange(LINEAR_LEVELS + 1, dtype=np.float32) + np.float32(0.5)) / np.float32(LINEAR_LEVELS)
     return np.rint(linear_to_rgb(np.minimum(middles, 1)) * np.float32(255)).astype(np.uint8)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from photochrom.photo.color import FloatArray, PixelArray, rgb_to_lab
 from photochrom.photo.encoding import to_8_bits
+from photochrom.photo.spool import let_go_meanwhile
 from photochrom.photo.vips import pyvips
 
 LONG_SIDE = 640  # pixels of the small picture in which edges are looked for
@@ -98,6 +99,7 @@ def find_print(pixels: PixelArray) -> Box | None:
 
 def _small_lab(pixels: PixelArray) -> FloatArray:
     image = pyvips.Image.new_from_array(pixels)
+    let_go_meanwhile(image, pixels)
     scale = LONG_SIDE / max(pixels.shape[:2])
     small = (image.resize(scale, kernel="linear") if scale < 1 else image).numpy()
     rgb8 = to_8_bits(small) if small.dtype == np.uint16 else small

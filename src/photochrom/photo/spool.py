@@ -118,14 +118,16 @@ def is_spooled(array: PixelArray) -> bool:
     return _map_of(array) is not None
 
 
-def by_bands(make: Callable[[slice], PixelArray], shape: tuple[int, ...], dtype: np.dtype) -> PixelArray:
-    """An array whose rows are made some at a time: make(rows) gives a part of them."""
+def by_bands(
+    make: Callable[[slice], PixelArray], shape: tuple[int, ...], dtype: np.dtype, *sources: PixelArray
+) -> PixelArray:
+    """An array whose rows are made some at a time: make(rows) gives a part of them. sources: what it reads."""
     result = new_array(shape, dtype)
     together = max(1, BAND // int(np.prod(shape[1:])))
     for first in range(0, shape[0], together):
         rows = slice(first, first + together)
         result[rows] = make(rows)
-        let_go(result)
+        let_go(result, *sources)
     return result
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photochrom.photo.decoding import decode_photograph
+from photochrom.photo.formats.arrays import from_array, orientation_in
 from photochrom.photo.formats.faults import Damaged, Unsupported
 from photochrom.photo.formats.opening import open_pictures
 from photochrom.photo.formats.profile import convert_to_srgb, refuse_hdr_profile
@@ -45,12 +46,8 @@ def reduce(data: bytes, target: Target, **options: Any) -> NDArray[np.uint8]:
     return image.cast("uchar").numpy()[..., :3]
 
 
-def _orientation(header: pyvips.Image) -> int:
-    return int(header.get("orientation")) if header.get_typeof("orientation") else 1
-
-
 def _size_of(header: pyvips.Image) -> tuple[int, int]:
-    return (header.height, header.width) if _orientation(header) >= 5 else (header.width, header.height)
+    return (header.height, header.width) if orientation_in(header) >= 5 else (header.width, header.height)
 
 
 def _quick(data: bytes, target: Target, options: dict[str, Any]) -> pyvips.Image | None:
@@ -69,7 +66,7 @@ def _reduced(data: bytes, label: str, target: Target, options: dict[str, Any]) -
     if not picture.plain:
         return None
     header = pyvips.Image.new_from_buffer(data, "")
-    if header.interpretation == "cmyk" or orientation_by_exif(data) not in (None, _orientation(header)):
+    if header.interpretation == "cmyk" or orientation_by_exif(data) not in (None, orientation_in(header)):
         return None
     if header.get_typeof("icc-profile-data"):
         refuse_hdr_profile(header.get("icc-profile-data"))
@@ -80,9 +77,5 @@ def _reduced(data: bytes, label: str, target: Target, options: dict[str, Any]) -
 
 
 def _full(photograph: Photograph) -> pyvips.Image:
-    pixels = photograph.pixels if photograph.pixels.ndim == 3 else photograph.pixels[..., None]
-    if photograph.alpha is not None:
-        pixels = np.concatenate([pixels, photograph.alpha[..., None]], axis=2)
-    deep, gray = pixels.dtype == np.uint16, pixels.shape[2] < 3
-    interpretation = ("grey16" if deep else "b-w") if gray else ("rgb16" if deep else "srgb")
-    return pyvips.Image.new_from_array(np.ascontiguousarray(pixels), interpretation=interpretation)
+    alpha = photograph.alpha
+    return from_array(photograph.pixels if alpha is None else np.dstack([photograph.pixels, alpha]))

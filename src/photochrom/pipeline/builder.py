@@ -15,7 +15,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-OPSET = 18
+from photochrom.inference.onnx_file import OPSET
+
 IR_VERSION = 10  # of the file format: what the exported generators have
 Number = int | float
 

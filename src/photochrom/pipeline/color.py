@@ -25,9 +25,9 @@ def luminance_of(pixels: Value) -> Value:
     graph = pixels.graph
     levels = pixels.reshape(-1, 3).transpose(1, 0).cast(np.int32)
     red, green, blue = (
-        graph.constant(table).look_up(levels[channel]) for channel, table in enumerate(color._luminance_levels(8))
+        graph.constant(table).look_up(levels[channel]) for channel, table in enumerate(color.luminance_levels(8))
     )
-    table, sum_of_all = graph.constant(color._luminance_table()), red + green + blue
+    table, sum_of_all = graph.constant(color.luminance_table()), red + green + blue
     cell = sum_of_all.cast(np.int32)
     luminance = between(table.look_up(cell), table.look_up(cell + 1), sum_of_all - cell.cast(np.float32))
     return luminance.reshape(pixels.length(0), pixels.length(1))
@@ -86,7 +86,7 @@ def displayable_amount(luminance: Value, a: Value, part: Value) -> Value:
     rest = 1 - part
     level, turn = luminance * (GAMUT_LEVELS / 100), (2 - where(a < 0, -rest, rest)) * GAMUT_HUES
     row, column = level.cast(np.int32), turn.cast(np.int32)
-    table = joining._gamut_table()
+    table = joining.gamut_table()
     numbers, cell = luminance.graph.constant(table.ravel()), row * table.shape[1] + column
     below, above = (
         between(numbers.look_up(each), numbers.look_up(each + 1), turn - column.cast(np.float32))
@@ -110,7 +110,7 @@ def between(start: Value, end: Value, share: Value) -> Value:
 def write_rgb(linear_rgb: Value) -> Value:
     """sRGB (N, 3) of 8 bits of linear sRGB (3, N), clipped to [0, 1]: from a table, as in NumPy."""
     levels = (linear_rgb * LINEAR_LEVELS).clip(0, LINEAR_LEVELS).cast(np.int32)
-    curve = linear_rgb.graph.constant(joining._curve_8_bits())
+    curve = linear_rgb.graph.constant(joining.curve_8_bits())
     return curve.look_up(levels.reshape(-1)).reshape(3, -1).transpose(1, 0)
 
 

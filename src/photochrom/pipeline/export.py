@@ -16,11 +16,10 @@ from photochrom.disk import write_whole
 from photochrom.errors import InputError, OutputError, WeightsError, reason_of
 from photochrom.inference.colorizer import DEFAULT_WORKING_SIZE, Colorizer
 from photochrom.inference.onnx_backend import OnnxBackend
-from photochrom.inference.onnx_file import PIPELINE_KEY, seal
+from photochrom.inference.onnx_file import OPSET, PIPELINE_KEY, seal
 from photochrom.inference.weights import BUNDLED_MODELS, bundled_digest
 from photochrom.photo.color import PixelArray
 from photochrom.pipeline.build import joining_part, predicting_part, whole_pipeline
-from photochrom.pipeline.builder import OPSET
 from photochrom.pipeline.network import Network
 from photochrom.settings import WORKING_SIZE
 

@@ -6,9 +6,10 @@ import time
 from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from starlette.routing import BaseRoute, Match, Route
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from photochrom.server.routing import api_routes
 from photochrom.service.service import Service
 
 SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)  # buckets of the response times
@@ -61,5 +62,4 @@ class Measurement:
 
     def _route_of(self, scope: Scope) -> str:
         """The path of the route that a request is for, as it was declared: /v1/jobs/{id}, or "unknown"."""
-        matching = (route for route in self.routes if route.matches(scope)[0] != Match.NONE)
-        return next((route.path for route in matching if isinstance(route, Route)), "unknown")
+        return next((route.path for route in api_routes(self.routes, scope)), "unknown")

@@ -1,6 +1,6 @@
 """Paths and methods that the API doesn't have: ASGI middleware in front of its routes.
 
-Without it they would fall to the page, which is mounted at / and answers in its own way.
+Without it they would fall to the page, whose route takes every path and answers in its own way.
 """
 
 from __future__ import annotations
@@ -40,9 +40,14 @@ class ApiPaths:
 
     def _methods_at(self, scope: Scope) -> list[str]:
         """The methods that the routes of a path take, in order; none if there is no route."""
-        matching = [r for r in self.routes if isinstance(r, Route) and r.matches(scope)[0] != Match.NONE]
-        methods = {method for route in matching for method in route.methods or ()}
+        methods = {method for route in api_routes(self.routes, scope) for method in route.methods or ()}
         return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
+
+
+def api_routes(routes: Sequence[BaseRoute], scope: Scope) -> list[Route]:
+    """The API's routes that a request's path is for, whatever its method; the page's takes every path and is none."""
+    own = (route for route in routes if isinstance(route, Route) and is_api_path(route.path))
+    return [route for route in own if route.matches(scope)[0] != Match.NONE]
 
 
 def is_api_path(path: str) -> bool:

@@ -19,10 +19,9 @@ from torch import Tensor, nn
 from photochrom.disk import write_whole
 from photochrom.errors import OutputError, reason_of
 from photochrom.inference.onnx_backend import OnnxBackend
-from photochrom.inference.onnx_file import FORMAT_VERSION, METADATA_KEY, seal
+from photochrom.inference.onnx_file import FORMAT_VERSION, METADATA_KEY, OPSET, seal
 from photochrom.networks.build import AnyGenerator, load_ema
 
-OPSET = 18
 MIN_HALVED = 256  # numbers: smaller tensors stay as they are
 ALIGNED = 4  # channels
 

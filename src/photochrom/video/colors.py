@@ -16,10 +16,10 @@ import numpy as np
 
 from photochrom.errors import InputError
 from photochrom.photo.color import FloatArray, PixelArray
+from photochrom.photo.formats.faults import HIGH_DYNAMIC_RANGE
 
 RGB, UNSPECIFIED = 0, 2  # a matrix that is none; and "not known", of all three
 BT709, SMPTE170M = 1, 6  # of all three
-HIGH_DYNAMIC_RANGE = {16: "PQ", 18: "HLG"}  # transfers that sRGB can't stand for
 LINES_OF_HD = 720  # from so many on an untagged film is taken for BT.709
 LIMITED, FULL = 1, 2  # FFmpeg's color ranges
 WEIGHTS = {  # of red and blue in luma, by the matrix; all others are SMPTE 170M's

@@ -43,7 +43,6 @@ class Film:
     time_base: seconds of a tick of `pts`.
     start: the first pts.
     duration: seconds, 0 if it does not say.
-    frames: about how many.
     source_tags, target_tags: by which colors its pictures are read, and by which they are written.
     origin: the tick at which the film begins, sound included; what is before 0 is the sound's lead alone.
     aspect: of a pixel, width to height, None if it does not say.
@@ -64,7 +63,6 @@ class Film:
     time_base: Fraction
     start: int
     duration: float
-    frames: int
     deep: bool
     source_tags: ColorTags
     target_tags: ColorTags
@@ -110,14 +108,13 @@ class Film:
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame: sRGB pixels (H, W) or (H, W, 3), uint8 or uint16, when it is shown, and what it came as.
+    """A frame: sRGB pixels (H, W) or (H, W, 3), uint8 or uint16, and when it is shown.
 
     fields: the order of its two, tt or bb; none if it is whole.
     """
 
     pixels: PixelArray
     pts: int
-    raw: av.VideoFrame
     fields: str = ""
 
 
@@ -180,7 +177,6 @@ def read_film(path: Path, deinterlace: bool = False) -> Film:
             origin=min(start, max(0, round(Fraction(container.start_time or 0, av.time_base) / time_base))),
             decoding_lead=None if usable else (probed[0].dts or 0) - start,
             duration=duration,
-            frames=stream.frames or round(duration * rate),
             deep=depth > DEEP_BITS,
             source_tags=source_tags(probed[0], str(path)),
             target_tags=target_tags(probed[0]),
@@ -247,7 +243,7 @@ def read_frames(film: Film, first: int | None = None, last: int | None = None) -
     for tick, raw in read_pictures(film, first, last):
         fields = film.fields if raw.interlaced_frame else ""
         pixels = (fields_to_srgb if fields else to_srgb)(raw, film.source_tags, film.deep)
-        yield Frame(film.upright(pixels), tick, raw, fields)
+        yield Frame(film.upright(pixels), tick, fields)
 
 
 def read_ticks(film: Film, first: int | None = None, last: int | None = None) -> Iterator[int]:

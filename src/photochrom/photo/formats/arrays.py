@@ -13,6 +13,11 @@ BLOB = pyvips.GValue.blob_type
 INT = pyvips.GValue.gint_type
 
 
+def orientation_in(image: pyvips.Image) -> int:
+    """EXIF's 1..8, by which a picture is to be turned."""
+    return int(image.get("orientation")) if image.get_typeof("orientation") else 1
+
+
 def from_array(pixels: NDArray[Any], profile: bytes = b"", *, cmyk: bool = False, orientation: int = 1) -> pyvips.Image:
     """Pixels (H, W) or (H, W, C) of gray, RGB or CMYK, with or without alpha; uint8, uint16, or float32 in [0, 1]."""
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]

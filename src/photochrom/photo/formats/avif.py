@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from photochrom.photo.formats.faults import Damaged, Unsupported
+from photochrom.photo.formats.faults import HIGH_DYNAMIC_RANGE, Damaged, Unsupported
 from photochrom.photo.formats.isobmff import is_whole, properties
 from photochrom.photo.formats.picture import CheckSize, Picture
 from photochrom.photo.formats.signature import brands_of
@@ -16,7 +16,6 @@ from photochrom.photo.vips import pyvips
 
 MONOCHROME = 0x10  # a bit of the third byte of the AV1 configuration
 FULL_RANGE = 0x80  # a bit of the last byte of a color description
-PQ_HLG = {16: "PQ", 18: "HLG"}  # transfer characteristics (ITU-T H.273)
 
 
 def open_avif(data: bytes, check_size: CheckSize) -> Picture:
@@ -35,8 +34,9 @@ def refuse_hdr(label: str, found: list[tuple[bytes, bytes]]) -> None:
     """Raises Unsupported for a picture in high dynamic range, which would come out pale."""
     for kind, content in found:
         transfer = int.from_bytes(content[6:8], "big") if kind == b"colr" and content[:4] == b"nclx" else 0
-        if transfer in PQ_HLG:
-            raise Unsupported(f"{label} / {PQ_HLG[transfer]} (high dynamic range)", "convert it to sRGB first")
+        if transfer in HIGH_DYNAMIC_RANGE:
+            kind_of_range = HIGH_DYNAMIC_RANGE[transfer]
+            raise Unsupported(f"{label} / {kind_of_range} (high dynamic range)", "convert it to sRGB first")
 
 
 def _frames(data: bytes) -> int:

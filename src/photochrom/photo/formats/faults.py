@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 CONVERT = "convert it to TIFF or PNG with ImageMagick or GIMP"
+HIGH_DYNAMIC_RANGE = {16: "PQ", 18: "HLG"}  # transfers, numbers of ITU-T H.273, that sRGB can't stand for
 WITH_EXTRA = "pip install 'photochrom[{extra}]', or " + CONVERT
 
 

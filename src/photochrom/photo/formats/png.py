@@ -10,7 +10,7 @@ from functools import partial
 
 from photochrom.photo.formats.arrays import BLOB
 from photochrom.photo.formats.curves import Curve, Primaries, bt709, power, srgb, to_srgb
-from photochrom.photo.formats.faults import Damaged, Unsupported
+from photochrom.photo.formats.faults import HIGH_DYNAMIC_RANGE, Damaged, Unsupported
 from photochrom.photo.formats.picture import CheckSize, Picture
 from photochrom.photo.vips import load_in_place, pyvips
 
@@ -33,7 +33,6 @@ LARGEST_PROFILE = 16_000_000  # bytes
 LARGEST_INTENT = 0xFFFF  # that libpng takes
 RELATIVE = b"\0\0\0\1"  # colorimetric, a rendering intent
 TO_SRGB = "convert it to sRGB first"
-HDR = {16: "PQ", 18: "HLG"}
 
 
 def open_png(data: bytes, check_size: CheckSize) -> Picture:
@@ -77,8 +76,8 @@ def _cicp(content: bytes) -> tuple[Curve, Primaries | None] | None:
     if len(content) != 4:
         return None
     primaries, transfer, matrix, full_range = content
-    if transfer in HDR:
-        raise Unsupported(f"PNG / {HDR[transfer]} (high dynamic range)", TO_SRGB)
+    if transfer in HIGH_DYNAMIC_RANGE:
+        raise Unsupported(f"PNG / {HIGH_DYNAMIC_RANGE[transfer]} (high dynamic range)", TO_SRGB)
     if transfer not in CURVES or primaries not in PRIMARIES or matrix or not full_range:
         raise Unsupported(f"PNG / colors by cICP {primaries}-{transfer}-{matrix}-{full_range}", TO_SRGB)
     return CURVES[transfer], PRIMARIES[primaries]

@@ -9,12 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from photochrom.photo.formats.faults import Unsupported
+from photochrom.photo.formats.faults import HIGH_DYNAMIC_RANGE, Unsupported
 from photochrom.photo.spool import settled
 from photochrom.photo.vips import pyvips
-
-PQ_HLG = {16: "PQ", 18: "HLG"}  # transfer characteristics (ITU-T H.273)
-
 
 COLORANTS = (b"rXYZ", b"gXYZ", b"bXYZ")
 SMALLEST_DETERMINANT = 1e-4  # sRGB's is 0.1
@@ -58,9 +55,9 @@ def is_meaningful(profile: bytes) -> bool:
 def refuse_hdr_profile(profile: bytes) -> None:
     """Raises Unsupported for a profile of high dynamic range: converted to sRGB, its picture would be dark or pale."""
     for name, content in _tags(profile):
-        if name == b"cicp" and len(content) >= 12 and content[9] in PQ_HLG:
+        if name == b"cicp" and len(content) >= 12 and content[9] in HIGH_DYNAMIC_RANGE:
             raise Unsupported(
-                f"a color profile of {PQ_HLG[content[9]]} (high dynamic range)", "convert it to sRGB first"
+                f"a color profile of {HIGH_DYNAMIC_RANGE[content[9]]} (high dynamic range)", "convert it to sRGB first"
             )
 
 

@@ -11,7 +11,6 @@ from photochrom.photo.metadata.exif import PREFIX, unprefixed
 from photochrom.photo.metadata.ifd import Buffer
 from photochrom.photo.metadata.record import CREDENTIALS, OTHER_PICTURES, Blocks, Metadata
 
-BRANDS = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1", b"miaf")
 XMP_TYPE = b"application/rdf+xml"
 C2PA_ID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 # Kinds of items that are pictures: coded ones, and those that are made of others.
@@ -39,12 +38,6 @@ class Item:
     media_type: bytes
     method: int = IN_FILE
     extents: tuple[tuple[int, int], ...] = ()
-
-
-def is_isobmff(data: Buffer) -> bool:
-    """Whether a file is of this family, and a picture."""
-    brands = bytes(data[8:12]), *(bytes(data[i : i + 4]) for i in range(16, min(len(data), 64), 4))
-    return bytes(data[4:8]) == b"ftyp" and any(brand in BRANDS for brand in brands)
 
 
 def is_turned(data: bytes) -> bool:

@@ -4,33 +4,50 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 
+from photochrom.photo.formats.faults import Unsupported
+from photochrom.photo.formats.signature import recognize
 from photochrom.photo.metadata import isobmff, jpeg, png, stale, tiff, webp
 from photochrom.photo.metadata.exif import orientation_of
 from photochrom.photo.metadata.record import OTHER_PICTURES, Metadata, Resolution
+from photochrom.settings import FORMATS
 
 UNREADABLE = "metadata that can't be read"
 NOT_READ = "EXIF or XMP, which are not read from JPEG 2000, JPEG XL and GIF"
+NAMES = {format.label: name for name, format in FORMATS.items()}
 BY_EXIF = ("jpeg", "png", "webp")
+OF_ITEMS = ("avif", "heic")
 GIF_XMP = b"XMP DataXMP"  # the name of a GIF's block
 GIF_PICTURE, GIF_EXTENSION, GIF_COMMENT = 0x2C, 0x21, 0xFE
 COMMENT = "the comment, which is not read from GIF"
 
 
+def _read_bmp(data: bytes) -> Metadata:
+    """The resolution; a BMP has nothing else."""
+    if len(data) < 46 or struct.unpack_from("<I", data, 14)[0] < 40:
+        return Metadata()  # OS/2's header has none
+    x, y = struct.unpack_from("<ii", data, 38)
+    found = Resolution(x / 100, y / 100, "cm").in_inches_if_whole() if x > 0 and y > 0 else None
+    return Metadata(resolution=found)
+
+
+READERS: dict[str, Callable[[bytes], Metadata]] = {
+    "jpeg": jpeg.read,
+    "png": png.read,
+    "webp": webp.read,
+    "tiff": tiff.read,
+    "avif": isobmff.read,
+    "heic": isobmff.read,
+    "bmp": _read_bmp,
+}
+
+
 def read_metadata(data: bytes) -> Metadata:
     """What a file's container holds, as it is; an empty value for formats without metadata."""
-    readers: dict[str, Callable[[bytes], Metadata]] = {
-        "jpeg": jpeg.read,
-        "png": png.read,
-        "webp": webp.read,
-        "tiff": tiff.read,
-        "avif": isobmff.read,
-        "heic": isobmff.read,
-        "bmp": lambda data: Metadata(resolution=_bmp_resolution(data)),
-    }
     format = format_by_content(data)
     try:
-        return readers[format](data) if format in readers else Metadata(left_out=_unread(data))
+        return READERS[format](data) if format in READERS else Metadata(left_out=_unread(data))
     except (ValueError, struct.error, IndexError):
         return Metadata(left_out=(UNREADABLE,))
 
@@ -69,18 +86,10 @@ def _palette_size(flags: int) -> int:
 
 
 def format_by_content(data: bytes) -> str:
-    """The format of a file by its first bytes; empty for one whose metadata are not read."""
-    if data[:3] == b"\xff\xd8\xff":
-        return "jpeg"
-    if data.startswith(png.SIGNATURE):
-        return "png"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "webp"
-    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return "tiff"
-    if isobmff.is_isobmff(data):
-        return "avif" if data[8:12] in (b"avif", b"avis") else "heic"
-    return "bmp" if data[:2] == b"BM" else ""
+    """The format of a file by its first bytes, as settings.FORMATS calls it; empty for one that isn't written."""
+    with suppress(Unsupported):
+        return NAMES.get(recognize(data), "")
+    return ""
 
 
 def read_true_metadata(data: bytes, orientation: int | None = None) -> Metadata:
@@ -94,7 +103,7 @@ def read_true_metadata(data: bytes, orientation: int | None = None) -> Metadata:
 
 def turned_by(data: bytes, metadata: Metadata) -> int:
     """The orientation, EXIF's 1..8, by which a file's pixels are turned upright."""
-    if isobmff.is_isobmff(data) and not isobmff.is_turned(data):
+    if format_by_content(data) in OF_ITEMS and not isobmff.is_turned(data):
         return 1  # what the EXIF says about the picture has no meaning there
     return orientation_of(metadata.exif)
 
@@ -114,10 +123,3 @@ def page_metadata(data: bytes) -> Metadata:
     except (ValueError, struct.error):
         return Metadata()
     return Metadata(resolution=found[0] if found and all(each == found[0] for each in found) else None)
-
-
-def _bmp_resolution(data: bytes) -> Resolution | None:
-    if len(data) < 46 or struct.unpack_from("<I", data, 14)[0] < 40:
-        return None  # OS/2's header has none
-    x, y = struct.unpack_from("<ii", data, 38)
-    return Resolution(x / 100, y / 100, "cm").in_inches_if_whole() if x > 0 and y > 0 else None
