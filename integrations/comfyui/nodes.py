@@ -20,9 +20,10 @@ import numpy as np
 import torch
 
 from photochrom import Colorizer, Hint, InputError, Photograph, read_photograph
+from photochrom.folders import is_photograph
 from photochrom.inference.weights import BUNDLED_MODELS
 from photochrom.photo.hints import HintFile, parse_hint_file
-from photochrom.settings import STRENGTH, VARIANTS, WARMTH, WORKING_SIZE, Range, is_photograph
+from photochrom.settings import STRENGTH, VARIANTS, WARMTH, WORKING_SIZE, Range
 
 from .outlines import outlines
 

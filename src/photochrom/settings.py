@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Integral, Real
-from pathlib import PurePath, PurePosixPath
+from pathlib import PurePath
 from typing import Any
 
 from photochrom.errors import InputError
@@ -155,13 +155,3 @@ def is_foreign(part: str) -> bool:
     """Whether a file or folder of this name is hidden, or belongs to a system or another program."""
     name = part.lower()
     return name.startswith(".") or name in FOREIGN_FOLDERS or name.endswith(FOREIGN_SUFFIXES)
-
-
-def is_photograph(name: str) -> bool:
-    """Whether a file is a photograph, by its path below a folder or inside an archive.
-
-    Albums, archives and training all use this rule: the suffix is readable, and no part of the path is hidden or
-    another program's (`._x.jpg` and `.thumbnails/` are none of ours).
-    """
-    path = PurePosixPath(name.replace("\\", "/"))
-    return path.suffix.lower() in READABLE_SUFFIXES and not any(map(is_foreign, path.parts))
