@@ -40,7 +40,7 @@ folder_paths.add_model_folder_path(MODELS, os.path.join(folder_paths.models_dir,
 def number(choices: Range, step: float, tooltip: str, **more: Any) -> tuple[str, dict[str, Any]]:
     """An input for one of photochrom's settings."""
     kind, to = ("INT", int) if choices.whole else ("FLOAT", float)
-    span = {"default": to(choices.default), "min": to(choices.low), "max": to(choices.high or 0)}
+    span = {"default": to(choices.default), "min": to(choices.low), "max": to(choices.high)}
     return kind, {**span, "step": step, "tooltip": tooltip, **more}
 
 

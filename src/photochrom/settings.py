@@ -51,18 +51,15 @@ READABLE_SUFFIXES = frozenset(s for f in FORMATS.values() for s in f.suffixes) |
 
 @dataclass(frozen=True)
 class Range:
-    """The values that a setting may have: from low to high, both included. high: None for no limit.
-
-    whole: whole numbers only.
-    """
+    """The values that a setting may have: from low to high, both included. whole: whole numbers only."""
 
     low: float
-    high: float | None
+    high: float
     default: float
     whole: bool = False
 
     def __contains__(self, value: float) -> bool:
-        return value >= self.low and (self.high is None or value <= self.high)
+        return self.low <= value <= self.high
 
     def check(self, value: float, name: str) -> None:
         """Raises InputError, with the setting's name, for what is no number and for a value out of range."""
