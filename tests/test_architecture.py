@@ -135,7 +135,9 @@ def test_queues_know_no_http_and_http_no_queues(part, unknown):
         assert not {name.split(".")[0] for name in imports_of(MODULES[module])} & unknown, module
 
 
-@pytest.mark.parametrize("module", ["album", "archive.worker", "service.service", "commands.colorize"])
+@pytest.mark.parametrize(
+    "module", ["album", "archive.worker", "service.service", "commands.colorize", "commands.in_place"]
+)
 def test_one_road(module):
     """Whoever has a photograph colored asks coloring.py, and neither decodes nor encodes by itself."""
     assert "coloring" in own_imports(MODULES[module])

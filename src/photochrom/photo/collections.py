@@ -1,4 +1,4 @@
-"""Color photographs in folders and ZIP archives, decoded to squares of one size for training and tests."""
+"""Color photographs in folders and ZIP archives, decoded for training, and to squares of one size for evaluation."""
 
 from __future__ import annotations
 
