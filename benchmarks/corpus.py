@@ -34,8 +34,9 @@ from judging.verdict import judge_colors, judge_refusal
 
 from photochrom.coloring import Request, color
 from photochrom.errors import PhotochromError
+from photochrom.folders import is_photograph
 from photochrom.inference.colorizer import Colorizer
-from photochrom.settings import WORKING_SIZE, is_photograph
+from photochrom.settings import WORKING_SIZE
 
 RESULTS = Path(__file__).with_name("CORPUS.md")
 SECONDS = 60.0  # a hang

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -144,7 +145,9 @@ def test_queues_know_no_http_and_http_no_queues(part, unknown):
         assert not {name.split(".")[0] for name in imports_of(MODULES[module])} & unknown, module
 
 
-@pytest.mark.parametrize("module", ["album", "archive.worker", "service.service", "commands.colorize"])
+@pytest.mark.parametrize(
+    "module", ["album", "archive.worker", "service.service", "commands.colorize", "commands.in_place"]
+)
 def test_one_road(module):
     """Whoever has a photograph colored asks coloring.py, and neither decodes nor encodes by itself."""
     assert "coloring" in own_imports(MODULES[module])
@@ -160,13 +163,69 @@ def test_colorizing_in_a_process_leaves_torch_out():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
+@cache
+def numbers_in(module: str) -> dict[str, float]:
+    """The names that stand for a number in a whole module of ours."""
+    return numbers_of(ast.parse(MODULES[module].read_text())) if module in MODULES else {}
+
+
+def numbers_of(tree: ast.Module) -> dict[str, float]:
+    found = {}
+    for node in tree.body:
+        value = node.value if isinstance(node, ast.Assign) else None
+        if isinstance(value, ast.Constant) and type(value.value) in (int, float):
+            found |= {target.id: value.value for target in node.targets if isinstance(target, ast.Name)}
+    return found
+
+
+def scalings(source: str) -> set[str]:
+    """The products and quotients in a module with one of the numbers of networks/units.py, literal or by a name."""
+    tree = ast.parse(source)
+    units = numbers_in("networks.units")
+    numbers = units | numbers_of(tree)  # so that units.CHROMA_RANGE is known too
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            theirs = numbers_in(node.module.removeprefix("photochrom."))
+            numbers |= {alias.asname or alias.name: theirs[alias.name] for alias in node.names if alias.name in theirs}
+
+    def is_of_units(node: ast.expr) -> bool:
+        name = getattr(node, "attr", getattr(node, "id", None))
+        return (node.value if isinstance(node, ast.Constant) else numbers.get(name)) in units.values()
+
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.BinOp, ast.AugAssign)) and isinstance(node.op, (ast.Mult, ast.Div)):
+            factors = [node.left, node.right] if isinstance(node, ast.BinOp) else [node.value]
+            found |= {ast.unparse(node)} if any(map(is_of_units, factors)) else set()
+    return found
+
+
 def test_only_one_place_scales_lab():
     """Network units are made in networks/units.py alone."""
-    for name, path in MODULES.items():
-        if name != "networks.units":
-            tree = ast.parse(path.read_text())
-            divided = [n.right for n in ast.walk(tree) if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Div)]
-            assert not any(isinstance(n, ast.Constant) and n.value in (110, 110.0, 128.0) for n in divided), name
+    found = {name: scalings(path.read_text()) for name, path in MODULES.items()}
+    assert found.pop("networks.units") == {
+        "(luminance - LUMINANCE_MIDDLE) / LUMINANCE_RANGE",
+        "chroma / CHROMA_RANGE",
+        "chroma * CHROMA_RANGE",
+    }
+    assert found.pop("networks.palette") == {"2 * EXTENT"}  # the palette's grid, which is in Lab units
+    assert found.pop("networks.tilt") == {"palette / AXIS"}  # how noise favors the palette's colors
+    assert {name for name, places in found.items() if places} == set()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "x = ab / 110",
+        "x = 110.0 * ab",
+        "L /= 50",
+        "RANGE = 110\nx = ab / RANGE",
+        "from photochrom.networks.units import CHROMA_RANGE as R\nx = ab / R",
+        "from photochrom.networks import units\nx = ab / units.CHROMA_RANGE",
+    ],
+)
+def test_scaling_lab_elsewhere_would_be_found(source):
+    assert len(scalings(source)) == 1
 
 
 def test_public_names_exist():

@@ -16,6 +16,7 @@ from photochrom.album import run_task
 from photochrom.coloring import Look, Output, Request, color
 from photochrom.disk import replacing
 from photochrom.errors import InputError, OutputError, reason_of
+from photochrom.folders import Entry, Listing, is_photograph
 from photochrom.inference.colorizer import Colorizer
 from photochrom.inference.weights import bundled_digest, load_model, read_bundled
 from photochrom.photo.collections import decode_squares, find_photographs
@@ -23,7 +24,7 @@ from photochrom.photo.decoding import decode_photograph
 from photochrom.photo.hints import Hint, HintFile
 from photochrom.photo.photograph import Photograph
 from photochrom.planning import plan
-from photochrom.settings import FORMATS, is_photograph
+from photochrom.settings import FORMATS
 
 GRAY = np.tile(np.arange(64, dtype=np.uint8) * 4, (48, 1))
 
@@ -103,7 +104,23 @@ def test_albums_archives_and_training_have_one_rule(tmp_path):
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_programs_files_are_no_photographs(name):
-    assert not is_photograph(name) and is_photograph("scan.jpg") and is_photograph("box\\scan.TIF")
+    assert not is_photograph(name) and is_photograph("scan.jpg") and is_photograph("box/scan.TIF")
+
+
+@pytest.mark.parametrize(
+    "name", ["scan.jpg", "box/.x.jpg", "box\\.x.jpg", "__MACOSX\\x.jpg", "notes.txt", "README", *OTHERS]
+)
+def test_a_name_is_judged_as_in_a_listing(name):
+    listing = Listing()
+    listing.add(Entry(name))
+    assert is_photograph(name) == bool(listing.photographs)
+
+
+def test_a_zip_archive_of_windows_is_judged_by_its_folders(tmp_path):
+    with zipfile.ZipFile(tmp_path / "scans.zip", "w") as file:
+        for name in ("box\\scan.jpg", "box\\.x.jpg", "__MACOSX\\x.jpg"):
+            file.writestr(name, b"")
+    assert [member.name for member in find_photographs([tmp_path / "scans.zip"])] == ["box\\scan.jpg"]
 
 
 # Files written whole

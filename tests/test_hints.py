@@ -16,12 +16,12 @@ from photochrom.photo.hint_bounds import coverage, free_reach
 from photochrom.photo.hints import (
     Hint,
     correct_chroma,
-    format_hint_file,
     parse_hint,
     parse_hint_file,
     rasterize,
     read_hints,
 )
+from photochrom.photo.metadata.mark import hints_text
 
 
 def test_parse_hint():
@@ -43,7 +43,7 @@ def test_hint_files_hold_points_discs_strokes_and_areas():
         Hint(1, 1, "#445566", radius=3, path=((9, 1),)),
         Hint(1, 1, "#778899", path=((9, 1), (9, 9)), filled=True),
     )
-    text = format_hint_file(hints, 20, 10)
+    text = f'{{"size": [20, 10], "hints": {hints_text(hints)}}}'
     assert parse_hint_file(text, "text").for_size(20, 10) == hints
     larger = parse_hint_file(text, "text").for_size(40, 20)
     assert larger[3] == Hint(2, 2, "#445566", radius=6, path=((18, 2),))

@@ -33,8 +33,13 @@ def upload(picture: bytes, **fields) -> Upload:
 
 def test_slots_are_counted_and_refused(loud):
     service = Service(loud, Limits(queue=2))
-    with service.slot(), service.slot(), pytest.raises(Busy, match="2 photographs are waiting"):
+    service.take_slot()
+    service.take_slot()
+    with pytest.raises(Busy, match="2 photographs are waiting"):
         service.take_slot()
+    assert service.held == 2
+    service.free_slot()
+    service.free_slot()
     assert service.held == 0
     service.close()
     with pytest.raises(Stopping):

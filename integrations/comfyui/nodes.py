@@ -20,9 +20,10 @@ import numpy as np
 import torch
 
 from photochrom import Colorizer, Hint, InputError, Photograph, read_photograph
+from photochrom.folders import is_photograph
 from photochrom.inference.weights import BUNDLED_MODELS
 from photochrom.photo.hints import HintFile, parse_hint_file
-from photochrom.settings import STRENGTH, VARIANTS, WARMTH, WORKING_SIZE, Range, is_photograph
+from photochrom.settings import STRENGTH, VARIANTS, WARMTH, WORKING_SIZE, Range
 
 from .outlines import outlines
 
@@ -39,7 +40,7 @@ folder_paths.add_model_folder_path(MODELS, os.path.join(folder_paths.models_dir,
 def number(choices: Range, step: float, tooltip: str, **more: Any) -> tuple[str, dict[str, Any]]:
     """An input for one of photochrom's settings."""
     kind, to = ("INT", int) if choices.whole else ("FLOAT", float)
-    span = {"default": to(choices.default), "min": to(choices.low), "max": to(choices.high or 0)}
+    span = {"default": to(choices.default), "min": to(choices.low), "max": to(choices.high)}
     return kind, {**span, "step": step, "tooltip": tooltip, **more}
 
 

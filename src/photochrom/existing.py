@@ -41,9 +41,9 @@ class Made:
 
 
 class Fate(Enum):
-    """What becomes of an output: the first two stay unnoticed, the last three are left and named.
+    """What becomes of an output: the first stays unnoticed, the last three are left and named.
 
-    The values are the ends of sentences about it.
+    Those that can't say how they were made stay, and are counted at the end. The values are the ends of sentences.
     """
 
     STAYS = "is what would be made"

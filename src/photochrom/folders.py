@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from photochrom.errors import InputError, reason_of
+from photochrom.names import SIDECAR
 from photochrom.settings import READABLE_SUFFIXES, is_foreign
 
 FOREIGN = "hidden or another program's"
@@ -21,6 +22,25 @@ LINKED = "link to a folder that is listed anyway"
 SPECIAL = "pipe, socket or device"
 NO_SUFFIX = "without a suffix"
 KINDS_NAMED = 12  # in a message, and as many files
+
+
+def why_left_out(path: PurePosixPath) -> str:
+    """Why a file is no photograph, by its path below a folder or inside an archive; "" for one that is.
+
+    FOREIGN if a part of the path is hidden or another program's (`._x.jpg` and `.thumbnails/` are none of ours).
+    Otherwise the suffix, in lower case, if it is none that is read, or NO_SUFFIX.
+    """
+    kind = path.suffix.lower()
+    if any(map(is_foreign, path.parts)):
+        return FOREIGN
+    if kind in READABLE_SUFFIXES:
+        return ""
+    return kind if re.fullmatch(r"\.\w{1,10}", kind) else NO_SUFFIX
+
+
+def is_photograph(path: str | PurePosixPath) -> bool:
+    """Whether a file is a photograph, by the same rule. A path that is text has "/" between its parts."""
+    return not why_left_out(PurePosixPath(path))
 
 
 @dataclass(frozen=True)
@@ -52,17 +72,15 @@ class Listing:
 
     def add(self, entry: Entry, path: PurePosixPath | None = None) -> None:
         """Sort in a file by its name. path: what the name means, if its parts are not divided by "/"."""
-        path = path or PurePosixPath(entry.name)
-        kind = path.suffix.lower()
-        if any(map(is_foreign, path.parts)):
-            self.left_out[FOREIGN] += 1
-        elif kind in READABLE_SUFFIXES:
+        kind = why_left_out(path or PurePosixPath(entry.name))
+        if not kind:
             self.photographs.append(entry)
-        else:
-            self.left_out[kind if re.fullmatch(r"\.\w{1,10}", kind) else NO_SUFFIX] += 1
+            return
+        self.left_out[kind] += 1
+        if kind != FOREIGN:
             self.named.append(entry.name)
-            if kind == ".xmp":
-                self.sidecars.add(entry.name)
+        if kind == SIDECAR:
+            self.sidecars.add(entry.name)
 
     def in_order(self) -> Listing:
         """This listing, with its photographs in the order of their names."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Integral, Real
-from pathlib import PurePath, PurePosixPath
+from pathlib import PurePath
 from typing import Any
 
 from photochrom.errors import InputError
@@ -51,18 +51,15 @@ READABLE_SUFFIXES = frozenset(s for f in FORMATS.values() for s in f.suffixes) |
 
 @dataclass(frozen=True)
 class Range:
-    """The values that a setting may have: from low to high, both included. high: None for no limit.
-
-    whole: whole numbers only.
-    """
+    """The values that a setting may have: from low to high, both included. whole: whole numbers only."""
 
     low: float
-    high: float | None
+    high: float
     default: float
     whole: bool = False
 
     def __contains__(self, value: float) -> bool:
-        return value >= self.low and (self.high is None or value <= self.high)
+        return self.low <= value <= self.high
 
     def check(self, value: float, name: str) -> None:
         """Raises InputError, with the setting's name, for what is no number and for a value out of range."""
@@ -155,13 +152,3 @@ def is_foreign(part: str) -> bool:
     """Whether a file or folder of this name is hidden, or belongs to a system or another program."""
     name = part.lower()
     return name.startswith(".") or name in FOREIGN_FOLDERS or name.endswith(FOREIGN_SUFFIXES)
-
-
-def is_photograph(name: str) -> bool:
-    """Whether a file is a photograph, by its path below a folder or inside an archive.
-
-    Albums, archives and training all use this rule: the suffix is readable, and no part of the path is hidden or
-    another program's (`._x.jpg` and `.thumbnails/` are none of ours).
-    """
-    path = PurePosixPath(name.replace("\\", "/"))
-    return path.suffix.lower() in READABLE_SUFFIXES and not any(map(is_foreign, path.parts))

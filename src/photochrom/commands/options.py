@@ -65,7 +65,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def whole(range: Range) -> click.IntRange:
     """The type of an option that takes whole numbers of a range."""
-    return click.IntRange(int(range.low), None if range.high is None else int(range.high))
+    return click.IntRange(int(range.low), int(range.high))
 
 
 def given(**values: Any) -> dict[str, Any]:

@@ -117,9 +117,7 @@ def _session(model: bytes, threads: int, device: Device) -> onnxruntime.Inferenc
     options.enable_cpu_mem_arena = False  # an arena would never give back the memory of the largest picture
     options.log_severity_level = ERRORS if device.is_cpu else NOTHING
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # threads that wait take no time
-    options.enable_mem_pattern = False
-    if device.kind.alone:
-        options.enable_mem_pattern = False  # DirectML asks for it
+    options.enable_mem_pattern = False  # DirectML asks for it, and it helps only pictures of one size
     # What a device can't do, the processor does. ONNX Runtime's own fallback would print to standard output.
     providers = [device.provider] if device.is_cpu else [device.provider, PROCESSOR.provider]
     session = onnxruntime.InferenceSession(

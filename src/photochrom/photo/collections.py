@@ -1,4 +1,4 @@
-"""Color photographs in folders and ZIP archives, decoded to squares of one size for training and tests."""
+"""Color photographs in folders and ZIP archives, decoded for training, and to squares of one size for evaluation."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photochrom.errors import InputError, one_line, reason_of
-from photochrom.folders import Entry, Listing, describe, list_folder
+from photochrom.folders import Entry, Listing, describe, is_photograph, list_folder
 from photochrom.photo.thumbnails import reduce
-from photochrom.settings import is_photograph
 
 DECODE_THREADS = os.cpu_count() or 1
 ENCRYPTED = 0x1  # the bit of a ZIP member's flags
@@ -90,8 +89,8 @@ def _list_archive(source: Path) -> tuple[Listing, list[str]]:
     problems = []
     for member in members:
         reason = _why_packed(member)
-        if reason is None or not is_photograph(member.filename):
-            path = PurePosixPath(member.filename.replace("\\", "/"))  # Windows' packers divide by either
+        path = PurePosixPath(member.filename.replace("\\", "/"))  # Windows' packers divide by either
+        if reason is None or not is_photograph(path):
             listing.add(Entry(member.filename, member.file_size), path)
         else:
             problems.append(f"{source}: {member.filename} {reason}")

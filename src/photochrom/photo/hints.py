@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -174,23 +174,6 @@ def _hint(values: dict[str, Any]) -> Hint:
         raise InputError(f"a hint has {len(path) + 1} points, more than the limit of {MAX_POINTS}")
     radius = values.get("radius")
     return Hint(x, y, str(values["color"]), None if radius is None else float(radius), tuple(path), bool(outline))
-
-
-def _to_json(hint: Hint) -> dict[str, Any]:
-    """The inverse of `_hint`; numbers are rounded to hundredths of a pixel."""
-    points = [[round(x, 2), round(y, 2)] for x, y in hint.points]
-    name = "area" if hint.filled else "stroke"
-    place: dict[str, Any] = {name: points} if hint.path else {"x": points[0][0], "y": points[0][1]}
-    return place | {"color": hint.color} | ({} if hint.radius is None else {"radius": round(hint.radius, 2)})
-
-
-def format_hint_file(hints: Sequence[Hint], width: int, height: int) -> str:
-    """The text of a hints file for hints on a picture of this size; `parse_hint_file` reads it."""
-    content = {
-        "size": [width, height],
-        "hints": [_to_json(hint) for hint in hints],
-    }
-    return json.dumps(content, indent=1) + "\n"
 
 
 def rasterize(hints: tuple[Hint, ...], size: tuple[int, int], small: tuple[int, int]) -> FloatArray:

@@ -89,7 +89,6 @@ def create_app(service: Service, token: str | None = None, hosts: frozenset[str]
         upload: Annotated[Upload, Depends(read_upload)], folder: Annotated[Path, Depends(temporary_folder)]
     ) -> FileResponse:
         """Color a photograph; with several variants, a ZIP of them."""
-        # If the request ends early, work that still waits for a worker is dropped.
         # An abandoned request's work is dropped: what waits is cancelled, and what is in work finds its folder gone.
         work = partial(service.color, upload, folder, is_abandoned=lambda: not folder.exists())
         result = await asyncio.wrap_future(service.submit(work))

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
@@ -67,15 +66,6 @@ class Service:
         self._others: dict[tuple[str | None, int], Colorizer] = {}  # by bundled model (None: the own one), working size
         self._pool = ThreadPoolExecutor(limits.workers, thread_name_prefix="service")
         self._lock, self._loading = threading.Lock(), threading.Lock()
-
-    @contextmanager
-    def slot(self) -> Iterator[None]:
-        """Count one more request as held while this lasts. Raises Busy or Stopping."""
-        self.take_slot()
-        try:
-            yield
-        finally:
-            self.free_slot()
 
     def take_slot(self) -> None:
         """Count one more request as held. Raises Busy or Stopping."""

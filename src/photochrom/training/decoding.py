@@ -16,7 +16,6 @@ from photochrom.photo.collections import Member
 from photochrom.photo.thumbnails import reduce
 
 THREADS = min(4, os.cpu_count() or 1)
-CHUNK = 256  # photographs decoded at a time
 PLAIN = {"JPEG", "MPO", "PNG", "WEBP", "AVIF", "BMP"}  # Pillow's names of formats
 MEANINGS = {"icc_profile", "gamma", "cicp"}  # in a file's header: its numbers aren't sRGB
 MAX_ASPECT = 1.5  # of the long side to the short one; the rest is cut off on both sides

@@ -44,7 +44,7 @@ def build(model: str, working_size: int, runtime: dict[str, bytes]) -> dict[str,
         "predict": "predict.onnx",
         "join": "join.onnx",
         "runtime": {"module": f"./{RUNTIME_FOLDER}/{MODULE}", "wasm": f"{RUNTIME_FOLDER}/{WASM}"},
-        "noise": [_rounded(noise_vector(seed, info.noise_channels)) for seed in range(1, int(VARIANTS.high or 0) + 1)],
+        "noise": [_rounded(noise_vector(seed, info.noise_channels)) for seed in range(1, int(VARIANTS.high) + 1)],
         "files": {path: len(part) for path, part in made.items() if path != "sw.js"},
     }
     made["setup.json"] = json.dumps(setup).encode()

@@ -18,7 +18,7 @@ def orientation_in(image: pyvips.Image) -> int:
     return int(image.get("orientation")) if image.get_typeof("orientation") else 1
 
 
-def from_array(pixels: NDArray[Any], profile: bytes = b"", *, cmyk: bool = False, orientation: int = 1) -> pyvips.Image:
+def from_array(pixels: NDArray[Any], profile: bytes = b"", *, cmyk: bool = False) -> pyvips.Image:
     """Pixels (H, W) or (H, W, C) of gray, RGB or CMYK, with or without alpha; uint8, uint16, or float32 in [0, 1]."""
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     deep = pixels.dtype != np.uint8
@@ -29,10 +29,7 @@ def from_array(pixels: NDArray[Any], profile: bytes = b"", *, cmyk: bool = False
     else:
         interpretation = "rgb16" if deep else "srgb"
     image = pyvips.Image.new_from_array(np.ascontiguousarray(pixels), interpretation=interpretation)
-    if profile or orientation != 1:
-        image = image.copy()
     if profile:
+        image = image.copy()
         image.set_type(BLOB, "icc-profile-data", profile)
-    if orientation != 1:
-        image.set_type(INT, "orientation", orientation)
     return image

@@ -180,7 +180,7 @@ def _refuse(data: bytes) -> None:
     text = data[:4096].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<!doctype html", b"<html")) or (text.startswith(b"<!--") and b"<html" in text):
         raise Unsupported("a web page", SAVE_THE_PICTURE)
-    if (text.startswith(b"<") and b"<svg" in text) or data[:2] == b"\x1f\x8b":
+    if text.startswith(b"<") and b"<svg" in text:
         raise Unsupported("SVG", "draw it with Inkscape or rsvg-convert to PNG")
     for place, found, label in REFUSED_LATER:
         if data[place:].startswith(found):

@@ -96,7 +96,7 @@ def parse_hints(text: str) -> tuple[Hint, ...]:
 
 
 def _values(hint: Hint) -> dict[str, Any]:
-    """A hint as in a hints file, without rounding."""
+    """A hint as a hints file has it."""
     name = "area" if hint.filled else "stroke"
     place: dict[str, Any] = {name: [list(point) for point in hint.points]} if hint.path else {"x": hint.x, "y": hint.y}
     return place | {"color": hint.color} | ({} if hint.radius is None else {"radius": hint.radius})

@@ -92,13 +92,10 @@ def format_by_content(data: bytes) -> str:
     return ""
 
 
-def read_true_metadata(data: bytes, orientation: int | None = None) -> Metadata:
-    """What stays true of a file's metadata when its picture is turned upright, converted to sRGB and colored.
-
-    orientation: by which the pixels are turned, EXIF's 1..8; None for the one that the EXIF gives.
-    """
+def read_true_metadata(data: bytes) -> Metadata:
+    """What stays true of a file's metadata when its picture is turned upright, converted to sRGB and colored."""
     metadata = read_metadata(data)
-    return stale.made_true(metadata, turned_by(data, metadata) if orientation is None else orientation)
+    return stale.made_true(metadata, turned_by(data, metadata))
 
 
 def turned_by(data: bytes, metadata: Metadata) -> int:
