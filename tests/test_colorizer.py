@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from photochrom.errors import InputError, WeightsError
-from photochrom.inference.colorizer import Colorizer, noise_vector, working_shape
+from photochrom.inference.colorizer import DEFAULT_WORKING_SIZE, Colorizer, noise_vector, working_shape
 from photochrom.inference.onnx_backend import OnnxBackend
 from photochrom.inference.weights import load_model, read_bundled
 from photochrom.photo.color import luminance_of, rgb_to_lab
@@ -85,7 +85,7 @@ def test_black_stays_black(loud):
 def test_any_size(loud, shape):
     pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     assert loud.colorize(pixels).shape == (*shape, 3)
-    assert max(loud.backend.seen[-1][2:]) <= 4 * 256 + 32  # the network's cost is bounded
+    assert max(loud.backend.seen[-1][2:]) <= 4 * DEFAULT_WORKING_SIZE + 32  # the network's cost is bounded
 
 
 def test_bundled_model_on_extreme_strips(colorizer):

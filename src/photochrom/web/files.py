@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import PurePosixPath
 from typing import Any
 
-from photochrom.settings import FORMATS
+from photochrom.settings import FORMATS, WORKING_SIZE
 
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -37,4 +37,5 @@ def media_type_of(path: str) -> str:
 def setup_of(engine: str, promise: str, model: str, working_size: int) -> dict[str, Any]:
     """What every page has to know. engine: "browser" or "http". promise: what becomes of photographs, in a sentence."""
     formats = {name: {"label": each.label, "suffixes": each.suffixes} for name, each in FORMATS.items()}
-    return {"engine": engine, "promise": promise, "model": model, "workingSize": working_size, "formats": formats}
+    sizes = {"workingSize": working_size, "usualWorkingSize": WORKING_SIZE.default}
+    return {"engine": engine, "promise": promise, "model": model, **sizes, "formats": formats}

@@ -46,6 +46,6 @@ export function commandLine({ name, colored }, { strength, warmth, seed, hints }
   else hints.forEach((hint) => words.push("--hint", argument(hint)));
   if (format && format !== formatOf(name, setup)) words.push("--format", format);
   if (setup.model !== "default") words.push("--model", setup.model);
-  if (setup.workingSize !== 256) words.push("--working-size", String(setup.workingSize));
+  if (setup.workingSize !== setup.usualWorkingSize) words.push("--working-size", String(setup.workingSize));
   return words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`)).join(" ");
 }
