@@ -6,7 +6,7 @@ import os
 import sys
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -44,20 +44,20 @@ class Found:
     problems: list[str] = field(default_factory=list)
 
 
-def find_photographs(sources: Iterable[Path]) -> list[Member]:
+def find_photographs(sources: Iterable[Path], avoid: Collection[Path] = ()) -> list[Member]:
     """All photographs in folders (recursively) and ZIP archives, sorted within each.
 
-    Raises InputError for a source that doesn't exist or contains no photograph.
+    avoid: folders that are not entered. Raises InputError for a source that doesn't exist or contains no photograph.
     """
-    return look_through(sources).members
+    return look_through(sources, avoid).members
 
 
-def look_through(sources: Iterable[Path]) -> Found:
+def look_through(sources: Iterable[Path], avoid: Collection[Path] = ()) -> Found:
     """The photographs of `find_photographs`, and what else there is. Raises InputError."""
     found = Found()
     for source in sources:
         if source.is_dir():
-            listing = list_folder(source)
+            listing = list_folder(source, avoid)
             problems = [str(error) for error in listing.unreadable]
         elif zipfile.is_zipfile(source):
             listing, problems = _list_archive(source)
