@@ -19,9 +19,10 @@ from photochrom.errors import InputError
 from photochrom.evaluation.contestants import Contestant, match_colorfulness
 from photochrom.evaluation.historic import STRENGTHS, WAYS, make_historic
 from photochrom.evaluation.html import format_html
-from photochrom.evaluation.protocols import PROTOCOLS, Protocol, Truths, gray_of, read_truths
+from photochrom.evaluation.protocols import PROTOCOLS, Protocol, Truths, flat_names, gray_of, read_truths
 from photochrom.evaluation.report import format_table, write_report
 from photochrom.evaluation.table import Table, blocks_to_html, blocks_to_markdown
+from photochrom.photo.collections import Member
 from photochrom.photo.color import colorfulness, luminance_of
 from photochrom.photo.joining import join
 
@@ -263,6 +264,19 @@ def test_names_without_folders(tmp_path):
         Image.new("RGB", (32, 32)).save(tmp_path / name)
     names = read_truths([tmp_path], PROTOCOLS["default"]).names
     assert len(set(names)) == 3 and set(names) == {"a_one", "b_one", "b_one_png"}
+
+
+def test_every_photograph_has_a_name_of_its_own(tmp_path):
+    """Two photographs of one name were one file of --inputs."""
+    names = ("a/x.png", "b/x.png", "c/x.png", "c/X.png", "c/x.jpg", "c_x.png", "/d/x.png")
+    members = [Member(tmp_path, name) for name in names]
+    assert flat_names(members) == ["a_x", "b_x", "c_x", "c_X_png", "c_x_jpg", "c_x_png_2", "d_x"]
+    for folder in ("one", "two", "three"):
+        (tmp_path / folder).mkdir()
+        Image.new("RGB", (32, 32)).save(tmp_path / folder / "x.png")
+    sources = [tmp_path / folder for folder in ("one", "two", "three")]
+    assert read_truths(sources, SMALL).names == ["x", "x_png", "x_png_2"]
+    assert read_truths(sources, SMALL, limit=2).names == ["x", "x_png_2"]  # a part has the names of the whole
 
 
 def test_true_hints_are_true(truths):
