@@ -98,7 +98,7 @@ def evaluate(
     from photochrom.evaluation.protocols import PROTOCOLS
     from photochrom.evaluation.report import format_table, write_report
 
-    status = report_collections(photographs)
+    status = report_collections(photographs, [out] if out is not None else [])
     evaluation = measure(
         list(photographs),
         list(models) or ([] if outputs else ["default"]),
@@ -110,6 +110,7 @@ def evaluate(
         historic=tuple(STRENGTHS) if historic else (),
         published=published,
         inputs=inputs,
+        report=out,
         working_size=working_size,
         device=device,
     )
