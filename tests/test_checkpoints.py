@@ -3,11 +3,13 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,6 +52,22 @@ def test_resuming_is_the_same_as_never_stopping(trained, training_folder, tmp_pa
     for network in ("ema", "generator", "discriminator"):
         for name, tensor in whole[network].items():
             assert torch.allclose(tensor, halves[network][name], atol=1e-5), (network, name)
+
+
+@pytest.mark.parametrize("run", ["album/run", "album"])
+def test_a_training_does_not_learn_from_its_own_sample_sheets(run, training_folder, tmp_path, monkeypatch, capsys):
+    """A run among its photographs, or in the same folder, resumes with the photographs that it began with."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(training_folder, "album")
+    config = small_config(save_every=1, sample_every=1, pretrained=False, min_chroma=0.0)
+    for resume in (False, True):
+        with stopped_after(1 + resume):
+            train([Path("album")], Path(run), config, resume=resume, precision="32-true")
+        assert capsys.readouterr().out.startswith("12 photographs of 1 set, 0 left out")
+    assert len(list((Path(run) / "samples").iterdir())) == 2
+    monkeypatch.setattr(loop, "train", lambda *arguments, **options: None)
+    result = CliRunner().invoke(cli.main, ["train", "album", "--out", run, "--resume"])
+    assert result.exit_code == 0 and ("left out" in result.output) == (run == "album")  # the other folder isn't entered
 
 
 @pytest.mark.parametrize(

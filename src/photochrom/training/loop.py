@@ -91,12 +91,11 @@ def _prepare(
     fabric: Fabric, config: TrainingConfig, photographs: list[Path], validation: list[Path] | None, out: Path
 ) -> Run:
     """Decode the photographs, write the configuration, set up the networks."""
+    side, own = config.photograph_size, samples.own_folders(out)
     with fabric.rank_zero_first():
-        shown = read_some(validation or photographs, samples.SHOWN, config.photograph_size)
-        held_back = read_some(validation, config.validated, config.photograph_size) if validation else []
-        pictures, left_out = load_photographs(
-            photographs, config.photograph_size, config.min_chroma, out / "photographs"
-        )
+        shown = read_some(validation or photographs, samples.SHOWN, side, own)
+        held_back = read_some(validation, config.validated, side, own) if validation else []
+        pictures, left_out = load_photographs(photographs, side, config.min_chroma, out / "photographs", own)
     if fabric.is_global_zero:
         (out / "config.json").write_text(json.dumps(config_to_dict(config), indent=1) + "\n")
         precision = fabric.strategy.precision.precision
@@ -383,5 +382,5 @@ class Run:
 
     def _write_samples(self) -> None:
         if self.fabric.is_global_zero:
-            samples.write_sample_sheet(self.ema, self.shown, self.out / "samples" / f"step-{self.step:06d}.jpg")
+            samples.write_sample_sheet(self.ema, self.shown, self.out / samples.FOLDER / f"step-{self.step:06d}.jpg")
         self.fabric.barrier()
