@@ -344,6 +344,8 @@ def test_mistakes_are_one_line(training_folder, tmp_path, report):
         [training_folder, "--outputs", f"other={tmp_path / 'missing'}"],
         [training_folder, "--outputs", "other="],
         [training_folder, "--hints", "-5"],
+        [training_folder, "--hints", "1,1001"],
+        [training_folder, "--hints", "99999999999999999999"],
         [training_folder, "--limit", 2, "--outputs", f"other={tmp_path / 'half'}"],
         [training_folder, "--limit", 2, "--published"],
     ):
