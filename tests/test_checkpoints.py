@@ -17,11 +17,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from click.testing import CliRunner
-from small_trainings import SMALL_STAGE, read_log, small_config, small_sheets, stopped_after
+from small_trainings import SMALL, SMALL_STAGE, read_log, small_config, small_sheets, stopped_after
 
 from photochrom import cli
 from photochrom.errors import TrainingError, WeightsError
 from photochrom.networks.build import load_ema, read_checkpoint
+from photochrom.networks.discriminator import DiscriminatorConfig
 from photochrom.training import loop, samples
 from photochrom.training.config import change_config, preset_config, with_steps
 from photochrom.training.loop import train
@@ -104,8 +105,21 @@ def test_what_is_no_checkpoint_is_refused_in_one_line(training_folder, tmp_path,
 def test_a_checkpoint_that_lacks_something_is_refused(trained, training_folder, tmp_path, damage):
     state = {**read_checkpoint(trained), **damage}
     torch.save({name: value for name, value in state.items() if value is not None}, tmp_path / "checkpoint.pt")
-    with pytest.raises(TrainingError, match=r"not whole|another network"):
+    with pytest.raises(TrainingError, match=r"can't go on, its .* is not whole: start anew"):
         train([training_folder], tmp_path, small_config(), resume=True, precision="32-true")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"generator": replace(SMALL, noise_channels=8)}, {"discriminator": DiscriminatorConfig(layers=1, channels=8)}],
+)
+def test_a_checkpoint_of_another_network_is_refused_before_photographs_are_decoded(other, trained, tmp_path):
+    """It was refused after an hour of decoding, without its name, and left a run's folder."""
+    (tmp_path / "one.jpg").touch()
+    with pytest.raises(TrainingError) as refused:
+        train([tmp_path], tmp_path / "run", small_config(**other), start=trained, precision="32-true")
+    assert str(refused.value) == f"{trained} is of another network: take its --preset and --set"
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow
