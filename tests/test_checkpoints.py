@@ -3,11 +3,13 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,11 +17,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from click.testing import CliRunner
-from small_trainings import SMALL_STAGE, read_log, small_config, small_sheets, stopped_after
+from small_trainings import SMALL, SMALL_STAGE, read_log, small_config, small_sheets, stopped_after
 
 from photochrom import cli
 from photochrom.errors import TrainingError, WeightsError
 from photochrom.networks.build import load_ema, read_checkpoint
+from photochrom.networks.discriminator import DiscriminatorConfig
 from photochrom.training import loop, samples
 from photochrom.training.config import change_config, preset_config, with_steps
 from photochrom.training.loop import train
@@ -50,6 +53,22 @@ def test_resuming_is_the_same_as_never_stopping(trained, training_folder, tmp_pa
     for network in ("ema", "generator", "discriminator"):
         for name, tensor in whole[network].items():
             assert torch.allclose(tensor, halves[network][name], atol=1e-5), (network, name)
+
+
+@pytest.mark.parametrize("run", ["album/run", "album"])
+def test_a_training_does_not_learn_from_its_own_sample_sheets(run, training_folder, tmp_path, monkeypatch, capsys):
+    """A run among its photographs, or in the same folder, resumes with the photographs that it began with."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(training_folder, "album")
+    config = small_config(save_every=1, sample_every=1, pretrained=False, min_chroma=0.0)
+    for resume in (False, True):
+        with stopped_after(1 + resume):
+            train([Path("album")], Path(run), config, resume=resume, precision="32-true")
+        assert capsys.readouterr().out.startswith("12 photographs of 1 set, 0 left out")
+    assert len(list((Path(run) / "samples").iterdir())) == 2
+    monkeypatch.setattr(loop, "train", lambda *arguments, **options: None)
+    result = CliRunner().invoke(cli.main, ["train", "album", "--out", run, "--resume"])
+    assert result.exit_code == 0 and ("left out" in result.output) == (run == "album")  # the other folder isn't entered
 
 
 @pytest.mark.parametrize(
@@ -86,8 +105,21 @@ def test_what_is_no_checkpoint_is_refused_in_one_line(training_folder, tmp_path,
 def test_a_checkpoint_that_lacks_something_is_refused(trained, training_folder, tmp_path, damage):
     state = {**read_checkpoint(trained), **damage}
     torch.save({name: value for name, value in state.items() if value is not None}, tmp_path / "checkpoint.pt")
-    with pytest.raises(TrainingError, match=r"not whole|another network"):
+    with pytest.raises(TrainingError, match=r"can't go on, its .* is not whole: start anew"):
         train([training_folder], tmp_path, small_config(), resume=True, precision="32-true")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"generator": replace(SMALL, noise_channels=8)}, {"discriminator": DiscriminatorConfig(layers=1, channels=8)}],
+)
+def test_a_checkpoint_of_another_network_is_refused_before_photographs_are_decoded(other, trained, tmp_path):
+    """It was refused after an hour of decoding, without its name, and left a run's folder."""
+    (tmp_path / "one.jpg").touch()
+    with pytest.raises(TrainingError) as refused:
+        train([tmp_path], tmp_path / "run", small_config(**other), start=trained, precision="32-true")
+    assert str(refused.value) == f"{trained} is of another network: take its --preset and --set"
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

@@ -19,9 +19,10 @@ from photochrom.errors import InputError
 from photochrom.evaluation.contestants import Contestant, match_colorfulness
 from photochrom.evaluation.historic import STRENGTHS, WAYS, make_historic
 from photochrom.evaluation.html import format_html
-from photochrom.evaluation.protocols import PROTOCOLS, Protocol, Truths, gray_of, read_truths
+from photochrom.evaluation.protocols import PROTOCOLS, Protocol, Truths, flat_names, gray_of, read_truths
 from photochrom.evaluation.report import format_table, write_report
 from photochrom.evaluation.table import Table, blocks_to_html, blocks_to_markdown
+from photochrom.photo.collections import Member
 from photochrom.photo.color import colorfulness, luminance_of
 from photochrom.photo.joining import join
 
@@ -265,6 +266,19 @@ def test_names_without_folders(tmp_path):
     assert len(set(names)) == 3 and set(names) == {"a_one", "b_one", "b_one_png"}
 
 
+def test_every_photograph_has_a_name_of_its_own(tmp_path):
+    """Two photographs of one name were one file of --inputs."""
+    names = ("a/x.png", "b/x.png", "c/x.png", "c/X.png", "c/x.jpg", "c_x.png", "/d/x.png")
+    members = [Member(tmp_path, name) for name in names]
+    assert flat_names(members) == ["a_x", "b_x", "c_x", "c_X_png", "c_x_jpg", "c_x_png_2", "d_x"]
+    for folder in ("one", "two", "three"):
+        (tmp_path / folder).mkdir()
+        Image.new("RGB", (32, 32)).save(tmp_path / folder / "x.png")
+    sources = [tmp_path / folder for folder in ("one", "two", "three")]
+    assert read_truths(sources, SMALL).names == ["x", "x_png", "x_png_2"]
+    assert read_truths(sources, SMALL, limit=2).names == ["x", "x_png_2"]  # a part has the names of the whole
+
+
 def test_true_hints_are_true(truths):
     for hint in random_true_hints(truths.rgb8[0], 20, seed=1):
         x, y = int(hint.x), int(hint.y)
@@ -330,6 +344,8 @@ def test_mistakes_are_one_line(training_folder, tmp_path, report):
         [training_folder, "--outputs", f"other={tmp_path / 'missing'}"],
         [training_folder, "--outputs", "other="],
         [training_folder, "--hints", "-5"],
+        [training_folder, "--hints", "1,1001"],
+        [training_folder, "--hints", "99999999999999999999"],
         [training_folder, "--limit", 2, "--outputs", f"other={tmp_path / 'half'}"],
         [training_folder, "--limit", 2, "--published"],
     ):

@@ -34,9 +34,9 @@ def photochrom(*arguments, **options) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=600, **options)
 
 
-def start(*arguments) -> subprocess.Popen[str]:
+def start(*arguments, output=subprocess.DEVNULL) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "photochrom", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
+    return subprocess.Popen(command, stdout=output, stderr=output, text=True)
 
 
 def assert_one_line(result, status, *words):
@@ -199,6 +199,19 @@ def test_a_claim_is_one_process_s(tmp_path):
     holder.wait()
     with claimed(lock, tmp_path):
         pass
+
+
+@pytest.mark.slow
+def test_a_training_whose_output_nobody_reads_ends_quietly(training_folder, tmp_path):
+    """`train | head -1` said that the run's folder can't be written."""
+    pytest.importorskip("lightning_fabric")
+    arguments = ["train", training_folder, "--out", tmp_path / "run", *SMALL_TRAINING]
+    with start(*arguments, output=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline().startswith("12 photographs of 1 set")
+        process.stdout.close()
+        said = process.stderr.read()
+    assert process.returncode == 1 and "photochrom: " not in said and "Traceback" not in said
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from small_albums import colorize, files_in, posix_only, put
 from photochrom import Photograph
 from photochrom.album import run
 from photochrom.coloring import Request
+from photochrom.errors import InputError
 from photochrom.evaluation.protocols import PROTOCOLS, read_truths
 from photochrom.folders import FOREIGN, LINKED, NO_SUFFIX, SPECIAL, describe, list_folder
 from photochrom.photo.collections import look_through
@@ -205,6 +206,18 @@ def test_members_that_cannot_be_unpacked_are_named_and_the_rest_is_taken(tmp_pat
     assert [member.name for member in found.members] == ["photos/0.png", "photos/1.png", "photos/3.png"]
     (problem,) = found.problems
     assert "x.zip: photos/2.png" in problem and words in problem and found.left_out == Counter({".txt": 1})
+
+
+@pytest.mark.parametrize("bytes_lost", [1, 500])
+def test_an_archive_that_was_cut_off_is_called_incomplete(tmp_path, bytes_lost):
+    """It was called neither a folder nor an archive."""
+    path = zip_with(tmp_path / "x.zip", lambda *_: None)
+    path.write_bytes(path.read_bytes()[:-bytes_lost])
+    with pytest.raises(InputError, match="is damaged or incomplete: its end is missing"):
+        look_through([path])
+    path.write_bytes(b"text")
+    with pytest.raises(InputError, match="neither a folder nor a ZIP archive"):
+        look_through([path])
 
 
 def test_a_rotten_member_is_named_where_photographs_are_read(tmp_path, capsys):

@@ -15,11 +15,10 @@ from fastapi.testclient import TestClient
 from waiting import wait_until
 
 from photochrom.errors import InputError
-from photochrom.photo.hints import MAX_HINTS
 from photochrom.photo.photograph import Photograph
 from photochrom.serve import build_app, is_loopback, listen, serve
 from photochrom.service.service import safe_stem
-from photochrom.settings import Limits
+from photochrom.settings import MAX_HINTS, Limits
 
 
 @pytest.fixture(scope="module")

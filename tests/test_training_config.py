@@ -57,6 +57,9 @@ def one_stage(**changes):
     return f"stages={json.dumps([{**SMALL_STAGE, **changes}])}"
 
 
+AUGMENTATION = config_to_dict(preset_config("default"))["augmentation"]
+
+
 @pytest.mark.parametrize(
     "change, message",
     [
@@ -102,8 +105,15 @@ def one_stage(**changes):
         ("discriminator.layers=0", "from 1"),
         ("discriminator.layers=6", "too few for a discriminator of 6 layers"),
         ("stages=[]", "at least one stage"),
-        ("stages=[1]", "doesn't have the names"),
-        ('stages=[{"name":"short"}]', "missing 4"),
+        ("stages=[1]", "stage 1 must be an object with the names name, steps, size, batch_size, learning_rate,"),
+        ("stages=[{}]", "stage 1 lacks name, steps, size, batch_size, learning_rate: it has the names name, steps,"),
+        ('stages=[{"name":"short"}]', "stage 1 lacks steps, size, batch_size, learning_rate: it has the names name,"),
+        (one_stage(speed=1), "stage 1 has a name that this version doesn't know, 'speed': it has the names name,"),
+        ('augmentation={"crop":1}', "augmentation lacks stretch, degraded, hinted, mixed, recolored: give all, or"),
+        ("augmentation={}", "augmentation lacks crop, stretch, degraded, hinted, mixed, recolored: give all, or"),
+        ("augmentation.crop=1", "augmentation.crop must be a list"),
+        (f"augmentation={json.dumps(AUGMENTATION | {'crop': 1})}", "augmentation.crop must be a list of 2, each"),
+        (f"augmentation={json.dumps(AUGMENTATION | {'x': 1})}", "augmentation has a name that this version doesn't"),
         (one_stage(size=100), "stage 'small': size must be a multiple of 32"),
         (one_stage(size=32), "at least 64"),
         (one_stage(steps=0), "steps must be"),
@@ -116,6 +126,23 @@ def test_wrong_configuration_values_are_refused_in_one_line(change, message):
     with pytest.raises(TrainingError) as refused:
         change_config(preset_config("default"), [change])
     assert message in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"generator": None}, "generator must be an object with the names encoder, "),
+        ({"discriminator": {"x": 1}}, "discriminator has a name that this version doesn't know, 'x'"),
+        ({"stages": None}, "stages must be a list"),
+        ({"betas": 1}, "betas must be a list of 2"),
+        ({"teachers": "run"}, "teachers must be a list, each text"),
+    ],
+)
+def test_configurations_of_checkpoints_are_refused_in_plain_words(changes, message):
+    with pytest.raises(TrainingError, match=message):
+        config_from_dict({**config_to_dict(preset_config("default")), **changes})
+    with pytest.raises(TrainingError, match="the configuration lacks preset, generator, discriminator, stages"):
+        config_from_dict({})
 
 
 def test_values_that_do_not_go_together_are_refused():

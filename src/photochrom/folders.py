@@ -9,7 +9,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -88,10 +88,10 @@ class Listing:
         return self
 
 
-def list_folder(root: Path, avoid: Path | None = None) -> Listing:
+def list_folder(root: Path, avoid: Iterable[Path] = ()) -> Listing:
     """Look through a folder and all below it. Links to folders outside of it are followed, each folder once.
 
-    avoid: a folder that is not entered, if it is below the root. What can't be listed is in the result.
+    avoid: folders that are not entered, if they are below the root. What can't be listed is in the result.
     """
     listing = Listing()
     for entry in walk(root, listing, avoid):
@@ -99,12 +99,12 @@ def list_folder(root: Path, avoid: Path | None = None) -> Listing:
     return listing.in_order()
 
 
-def walk(root: Path, listing: Listing, avoid: Path | None = None, *, everything: bool = False) -> Iterator[Entry]:
+def walk(root: Path, listing: Listing, avoid: Iterable[Path] = (), *, everything: bool = False) -> Iterator[Entry]:
     """All files below a folder; what is none, and folders that are not entered, are counted in the listing.
 
     everything: folders of other programs are entered too. A file that can't be looked at has size and time 0.
     """
-    apart = _identity(avoid)
+    apart = set(map(_identity, avoid))
     entered = [os.path.realpath(root)]
     waiting = [""]
     while waiting:
@@ -126,7 +126,7 @@ def walk(root: Path, listing: Listing, avoid: Path | None = None, *, everything:
                 if entry.is_symlink() and not _is_new(entry.path, entered):
                     listing.left_out[LINKED] += 1
                     listing.named.append(name)
-                elif apart is None or status is None or (status.st_dev, status.st_ino) != apart:
+                elif status is None or (status.st_dev, status.st_ino) not in apart:
                     folders.append(name)
             elif status is None:  # a link to nothing, or no permission: whoever reads it will say so
                 yield Entry(name)
@@ -174,12 +174,12 @@ def _is_folder(entry: os.DirEntry[str], status: os.stat_result | None) -> bool:
     return entry.is_dir(follow_symlinks=False) if status is None else stat.S_ISDIR(status.st_mode)
 
 
-def _identity(folder: Path | None) -> tuple[int, int] | None:
+def _identity(folder: Path) -> tuple[int, int] | None:
     try:
-        status = os.stat(folder) if folder is not None else None
+        status = os.stat(folder)
     except OSError:
         return None
-    return (status.st_dev, status.st_ino) if status else None
+    return status.st_dev, status.st_ino
 
 
 def _is_new(link: str, entered: list[str]) -> bool:

@@ -127,7 +127,7 @@ def _find(inputs: Sequence[Path], out: Path | None, made: Plan, sidecars: bool) 
             made.failures.append(Failure(source, problem))
             continue
         if source.is_dir():
-            found = _find_in_folder(source, list_folder(source, out), made, sidecars)
+            found = _find_in_folder(source, list_folder(source, [out] if out is not None else ()), made, sidecars)
         else:
             if sidecars and source.parent not in beside:
                 beside[source.parent] = _names_in(source.parent)

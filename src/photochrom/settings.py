@@ -97,6 +97,7 @@ COMPARED_SUFFIX = "-before-after"  # the same, of an output that shows both
 # What is accepted
 MAX_PIXELS = 250_000_000  # a photograph that declares more is probably an attack or a mistake
 MEGAPIXEL_DISK = 20  # MB in temporary files for each million pixels that are colored, if they are many; at most
+MAX_HINTS = 1000  # of a photograph; each takes milliseconds
 JOBS = Range(1, 64, 1, whole=True)  # photographs that are colored at the same time
 
 

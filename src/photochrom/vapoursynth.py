@@ -23,8 +23,8 @@ from photochrom.inference.colorizer import Coloring, Colorizer
 from photochrom.inference.model import Backend
 from photochrom.photo.color import PixelArray
 from photochrom.photo.decoding import read_photograph
-from photochrom.photo.hints import MAX_HINTS, Hint
-from photochrom.settings import AUTO, DEFAULT_MODEL, STRENGTH, WARMTH, WORKING_SIZE
+from photochrom.photo.hints import Hint
+from photochrom.settings import AUTO, DEFAULT_MODEL, MAX_HINTS, STRENGTH, WARMTH, WORKING_SIZE
 
 try:
     import av

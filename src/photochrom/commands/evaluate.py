@@ -17,7 +17,7 @@ from photochrom.commands.options import (
     working_size_option,
 )
 from photochrom.errors import InputError
-from photochrom.settings import PROTOCOL_NAMES
+from photochrom.settings import MAX_HINTS, PROTOCOL_NAMES
 
 
 @click.command(short_help="Measure colorizers on color photographs.")
@@ -54,7 +54,11 @@ from photochrom.settings import PROTOCOL_NAMES
     help="Number of other colorings per photograph, for diversity and best-of-many.",
 )
 @click.option(
-    "--hints", "hint_counts", default="", metavar="N,N,...", help="Color again with these numbers of true-color points."
+    "--hints",
+    "hint_counts",
+    default="",
+    metavar="N,N,...",
+    help=f"Color again with these numbers of true-color points, each at most {MAX_HINTS:,}.",
 )
 @click.option(
     "--historic", is_flag=True, help="Color again with the photographs made old: faded, grainy, sepia, scratched..."
@@ -98,7 +102,7 @@ def evaluate(
     from photochrom.evaluation.protocols import PROTOCOLS
     from photochrom.evaluation.report import format_table, write_report
 
-    status = report_collections(photographs)
+    status = report_collections(photographs, [out] if out is not None else [])
     evaluation = measure(
         list(photographs),
         list(models) or ([] if outputs else ["default"]),
@@ -110,6 +114,7 @@ def evaluate(
         historic=tuple(STRENGTHS) if historic else (),
         published=published,
         inputs=inputs,
+        report=out,
         working_size=working_size,
         device=device,
     )
@@ -140,6 +145,6 @@ def _parse_counts(text: str) -> tuple[int, ...]:
         counts = tuple(int(number) for number in text.split(",") if number)
     except ValueError:
         counts = (-1,)
-    if any(count < 0 for count in counts):
-        raise InputError(f"--hints takes numbers, as in 1,10,50, not {text!r}")
+    if any(not 0 <= count <= MAX_HINTS for count in counts):
+        raise InputError(f"--hints takes numbers from 0 to {MAX_HINTS:,}, as in 1,10,50, not {text!r}")
     return counts

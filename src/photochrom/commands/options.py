@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -161,14 +161,15 @@ def keeping_options(command: Command) -> Command:
     return sidecars(keep_date(record(command)))
 
 
-def report_collections(sources: Iterable[Path]) -> int:
+def report_collections(sources: Iterable[Path], avoid: Collection[Path] = ()) -> int:
     """Say what of folders and ZIP archives is left out. Returns the exit status of a command that takes the rest.
 
-    Raises InputError for a source without a photograph.
+    avoid: folders that the command itself writes to; they are not entered. Raises InputError for a source without a
+    photograph.
     """
     from photochrom.photo.collections import look_through
 
-    found = look_through(sources)
+    found = look_through(sources, avoid)
     for problem in found.problems:
         click.echo(f"photochrom: {one_line(problem)}", err=True)
     if left_out := describe(found.left_out):

@@ -78,6 +78,7 @@ def train(
     _need_torch("training")
     from photochrom.training.config import change_config, preset_config, with_batch_size, with_steps
     from photochrom.training.loop import train as run_training
+    from photochrom.training.samples import own_folders
 
     if not photographs:
         raise InputError("name folders or ZIP archives of color photographs to train on")
@@ -94,7 +95,7 @@ def train(
         config = with_batch_size(config, batch_size)
     if patience is not None:
         config = replace(config, patience=patience)
-    status = report_collections((*photographs, *validation))
+    status = report_collections((*photographs, *validation), own_folders(out))
     run_training(
         list(photographs),
         out,

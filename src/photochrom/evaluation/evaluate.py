@@ -38,6 +38,7 @@ from photochrom.evaluation.metrics import (
     ssim,
 )
 from photochrom.evaluation.patchiness import one_color_regions, region_spread
+from photochrom.evaluation.places import check_places
 from photochrom.evaluation.protocols import PROTOCOLS, Protocol, Truths, read_truths, write_inputs
 from photochrom.evaluation.results import MEASURES, Evaluation, Scores, TrueMeasures
 from photochrom.inference.colorizer import DEFAULT_WORKING_SIZE, Colorizer
@@ -65,6 +66,7 @@ def evaluate(
     historic: Sequence[str] = (),
     published: bool = False,
     inputs: Path | None = None,
+    report: Path | None = None,
     working_size: int = DEFAULT_WORKING_SIZE,
     device: str = AUTO,
 ) -> Evaluation:
@@ -74,17 +76,19 @@ def evaluate(
     limit: the number of photographs, evenly spread. samples: the number of colorings, with seeds 1, 2, ..., for
     diversity and best-of-many. hint_counts: color again with these numbers of true-color points. historic: color
     again with the photographs made old, at these STRENGTHS. published: add FID and LPIPS. inputs: write the gray
-    photographs to this folder. device: as the Colorizer's.
+    photographs to this folder. report: the folder that a report will be written to; it is left out of the sources.
+    device: as the Colorizer's.
     Raises InputError, DeviceError, WeightsError, MissingExtra.
     """
     check_names([*models, *(outputs or {})])
+    check_places(sources, list((outputs or {}).values()), inputs, report)
     colorizers = {name: Colorizer(name, working_size=working_size, device=device) for name in models}
     features = _feature_network()
     if published:
         from photochrom.evaluation.fid_lpips import check_installed, published_distances
 
         check_installed()
-    truths = read_truths(sources, protocol, limit)
+    truths = read_truths(sources, protocol, limit, [report] if report is not None else [])
     if inputs is not None:
         write_inputs(truths, inputs)
     true, regions = _measure_truths(truths)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 
 from photochrom.disk import make_folder
 from photochrom.errors import InputError
-from photochrom.photo.collections import decode_squares, find_photographs, name_unreadable
+from photochrom.photo.collections import Member, decode_squares, find_photographs, name_unreadable
 from photochrom.photo.color import FloatArray, luminance_of, rgb_to_lab
 from photochrom.photo.joining import join
 from photochrom.photo.photograph import Photograph
@@ -52,19 +54,23 @@ class Truths:
         return rgb_to_lab(self.rgb8[number].astype(np.float32) / 255)
 
 
-def read_truths(sources: list[Path], protocol: Protocol, limit: int | None = None) -> Truths:
+def read_truths(
+    sources: list[Path], protocol: Protocol, limit: int | None = None, avoid: Collection[Path] = ()
+) -> Truths:
     """Read the photographs of folders and ZIP archives. limit: read only this many, evenly spread.
 
+    avoid: folders that are not entered. A photograph's name is the same with any limit.
     Photographs that can't be read are left out and named. Raises InputError if none can be read.
     """
-    members = find_photographs(sources)[: protocol.first]
-    if limit is not None and limit < len(members):
-        members = [members[i] for i in np.linspace(0, len(members) - 1, limit).astype(int)]
-    names: list[str] = []
-    pictures, unreadable = [], []
-    for member, rgb8 in zip(members, decode_squares(members, protocol.side, crop=protocol.crop), strict=True):
+    members = find_photographs(sources, avoid)
+    chosen = list(zip(flat_names(members), members, strict=True))[: protocol.first]
+    if limit is not None and limit < len(chosen):
+        chosen = [chosen[i] for i in np.linspace(0, len(chosen) - 1, limit).astype(int)]
+    squares = decode_squares([member for _, member in chosen], protocol.side, crop=protocol.crop)
+    names, pictures, unreadable = [], [], []
+    for (name, member), rgb8 in zip(chosen, squares, strict=True):
         if rgb8 is not None:
-            names.append(_flat_name(Path(member.name), names))
+            names.append(name)
             pictures.append(rgb8)
         else:
             unreadable.append(member)
@@ -104,7 +110,16 @@ def read_outputs(folder: Path, truths: Truths) -> list[NDArray[np.uint8]]:
     return [rgb8 for rgb8 in found if rgb8 is not None]
 
 
-def _flat_name(path: Path, taken: list[str]) -> str:
-    """A name without folders and suffix; with the suffix if another photograph has the same name already."""
-    name = "_".join(path.with_suffix("").parts)
-    return f"{name}_{path.suffix[1:]}" if name in taken else name
+def flat_names(members: Sequence[Member]) -> list[str]:
+    """A name of its own for each photograph: without folders and suffix, where that is free in lower and upper case.
+
+    Otherwise with the suffix, then with a number too. Earlier photographs have the first choice.
+    """
+    names: dict[str, str] = {}
+    for member in members:
+        path = Path(member.name.lstrip("/"))  # in an archive a name may begin with it
+        name = "_".join(path.with_suffix("").parts)
+        longer = (f"{name}_{path.suffix[1:]}{end}" for end in chain([""], (f"_{number}" for number in count(2))))
+        free = next(choice for choice in chain([name], longer) if choice.casefold() not in names)
+        names[free.casefold()] = free
+    return list(names.values())

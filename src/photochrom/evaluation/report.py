@@ -13,6 +13,7 @@ import numpy as np
 from photochrom.errors import OutputError, reason_of
 from photochrom.evaluation.html import format_html
 from photochrom.evaluation.metrics import Estimate, bootstrap_interval
+from photochrom.evaluation.places import MEASURES_FILE, PAGE, SHEET, STRIPS, SUMMARY
 from photochrom.evaluation.results import MEASURES, Evaluation, Scores
 from photochrom.evaluation.table import Block, Table, blocks_to_markdown
 from photochrom.photo.photograph import Photograph
@@ -173,17 +174,17 @@ def historic_table(evaluation: Evaluation) -> Table:
 def write_report(evaluation: Evaluation, folder: Path) -> None:
     """Write report.html, report.json, photographs.csv, sheet.jpg and the strips. Raises OutputError."""
     try:
-        (folder / "strips").mkdir(parents=True, exist_ok=True)
-        _write_text(json.dumps(_summary(evaluation), indent=1) + "\n", folder / "report.json")
-        _write_text(_format_csv(evaluation), folder / "photographs.csv")
-        _write_text(format_html(evaluation, report_blocks(evaluation)), folder / "report.html")
+        (folder / STRIPS).mkdir(parents=True, exist_ok=True)
+        _write_text(json.dumps(_summary(evaluation), indent=1) + "\n", folder / SUMMARY)
+        _write_text(_format_csv(evaluation), folder / MEASURES_FILE)
+        _write_text(format_html(evaluation, report_blocks(evaluation)), folder / PAGE)
     except OSError as error:
         raise OutputError(f"cannot write the report to {folder}: {reason_of(error)}") from error
     for number, strip in evaluation.strips.items():
-        Photograph(strip).save(folder / "strips" / f"{number}.jpg", quality=85)
+        Photograph(strip).save(folder / STRIPS / f"{number}.jpg", quality=85)
     overview = [i for kinds in evaluation.chosen.values() for i in kinds["median"]][:SHEET_PHOTOGRAPHS]
     sheet = np.concatenate([evaluation.strips[i] for i in dict.fromkeys(overview)])
-    Photograph(sheet).save(folder / "sheet.jpg", quality=90)
+    Photograph(sheet).save(folder / SHEET, quality=90)
 
 
 def _write_text(text: str, path: Path) -> None:

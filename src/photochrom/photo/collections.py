@@ -6,7 +6,7 @@ import os
 import sys
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -20,6 +20,7 @@ from photochrom.folders import Entry, Listing, describe, is_photograph, list_fol
 from photochrom.photo.thumbnails import reduce
 
 DECODE_THREADS = os.cpu_count() or 1
+ZIP_START = b"PK\3\4"
 ENCRYPTED = 0x1  # the bit of a ZIP member's flags
 UNPACKED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 CHUNK = 256  # photographs decoded at a time
@@ -44,23 +45,25 @@ class Found:
     problems: list[str] = field(default_factory=list)
 
 
-def find_photographs(sources: Iterable[Path]) -> list[Member]:
+def find_photographs(sources: Iterable[Path], avoid: Collection[Path] = ()) -> list[Member]:
     """All photographs in folders (recursively) and ZIP archives, sorted within each.
 
-    Raises InputError for a source that doesn't exist or contains no photograph.
+    avoid: folders that are not entered. Raises InputError for a source that doesn't exist or contains no photograph.
     """
-    return look_through(sources).members
+    return look_through(sources, avoid).members
 
 
-def look_through(sources: Iterable[Path]) -> Found:
+def look_through(sources: Iterable[Path], avoid: Collection[Path] = ()) -> Found:
     """The photographs of `find_photographs`, and what else there is. Raises InputError."""
     found = Found()
     for source in sources:
         if source.is_dir():
-            listing = list_folder(source)
+            listing = list_folder(source, avoid)
             problems = [str(error) for error in listing.unreadable]
         elif zipfile.is_zipfile(source):
             listing, problems = _list_archive(source)
+        elif source.is_file() and _begins_as_archive(source):
+            raise InputError(f"{source} is damaged or incomplete: its end is missing, with the list of its files")
         elif source.exists():
             raise InputError(f"{source} is neither a folder nor a ZIP archive of photographs")
         else:
@@ -76,6 +79,15 @@ def look_through(sources: Iterable[Path]) -> Found:
         found.left_out += listing.left_out
         found.problems += problems
     return found
+
+
+def _begins_as_archive(source: Path) -> bool:
+    """Whether a file that isn't whole was a ZIP archive."""
+    try:
+        with source.open("rb") as file:
+            return file.read(len(ZIP_START)) == ZIP_START
+    except OSError:
+        return False
 
 
 def _list_archive(source: Path) -> tuple[Listing, list[str]]:

@@ -14,13 +14,12 @@ import numpy as np
 
 from photochrom.errors import InputError, reason_of
 from photochrom.photo.color import FloatArray, rgb_to_lab
-from photochrom.settings import is_number, plain
+from photochrom.settings import MAX_HINTS, is_number, plain
 
 MARK_RADIUS = 1  # pixels of the small picture: a hint marks 3 x 3
 REACH = 1 / 7  # of the picture's short side: how far a hint's correction reaches
 REACH_LUMINANCE = 12.0  # L units: how far it reaches across differences in luminance
 SAME_SHAPE = 0.01  # two pictures whose ratios of sides differ by less have one shape
-MAX_HINTS = 1000  # each takes milliseconds
 MAX_POINTS = 10_000  # of one stroke or area
 STROKE_RADIUS = 2.0  # pixels of the photograph, where a stroke gives none
 

@@ -1,4 +1,4 @@
-"""Writing checkpoints: the whole state of a training in one file, written completely or not at all."""
+"""Checkpoints: the whole state of a training in one file, written completely or not at all; whether one fits."""
 
 from __future__ import annotations
 
@@ -10,8 +10,22 @@ import torch
 from torch import Tensor
 
 from photochrom.disk import write_whole
-from photochrom.errors import OutputError, reason_of
-from photochrom.networks.build import BEST_NAME, CHECKPOINT_NAME, read_checkpoint
+from photochrom.errors import OutputError, TrainingError, reason_of
+from photochrom.networks.build import BEST_NAME, CHECKPOINT_NAME, build_generator, read_checkpoint
+from photochrom.networks.discriminator import PatchGAN
+from photochrom.training.config import TrainingConfig
+
+
+def check_networks(state: dict[str, Any], config: TrainingConfig, refusal: str) -> None:
+    """Check that a checkpoint's networks are those of a configuration. Raises TrainingError with this refusal."""
+    try:
+        int(state.get("seen", 0))
+        generator, discriminator = build_generator(config.generator), PatchGAN(config.discriminator)
+        for weights in (state["ema"], state.get("generator", state["ema"])):  # small checkpoints have no other
+            generator.load_state_dict(weights)
+        discriminator.load_state_dict(state["discriminator"])
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise TrainingError(refusal) from error
 
 
 def write_checkpoint(state: dict[str, Any], run: Path) -> None:

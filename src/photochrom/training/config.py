@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -245,20 +245,45 @@ def config_to_dict(config: TrainingConfig) -> dict[str, Any]:
 
 
 def config_from_dict(values: dict[str, Any]) -> TrainingConfig:
-    """The inverse of `config_to_dict`; an unknown or missing name is an error, never ignored."""
-    try:
-        values = dict(values)
-        values["generator"] = generator_config(values["preset"], values["generator"])
-        values["discriminator"] = DiscriminatorConfig(**values["discriminator"])
-        values["augmentation"] = AugmentationConfig(
-            **values["augmentation"] | {"crop": tuple(values["augmentation"]["crop"])}
-        )
-        values["stages"] = tuple(Stage(**stage) for stage in values["stages"])
-        values["betas"] = tuple(values["betas"])
-        values["teachers"] = tuple(values.get("teachers", ()))
-        return TrainingConfig(**values)
-    except (KeyError, TypeError) as error:
-        raise TrainingError(f"this configuration doesn't have the names of this version: {error}") from error
+    """The inverse of `config_to_dict`; an unknown or missing name is a TrainingError, never ignored."""
+    _check_names(TrainingConfig, values, "the configuration")
+    preset, stages = values["preset"], values["stages"]
+    generator = Pix2PixConfig if preset == "pix2pix" else GeneratorConfig
+    _check_names(generator, values["generator"], "generator", also=RENAMED)
+    _check_names(DiscriminatorConfig, values["discriminator"], "discriminator")
+    augmentation = values.get("augmentation", {})
+    _check_names(AugmentationConfig, augmentation, "augmentation")
+    parts: dict[str, Any] = {
+        "generator": generator_config(preset, values["generator"]),
+        "discriminator": DiscriminatorConfig(**values["discriminator"]),
+        "augmentation": AugmentationConfig(**_with_tuples(augmentation)),
+    }
+    if isinstance(stages, list | tuple):
+        for number, stage in enumerate(stages, 1):
+            _check_names(Stage, stage, f"stage {number}")
+        parts["stages"] = tuple(Stage(**stage) for stage in stages)
+    return TrainingConfig(**_with_tuples(values) | parts)
+
+
+def _check_names(kind: type, values: Any, what: str, also: Container[str] = ()) -> None:
+    """Check that values of plain JSON types are an object with the names of a configuration, and all that it needs.
+
+    also: other names that are known. Raises TrainingError.
+    """
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    names = f"the names {', '.join(fields)}"
+    if not isinstance(values, dict):
+        raise TrainingError(f"{what} must be an object with {names}, not {json.dumps(values)}")
+    for name in values:
+        if name not in fields and name not in also:
+            raise TrainingError(f"{what} has a name that this version doesn't know, {name!r}: it has {names}")
+    needed = [n for n, f in fields.items() if f.default is f.default_factory is dataclasses.MISSING]
+    if missing := [name for name in needed if name not in values]:
+        raise TrainingError(f"{what} lacks {', '.join(missing)}: it has {names}")
+
+
+def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 def with_steps(config: TrainingConfig, steps: int) -> TrainingConfig:
@@ -308,5 +333,9 @@ def change_config(config: TrainingConfig, changes: Sequence[str]) -> TrainingCon
             value = float(min(value, 10**300))
         if type(value) is not type(old) and not (isinstance(old, tuple) and isinstance(value, list)):
             raise TrainingError(f"{name} must be {KINDS[type(old)]} such as {json.dumps(old)}, not {text}")
+        if isinstance(old, dict) and (missing := [part for part in old if part not in value]):
+            raise TrainingError(
+                f"{name} lacks {', '.join(missing)}: give all, or change one as {name}.{missing[0]}=VALUE"
+            )
         place[last] = value
     return config_from_dict(values)

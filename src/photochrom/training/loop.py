@@ -26,7 +26,7 @@ from photochrom.networks.losses import ADVERSARIAL_LOSSES, color_weights
 from photochrom.networks.palette import palette_corners
 from photochrom.training import samples
 from photochrom.training.augmentation import Batch, make_batch
-from photochrom.training.checkpoint import write_best, write_checkpoint
+from photochrom.training.checkpoint import check_networks, write_best, write_checkpoint
 from photochrom.training.colorings import BestOfMany, Prediction, draw_candidates
 from photochrom.training.config import Stage, TrainingConfig, config_from_dict, config_to_dict
 from photochrom.training.log import Log, diverged
@@ -40,6 +40,7 @@ from photochrom.training.timing import Clock, Spent
 from photochrom.training.validation import DELTA_E, Best, Validation
 
 LOCK = "lock"  # in a run's folder
+NOT_WHOLE = f"its {CHECKPOINT_NAME} is not whole: start anew"
 FREQUENCY_PHOTOGRAPHS = 1024  # this many are counted for the palette's color frequencies
 
 
@@ -70,6 +71,9 @@ def train(
     started = read_checkpoint(start) if start is not None and not resume else None
     if state is not None:
         config = config_from_dict(state["config"])
+        check_networks(state, config, f"{out} can't go on, {NOT_WHOLE}")
+    elif started is not None:
+        check_networks(started, config, f"{start} is of another network: take its --preset and --set")
     config.check_processes(devices * nodes)
     if config.patience and not validation:
         raise TrainingError("patience needs photographs to validate by: name them with --validation")
@@ -91,12 +95,11 @@ def _prepare(
     fabric: Fabric, config: TrainingConfig, photographs: list[Path], validation: list[Path] | None, out: Path
 ) -> Run:
     """Decode the photographs, write the configuration, set up the networks."""
+    side, own = config.photograph_size, samples.own_folders(out)
     with fabric.rank_zero_first():
-        shown = read_some(validation or photographs, samples.SHOWN, config.photograph_size)
-        held_back = read_some(validation, config.validated, config.photograph_size) if validation else []
-        pictures, left_out = load_photographs(
-            photographs, config.photograph_size, config.min_chroma, out / "photographs"
-        )
+        shown = read_some(validation or photographs, samples.SHOWN, side, own)
+        held_back = read_some(validation, config.validated, side, own) if validation else []
+        pictures, left_out = load_photographs(photographs, side, config.min_chroma, out / "photographs", own)
     if fabric.is_global_zero:
         (out / "config.json").write_text(json.dumps(config_to_dict(config), indent=1) + "\n")
         precision = fabric.strategy.precision.precision
@@ -322,20 +325,17 @@ class Run:
             self.generator_optimizer.load_state_dict(state["generator_optimizer"])
             self.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise TrainingError(f"{self.out} can't go on, its {CHECKPOINT_NAME} is not whole: start anew") from error
+            raise TrainingError(f"{self.out} can't go on, {NOT_WHOLE}") from error
 
     def start_from(self, state: dict[str, Any]) -> None:
         """Take only the networks of a checkpoint, and go on where the order of its photographs ended.
 
         Optimizers and steps start from the beginning. Checkpoints of old versions don't say what they have seen.
         """
-        try:
-            self.seen = int(state.get("seen", 0))
-            self.ema.load_state_dict(state["ema"])
-            self.raw_generator.load_state_dict(state.get("generator", state["ema"]))  # small ones have no other
-            self.raw_discriminator.load_state_dict(state["discriminator"])
-        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-            raise TrainingError("the checkpoint is of another network: take its --preset and --set") from error
+        self.seen = int(state.get("seen", 0))
+        self.ema.load_state_dict(state["ema"])
+        self.raw_generator.load_state_dict(state.get("generator", state["ema"]))  # small ones have no other
+        self.raw_discriminator.load_state_dict(state["discriminator"])
 
     def _batch(self, stage: Stage) -> Batch:
         fabric, count = self.fabric, stage.batch_size // self.fabric.world_size
@@ -383,5 +383,5 @@ class Run:
 
     def _write_samples(self) -> None:
         if self.fabric.is_global_zero:
-            samples.write_sample_sheet(self.ema, self.shown, self.out / "samples" / f"step-{self.step:06d}.jpg")
+            samples.write_sample_sheet(self.ema, self.shown, self.out / samples.FOLDER / f"step-{self.step:06d}.jpg")
         self.fabric.barrier()

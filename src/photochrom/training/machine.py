@@ -62,14 +62,14 @@ def default_precision() -> str:
 
 @contextmanager
 def explaining(out: Path) -> Iterator[None]:
-    """Whatever a training fails at is a PhotochromError of one line.
+    """Whatever a training fails at is a PhotochromError of one line, unless standard output is closed.
 
     The traceback of an error that nobody thought of, perhaps of a loss that is being written, goes to a file in folder
     `out`.
     """
     try:
         yield
-    except PhotochromError:
+    except (PhotochromError, BrokenPipeError):  # the latter: nobody reads standard output any more
         raise
     except OSError as error:
         reason = reason_of(error)

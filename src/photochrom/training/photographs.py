@@ -7,7 +7,7 @@ import json
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,14 +57,17 @@ class Photographs:
         return Photographs(pixels, self.index, self.sets)
 
 
-def load_photographs(sources: list[Path], side: int, min_chroma: float, cache: Path) -> tuple[Photographs, int]:
+def load_photographs(
+    sources: list[Path], side: int, min_chroma: float, cache: Path, avoid: Collection[Path] = ()
+) -> tuple[Photographs, int]:
     """Decode every photograph once, to a short side of at most `side` pixels.
 
     They are kept in folder `cache`, mapped into memory so that they may be more than fit there, and reused while the
     same photographs are asked for. Photographs that can't be decoded, whose mean chroma is under `min_chroma`, or
-    with a side under MIN_SIDE, are left out; their number is the second value. Raises TrainingError if none is left.
+    with a side under MIN_SIDE, are left out; their number is the second value. avoid: folders that are not entered.
+    Raises TrainingError if none is left.
     """
-    found = find_photographs(sources)
+    found = find_photographs(sources, avoid)
     sizes = [_size_of(member) for member in found]
     names = [(m.source.name, m.name, size) for m, size in zip(found, sizes, strict=True)]
     key = hashlib.sha256(repr((CACHE_VERSION, side, min_chroma, names)).encode()).hexdigest()
@@ -94,12 +97,12 @@ def load_photographs(sources: list[Path], side: int, min_chroma: float, cache: P
     return Photographs(_mapped(data_file), index, names_of_sets), len(found) - len(index)
 
 
-def read_some(sources: list[Path], count: int, side: int) -> list[NDArray[np.uint8]]:
+def read_some(sources: list[Path], count: int, side: int, avoid: Collection[Path] = ()) -> list[NDArray[np.uint8]]:
     """At most `count` photographs, evenly spread, decoded as for training; damaged ones are left out.
 
-    Raises TrainingError if none of them can be read.
+    avoid: folders that are not entered. Raises TrainingError if none of them can be read.
     """
-    found = find_photographs(sources)
+    found = find_photographs(sources, avoid)
     chosen = [found[i] for i in np.linspace(0, len(found) - 1, min(count, len(found))).astype(int)]
     photographs = [rgb8 for rgb8 in decode_all(chosen, side) if rgb8 is not None]
     if not photographs:

@@ -15,8 +15,14 @@ from photochrom.networks.build import AnyGenerator
 from photochrom.networks.lab import lab_to_rgb, rgb_to_lab
 from photochrom.photo.vips import pyvips
 
+FOLDER = "samples"  # in a run's folder
 SHOWN = 12  # photographs on a sheet
 SIDE = 256  # pixels
+
+
+def own_folders(run: Path) -> tuple[Path, ...]:
+    """Where a training writes pictures. They are none of its photographs, even if those are in the run's own folder."""
+    return run, run / FOLDER
 
 
 @torch.no_grad()

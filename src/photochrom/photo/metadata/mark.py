@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from photochrom.errors import InputError
-from photochrom.photo.hints import MAX_HINTS, Hint, parse_hint, parse_hint_file
+from photochrom.photo.hints import Hint, parse_hint, parse_hint_file
+from photochrom.settings import MAX_HINTS
 
 NOT_FOUND = "none"  # the crop, where a print was looked for in vain
 LONGEST_IN_WORDS = 1000  # characters of hints in a sentence; the mark has them all elsewhere
