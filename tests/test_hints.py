@@ -14,7 +14,9 @@ from photochrom.photo.color import rgb_to_lab
 from photochrom.photo.drawing import area_mask, stroke_mask
 from photochrom.photo.hint_bounds import coverage, free_reach
 from photochrom.photo.hints import (
+    MAX_HINTS,
     Hint,
+    check_hints,
     correct_chroma,
     parse_hint,
     parse_hint_file,
@@ -173,6 +175,14 @@ def test_rasterize_marks_the_place_with_the_color():
 def test_hint_outside_the_photograph():
     with pytest.raises(InputError, match="outside"):
         rasterize((Hint(400, 50, "#ff0000"),), (200, 400), (64, 128))
+
+
+def test_a_photograph_has_at_most_1000_hints_wherever_they_come_from(gray, loud):
+    """The mark of an output with more could not be read again."""
+    hints = [Hint(1, 2, "#ff0000")] * MAX_HINTS
+    assert check_hints(hints) == tuple(hints)
+    with pytest.raises(InputError, match="a photograph has 1001 hints, more than the limit of 1000"):
+        loud.colorize(gray, hints=[*hints, hints[0]])
 
 
 def test_correction_is_exact_at_the_hint_and_stops_at_edges():

@@ -109,11 +109,26 @@ class HintFile:
 
 
 def check_hints(hints: Iterable[Hint]) -> tuple[Hint, ...]:
-    """The same hints. Raises InputError for what isn't one."""
+    """The same hints, of one photograph. Raises InputError for what isn't one, and for more than MAX_HINTS."""
     kept = tuple(hints) if isinstance(hints, Iterable) else (hints,)
     if not all(isinstance(hint, Hint) for hint in kept):
         raise InputError('hints are a list of hints such as photochrom.Hint(120, 80, "#2040c0")')
+    check_count(len(kept), "a photograph")
     return kept
+
+
+def check_count(count: int, whose: str) -> None:
+    """Raises InputError for more hints than a photograph may have; `whose` is for the message."""
+    if count > MAX_HINTS:
+        raise InputError(f"{whose} has {count} hints, more than the limit of {MAX_HINTS}")
+
+
+def check_places(hints: Iterable[Hint], width: int, height: int) -> None:
+    """Raises InputError for a hint outside a photograph of this size."""
+    for hint in hints:
+        for x, y in hint.points:
+            if not (0 <= x < width and 0 <= y < height):
+                raise InputError(f"the hint at {x:g},{y:g} is outside the photograph, {width} x {height} pixels")
 
 
 def parse_hint(text: str) -> Hint:
@@ -158,8 +173,7 @@ def parse_hint_file(text: str, name: str) -> HintFile:
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError):
         form = '{"size": [W, H], "hints": [{"x": 1, "y": 2, "color": "#rrggbb"}]}'
         raise InputError(f"{name} is not a hints file; its form is {form}") from None
-    if len(hints) > MAX_HINTS:
-        raise InputError(f"{name} has {len(hints)} hints, more than the limit of {MAX_HINTS}")
+    check_count(len(hints), name)
     if found.size is not None and not (found.size[0] > 0 and found.size[1] > 0):
         raise InputError(f"{name} gives a size that no picture has: {found.size[0]:g} x {found.size[1]:g}")
     return found
@@ -192,13 +206,8 @@ def rasterize(hints: tuple[Hint, ...], size: tuple[int, int], small: tuple[int, 
 
 def places(hints: tuple[Hint, ...], size: tuple[int, int], small: tuple[int, int]) -> list[tuple[int, int]]:
     """The (row, column) in the small picture of each hint. Raises InputError for one outside."""
-    found = []
-    for hint in hints:
-        for x, y in hint.points:
-            if not (0 <= x < size[1] and 0 <= y < size[0]):
-                raise InputError(f"the hint at {x:g},{y:g} is outside the photograph, {size[1]} x {size[0]} pixels")
-        found.append((int(hint.y * small[0] / size[0]), int(hint.x * small[1] / size[1])))
-    return found
+    check_places(hints, size[1], size[0])
+    return [(int(hint.y * small[0] / size[0]), int(hint.x * small[1] / size[1])) for hint in hints]
 
 
 def correct_chroma(

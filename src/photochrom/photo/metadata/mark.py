@@ -7,8 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from photochrom.errors import InputError
-from photochrom.photo.hints import MAX_HINTS, Hint, parse_hint, parse_hint_file
+from photochrom.photo.hints import Hint, check_count, parse_hint, parse_hint_file
 
 NOT_FOUND = "none"  # the crop, where a print was looked for in vain
 LONGEST_IN_WORDS = 1000  # characters of hints in a sentence; the mark has them all elsewhere
@@ -90,8 +89,7 @@ def parse_hints(text: str) -> tuple[Hint, ...]:
     if text.startswith("["):
         return parse_hint_file(f'{{"hints": {text}}}', "the mark").hints
     words = text.split()
-    if len(words) > MAX_HINTS:
-        raise InputError(f"the mark has more than {MAX_HINTS} hints")
+    check_count(len(words), "the mark")
     return tuple(map(parse_hint, words))
 
 
