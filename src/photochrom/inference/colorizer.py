@@ -42,7 +42,7 @@ class Coloring:
 
     def balanced(self, strength: float = STRENGTH.default, warmth: float = WARMTH.default) -> FloatArray:
         """The chroma (2, h, w) with warmth, except where hints ask for a color, times strength."""
-        chroma = with_warmth(self.chroma, self.luminance, warmth)
+        chroma = with_warmth(self.chroma, self.luminance, float(warmth))
         if self.hinted is not None:
             chroma = chroma + self.hinted * (self.chroma - chroma)
         return chroma * np.float32(strength)

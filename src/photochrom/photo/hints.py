@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from photochrom.errors import InputError, reason_of
+from photochrom.errors import InputError, brief, reason_of
 from photochrom.photo.color import FloatArray, rgb_to_lab
 from photochrom.settings import is_number, plain
 
@@ -47,8 +47,9 @@ class Hint:
             raise InputError("a hint's place and radius are numbers of pixels, such as Hint(120, 80, '#2040c0')")
         for name in ("x", "y", "radius"):
             object.__setattr__(self, name, plain(getattr(self, name)))
+        object.__setattr__(self, "path", _checked_path(self.path))
         if not (isinstance(self.color, str) and re.fullmatch(r"#[0-9a-fA-F]{6}", self.color)):
-            raise InputError(f"a hint's color is written #rrggbb, not {self.color!r}")
+            raise InputError(f"a hint's color is written #rrggbb, not {brief(self.color)}")
         if self.radius is not None and not 0 < self.radius < math.inf:
             raise InputError(f"a hint's radius is a number of pixels above 0, not {self.radius:g}")
         if self.filled and len(self.path) < 2:
@@ -85,6 +86,18 @@ class Hint:
         radius = None if self.radius is None else self.radius * math.sqrt(x * y)
         path = tuple((u * x, v * y) for u, v in self.path)
         return replace(self, x=self.x * x, y=self.y * y, radius=radius, path=path)
+
+
+def _checked_path(path: Any) -> tuple[tuple[float, float], ...]:
+    """A path as numbers of Python, from a sequence or an array (n, 2) of points x, y. Raises InputError."""
+    rows = path.tolist() if isinstance(path, np.ndarray) else path
+    rows = rows if isinstance(rows, (list, tuple)) else (rows,)
+    points = [row.tolist() if isinstance(row, np.ndarray) else row for row in rows]
+    if not all(isinstance(point, (list, tuple)) and len(point) == 2 and all(map(is_number, point)) for point in points):
+        raise InputError("a hint's path is a list of points x, y in pixels, such as [(130, 80), (140, 95)]")
+    if len(points) >= MAX_POINTS:
+        raise InputError(f"a hint has {len(points) + 1} points, more than the limit of {MAX_POINTS}")
+    return tuple((plain(x), plain(y)) for x, y in points)
 
 
 @dataclass(frozen=True)
@@ -138,7 +151,7 @@ def parse_hint(text: str) -> Hint:
         (reach,) = map(float, radius) if radius else (None,)
         return Hint(float(x), float(y), color.strip(), reach)
     except ValueError:
-        raise InputError(f"a hint is written X,Y,#rrggbb or X,Y,#rrggbb,RADIUS, in pixels, not {text!r}") from None
+        raise InputError(f"a hint is written X,Y,#rrggbb or X,Y,#rrggbb,RADIUS, in pixels, not {brief(text)}") from None
 
 
 def read_hints(path: Path) -> HintFile:
