@@ -160,6 +160,12 @@ def test_what_is_no_photograph_is_said_in_a_sentence(wrong, words):
     assert words in str(refused.value) and "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("alpha", [np.zeros((5, 9), "u1"), np.zeros((9, 9, 1), "u1"), np.zeros((9, 9)), [[0] * 9] * 9])
+def test_transparency_has_the_size_and_type_of_the_pixels(alpha):
+    with pytest.raises(PhotochromError, match="of the same size and type as its pixels"):
+        photochrom.Photograph(np.zeros((9, 9), np.uint8), alpha)
+
+
 def test_an_image_whose_file_is_damaged(gray):
     lazy = Image.open(io.BytesIO(encoded(gray, "JPEG")[:1500]))
     with pytest.raises(PhotochromError, match="Pillow can't give the pixels"):

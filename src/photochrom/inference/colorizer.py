@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,6 +113,7 @@ class Colorizer:
     ) -> list[PixelArray]:
         """Color several photographs as `colorize` does; those of one shape go through the network together."""
         check_balance(strength, warmth)
+        photographs = _listed(photographs)
         parts = [split_array(pixels) for pixels in photographs]
         colorings = self.predict([plain for plain, _ in parts], seed=seed)
         return [
@@ -131,8 +132,15 @@ class Colorizer:
         seed: int | None = None,
         hints: Sequence[Sequence[Hint]] | None = None,
     ) -> list[Coloring]:
-        """Run only the network: one Coloring per photograph. `apply` does the rest at full size."""
-        checked = [check_hints(h) for h in hints] if hints else [()] * len(photographs)
+        """Run only the network: one Coloring per photograph. `apply` does the rest at full size.
+
+        hints: a list for each photograph. Raises InputError.
+        """
+        photographs = _listed(photographs)
+        told = [()] * len(photographs) if hints is None else hints
+        checked = [check_hints(each) for each in told] if isinstance(told, Iterable) else []
+        if len(checked) != len(photographs):
+            raise InputError(f"hints are a list of lists, one for each photograph, and so {len(photographs)} in all")
         for pixels in photographs:
             _check_pixels(pixels)
         smalls = [self.small_luminance(pixels) for pixels in photographs]
@@ -173,8 +181,14 @@ class Colorizer:
         strength: float = STRENGTH.default,
         warmth: float = WARMTH.default,
     ) -> PixelArray:
-        """Join a photograph's luminance with a coloring at full size; fast enough to try strengths and warmths."""
+        """Join a photograph's luminance with a coloring at full size; fast enough to try strengths and warmths.
+
+        Raises InputError for pixels that `predict` refuses.
+        """
         check_balance(strength, warmth)
+        _check_pixels(pixels)
+        if not isinstance(coloring, Coloring):
+            raise InputError(f"a coloring is what predict returns, not a value of type {type(coloring).__name__}")
         guided = coloring.guided(strength, warmth)
         result = new_array((*pixels.shape[:2], 3), pixels.dtype)
         # One thread: NumPy's calls are so short here that several would wait for Python's lock as long as they compute.
@@ -252,6 +266,12 @@ def noise_vector(seed: int | None, channels: int) -> FloatArray:
     return np.random.default_rng(seed).standard_normal(channels, np.float32)
 
 
+def _listed(photographs: Iterable[PixelArray]) -> list[PixelArray]:
+    if not isinstance(photographs, Iterable):
+        raise InputError(f"photographs are a list of arrays, not a value of type {type(photographs).__name__}")
+    return list(photographs)
+
+
 def _check_pixels(pixels: PixelArray) -> None:
     if not isinstance(pixels, np.ndarray):
         raise InputError(f"a photograph's pixels are an array of NumPy, not a value of type {type(pixels).__name__}")
@@ -259,8 +279,11 @@ def _check_pixels(pixels: PixelArray) -> None:
         raise InputError(f"a photograph is an array (H, W) or (H, W, 3), not {pixels.shape}")
     if pixels.dtype not in (np.uint8, np.uint16, np.float32):
         raise InputError(f"a photograph is of uint8, uint16 or float32, not {pixels.dtype}")
-    if pixels.dtype == np.float32 and not (pixels.min() >= 0 and pixels.max() <= 1):
-        raise InputError("a float32 photograph is in [0, 1], without NaN")
+    if pixels.dtype == np.float32:
+        for rows in _strips(pixels, BAND_PIXELS):
+            if not (pixels[rows].min() >= 0 and pixels[rows].max() <= 1):
+                raise InputError("a float32 photograph is in [0, 1], without NaN")
+            let_go(pixels)
 
 
 def _cores_left() -> int:
