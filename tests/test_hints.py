@@ -85,6 +85,12 @@ def test_strokes_and_areas_cover_what_they_are_drawn_on():
     assert covered[12:38, 12:88].min() > 0.99 and covered.mean() == pytest.approx(0.48, abs=0.02)
 
 
+def test_the_largest_radius_covers_everything():
+    """Without a warning of NumPy, which is an error in tests."""
+    for radius in (300, 1e300, 10**300):
+        assert coverage(Hint(5, 5, "#112233", radius), (100, 200), (25, 50)).min() == 1
+
+
 LINES = {
     "a point": [(30, 20)],
     "the same point twice": [(30, 20), (30, 20)],
