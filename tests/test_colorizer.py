@@ -11,7 +11,7 @@ from photochrom.photo.color import luminance_of, rgb_to_lab
 from photochrom.photo.decoding import decode_photograph
 from photochrom.photo.hints import Hint, rasterize
 from photochrom.photo.photograph import Photograph
-from photochrom.settings import FORMATS
+from photochrom.settings import FORMATS, MAX_SEED
 
 
 def as_kind(pixels: np.ndarray, kind) -> np.ndarray:
@@ -115,8 +115,11 @@ def test_seeds_differ_and_repeat(colorizer, photographs):
 def test_noise_vector():
     assert not noise_vector(None, 8).any()
     assert noise_vector(3, 8).dtype == np.float32
-    with pytest.raises(InputError):
-        noise_vector(-1, 8)
+    assert noise_vector(MAX_SEED, 8).any()
+    for seed in (-1, MAX_SEED + 1, 10**400, 10**5000):
+        with pytest.raises(InputError, match="a seed is a whole number from 0 to 9007199254740991, not") as refused:
+            noise_vector(seed, 8)
+        assert len(str(refused.value)) < 200
 
 
 def test_strength(colorizer, photographs):

@@ -30,7 +30,7 @@ from photochrom.photo.metadata.mark import NOT_FOUND, Mark
 from photochrom.photo.metadata.reading import format_by_content
 from photochrom.photo.photograph import DEFAULT_QUALITY, Photograph
 from photochrom.photo.print_border import Box
-from photochrom.settings import FORMATS, MAX_PIXELS, STRENGTH, WARMTH
+from photochrom.settings import FORMATS, MAX_PIXELS, MAX_SEED, STRENGTH, WARMTH
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Look:
 
     def variant(self, number: int) -> Look:
         """The look of variant `number`, from 0: the first is this one, the next have other seeds."""
-        return replace(self, seed=(self.seed or 0) + number) if number else self
+        return replace(self, seed=((self.seed or 0) + number) % (MAX_SEED + 1)) if number else self
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,7 @@ def plain(number: Any) -> Any:
 # How a photograph is colored
 STRENGTH = Range(0, 10, 1.0)  # multiplies the chroma
 WARMTH = Range(-1, 1, 0.0)  # white balance of the colors: from blue to yellow
+MAX_SEED = 2**53 - 1  # JSON's numbers are exact up to here
 VARIANTS = Range(1, 99, 1, whole=True)  # colorings of one photograph
 WORKING_SIZE = Range(32, 1024, 256, whole=True)  # pixels: the short side of the picture that the network sees
 DEFAULT_MODEL = "default"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from photochrom.errors import InputError, WeightsError
+from photochrom.errors import InputError, WeightsError, brief
 from photochrom.inference.model import Backend, ModelInfo
 from photochrom.inference.weights import load_model
 from photochrom.photo.color import FloatArray, PixelArray, luminance_of
@@ -21,7 +21,7 @@ from photochrom.photo.resize import resize_columns, resize_matrix
 from photochrom.photo.spool import let_go, new_array
 from photochrom.photo.upsampling import GuidedChroma, enlarge_along_edges, guide_chroma
 from photochrom.photo.white_balance import with_warmth
-from photochrom.settings import AUTO, DEFAULT_MODEL, STRENGTH, WARMTH, WORKING_SIZE, is_number
+from photochrom.settings import AUTO, DEFAULT_MODEL, MAX_SEED, STRENGTH, WARMTH, WORKING_SIZE, is_number
 
 DEFAULT_WORKING_SIZE = int(WORKING_SIZE.default)
 MAX_WORKING_ASPECT = 4.0  # the network gets longer pictures smaller, so that its cost is limited
@@ -256,13 +256,11 @@ def working_shape(height: int, width: int, working_size: int) -> tuple[int, int]
 
 
 def noise_vector(seed: int | None, channels: int) -> FloatArray:
-    """The noise (Z,) of a seed: zeros for None, a draw from N(0, 1) for a number."""
+    """The noise (Z,) of a seed: zeros for None, a draw from N(0, 1) for a number. Raises InputError."""
     if seed is None:
         return np.zeros(channels, np.float32)
-    if not is_number(seed, whole=True):
-        raise InputError(f"a seed is a whole number, not {seed!r}")
-    if seed < 0:
-        raise InputError(f"a seed is 0 or more, not {seed}")
+    if not is_number(seed, whole=True) or not 0 <= seed <= MAX_SEED:
+        raise InputError(f"a seed is a whole number from 0 to {MAX_SEED}, not {brief(seed)}")
     return np.random.default_rng(seed).standard_normal(channels, np.float32)
 
 
