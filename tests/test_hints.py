@@ -58,10 +58,40 @@ def test_hint_files_hold_points_discs_strokes_and_areas():
     ]
 
 
-@pytest.mark.parametrize("place", ['"area": [[1, 1], [2, 2]]', '"stroke": []', '"stroke": [[1]]', '"stroke": 3'])
-def test_broken_strokes_and_areas(place):
-    with pytest.raises(InputError, match=r"at least three points|not a hints file"):
-        parse_hint_file(f'{{"hints": [{{{place}, "color": "#112233"}}]}}', "text")
+@pytest.mark.parametrize(
+    "place",
+    [
+        '"area": [[1, 1], [2, 2]]',
+        '"stroke": []',
+        '"stroke": [[1]]',
+        '"stroke": [[1, 2, 3]]',
+        '"stroke": 3',
+        '"stroke": ["12", "34"]',
+        '"stroke": [["1", "2"]]',
+        '"area": "", "x": 1, "y": 2',
+        '"x": "1", "y": 2',
+        '"x": true, "y": 2',
+        '"x": 1, "y": 2, "radius": "3"',
+        '"x": 1, "y": 2, "radius": true',
+    ],
+)
+def test_broken_hints_are_named_with_their_file_and_number(place):
+    good = '{"x": 1, "y": 2, "color": "#112233"}'
+    with pytest.raises(InputError, match=r"^old.json, hint 2: .*(at least three|this is not a hint|are numbers)"):
+        parse_hint_file(f'{{"hints": [{good}, {{{place}, "color": "#112233"}}]}}', "old.json")
+
+
+@pytest.mark.parametrize("color", [json.dumps("#" * 100_000), "1", "null", "[[]]"])
+def test_a_wrong_color_is_named_with_its_file_and_number_and_not_at_length(color):
+    with pytest.raises(InputError, match=r"^old.json, hint 1: a hint's color is written #rrggbb, not ") as refused:
+        parse_hint_file(f'{{"hints": [{{"x": 1, "y": 2, "color": {color}}}]}}', "old.json")
+    assert len(str(refused.value)) < 200
+
+
+@pytest.mark.parametrize("size", ["[1e999, 1e999]", "[0, 10]", "[NaN, 10]", "[10, -1]"])
+def test_a_size_that_no_picture_has(size):
+    with pytest.raises(InputError, match="a size that no picture has"):
+        parse_hint_file(f'{{"size": {size}, "hints": []}}', "old.json")
 
 
 def test_a_hint_with_a_radius_colors_its_disc_and_nothing_else(colorizer, photographs):
@@ -162,12 +192,17 @@ def test_hint_file_scales_to_the_photograph(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"hints": [{"x": 1}]}', '{"hints": 3}', '{"hints": [], "size": 5}']
+    "content",
+    [
+        *("", "[]", "{}", '{"hints": [{"x": 1}]}', '{"hints": [3]}', '{"hints": 3}', '{"hints": {}}', '{"hints": ""}'),
+        *(f'{{"hints": [], "size": {size}}}' for size in ("5", '"42"', '["4", "2"]', "[4, 2, 1]", "[]", "false")),
+        f'{{"hints": [], "size": [1{400 * "0"}, 1]}}',
+    ],
 )
 def test_broken_hint_file(tmp_path, content):
     path = tmp_path / "hints.json"
     path.write_text(content)
-    with pytest.raises(InputError, match="not a hints file"):
+    with pytest.raises(InputError, match="is not a hint"):
         read_hints(path)
 
 

@@ -22,6 +22,7 @@ REACH_LUMINANCE = 12.0  # L units: how far it reaches across differences in lumi
 SAME_SHAPE = 0.01  # two pictures whose ratios of sides differ by less have one shape
 MAX_HINTS = 1000  # each takes milliseconds
 MAX_POINTS = 10_000  # of one stroke or area
+FORM = '{"x": 1, "y": 2, "color": "#rrggbb"}'  # of a hint in a file
 STROKE_RADIUS = 2.0  # pixels of the photograph, where a stroke gives none
 
 
@@ -177,30 +178,45 @@ def parse_hint_file(text: str, name: str) -> HintFile:
     the points of its outline. Raises InputError.
     """
     try:
-        content: dict[str, Any] = json.loads(text)
-        hints = tuple(map(_hint, content["hints"]))
-        size = content.get("size")
-        found = HintFile(hints, (float(size[0]), float(size[1])) if size else None)
-    except InputError:
-        raise
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError):
-        form = '{"size": [W, H], "hints": [{"x": 1, "y": 2, "color": "#rrggbb"}]}'
-        raise InputError(f"{name} is not a hints file; its form is {form}") from None
-    check_count(len(hints), name)
-    if found.size is not None and not (found.size[0] > 0 and found.size[1] > 0):
-        raise InputError(f"{name} gives a size that no picture has: {found.size[0]:g} x {found.size[1]:g}")
-    return found
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        content = None
+    given, size = (content.get("hints"), content.get("size")) if isinstance(content, dict) else (None, None)
+    if not isinstance(given, list) or not (size is None or _is_pair(size)):
+        raise InputError(f'{name} is not a hints file; its form is {{"size": [W, H], "hints": [{FORM}]}}')
+    check_count(len(given), name)
+    if size is not None and not all(0 < side < math.inf for side in size):
+        raise InputError(f"{name} gives a size that no picture has: {float(size[0]):g} x {float(size[1]):g}")
+    hints = tuple(_hint(values, f"{name}, hint {number}") for number, values in enumerate(given, 1))
+    return HintFile(hints, None if size is None else (float(size[0]), float(size[1])))
 
 
-def _hint(values: dict[str, Any]) -> Hint:
-    """A hint from the JSON of a hints file. Raises InputError, and many kinds for values of other types."""
-    outline = values.get("area")
-    points = outline or values.get("stroke") or [[values["x"], values["y"]]]
-    (x, y), *path = [(float(point[0]), float(point[1])) for point in points]
-    if len(path) >= MAX_POINTS:
-        raise InputError(f"a hint has {len(path) + 1} points, more than the limit of {MAX_POINTS}")
-    radius = values.get("radius")
-    return Hint(x, y, str(values["color"]), None if radius is None else float(radius), tuple(path), bool(outline))
+def _hint(values: Any, name: str) -> Hint:
+    """A hint from the JSON of a hints file; `name` is for messages. Raises InputError."""
+    try:
+        return _read_hint(values)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+
+
+def _read_hint(values: Any) -> Hint:
+    if not isinstance(values, dict):
+        raise InputError(f"this is not a hint; its form is {FORM}")
+    outline, line = values.get("area"), values.get("stroke")
+    points = [[values.get("x"), values.get("y")]] if line is None else line
+    points = points if outline is None else outline
+    if not isinstance(points, list) or not points or not all(map(_is_pair, points)):
+        raise InputError(f'this is not a hint; its form is {FORM}, or "stroke" or "area" with points [[1, 2], [3, 4]]')
+    (x, y), *path = ((float(x), float(y)) for x, y in points)
+    color: Any = values.get("color")
+    radius: Any = values.get("radius")
+    radius = float(radius) if is_number(radius) else radius  # what is none Hint refuses
+    return Hint(x, y, color, radius, tuple(path), outline is not None)
+
+
+def _is_pair(value: Any) -> bool:
+    """Whether a value of JSON is a list of two numbers."""
+    return isinstance(value, list) and len(value) == 2 and all(map(is_number, value))
 
 
 def rasterize(hints: tuple[Hint, ...], size: tuple[int, int], small: tuple[int, int]) -> FloatArray:
