@@ -74,8 +74,8 @@ def hints_text(hints: tuple[Hint, ...]) -> str:
     """Hints as `--hint` takes them, separated by spaces; strokes and areas as the list of a hints file."""
     if any(hint.path for hint in hints):
         return json.dumps([_values(hint) for hint in hints])
-    radii = ["" if hint.radius is None else f",{hint.radius:.10g}" for hint in hints]
-    return " ".join(f"{h.x:.10g},{h.y:.10g},{h.color}{radius}" for h, radius in zip(hints, radii, strict=True))
+    radii = ["" if hint.radius is None else f",{_exact(hint.radius)}" for hint in hints]
+    return " ".join(f"{_exact(h.x)},{_exact(h.y)},{h.color}{radius}" for h, radius in zip(hints, radii, strict=True))
 
 
 def hints_in_words(hints: tuple[Hint, ...]) -> str:
@@ -91,6 +91,12 @@ def parse_hints(text: str) -> tuple[Hint, ...]:
     words = text.split()
     check_count(len(words), "the mark")
     return tuple(map(parse_hint, words))
+
+
+def _exact(number: float) -> str:
+    """A number in as few digits as are read back as the same number: rounded, it might lie outside the photograph."""
+    short = f"{number:.10g}"
+    return short if float(short) == number else repr(number)
 
 
 def _values(hint: Hint) -> dict[str, Any]:
