@@ -123,7 +123,7 @@ def one_line(text: str) -> str:
 def brief(value: Any) -> str:
     """A value as Python writes it, for messages: not longer than a line."""
     try:
-        text = repr(value)
+        text = one_line(repr(value))
     except ValueError:  # Python doesn't write so many digits
         text = f"a number of type {type(value).__name__} with thousands of digits"
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}... ({len(text)} characters)"
