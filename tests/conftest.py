@@ -16,6 +16,7 @@ os.environ.setdefault("RAY_worker_niceness", "0")  # with Ray's own 15 they wait
 
 import numpy as np
 import pytest
+from PIL import Image
 from skimage import data
 
 from photochrom.inference.colorizer import Colorizer
@@ -81,6 +82,18 @@ def gray(rgb) -> np.ndarray:
 def cat(photographs) -> bytes:
     """A black-and-white JPEG of 451 x 300 pixels."""
     return Photograph(photographs["chelsea"][..., 1]).encode("jpeg")
+
+
+@pytest.fixture
+def album(tmp_path, photographs) -> Path:
+    """A folder with photographs in three formats, one below another folder, and one that is damaged."""
+    folder = tmp_path / "album"
+    (folder / "sub").mkdir(parents=True)
+    Image.fromarray(photographs["chelsea"]).convert("L").save(folder / "cat.jpg")
+    Image.fromarray(photographs["coffee"]).convert("L").save(folder / "cup.png")
+    Image.fromarray(photographs["astronaut"]).convert("L").resize((128, 128)).save(folder / "sub" / "astronaut.tif")
+    (folder / "notes.txt").write_text("not a photograph")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,8 @@ if not (shutil.which("ffmpeg") and shutil.which("ffprobe")):
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
 import film_sources as sources
-from film_containers import CASES, LEFT_OUT, REFUSED, RIGHT, judge, table
+from film_cases import CASES
+from film_containers import LEFT_OUT, REFUSED, RIGHT, judge, table
 
 pytestmark = pytest.mark.slow
 PAGE = Path(__file__).parents[1] / "benchmarks" / "FILM-CONTAINERS.md"

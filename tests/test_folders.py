@@ -1,11 +1,8 @@
-"""Folders as they are found on disks: what is a photograph, odd names, names of outputs, stops."""
+"""Folders and ZIP archives as they are found on disks: what is a photograph, and what is left out."""
 
-import json
 import os
 import re
-import signal
 import socket
-import stat
 import subprocess
 import sys
 import zipfile
@@ -14,53 +11,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
-from waiting import wait_until
+from small_albums import colorize, files_in, posix_only, put
 
-from photochrom import Photograph, cli, planning
-from photochrom.album import Manner, run, run_task
+from photochrom import Photograph
+from photochrom.album import run
 from photochrom.coloring import Request
-from photochrom.disk import UNFINISHED
-from photochrom.errors import InputError, one_line
 from photochrom.evaluation.protocols import PROTOCOLS, read_truths
 from photochrom.folders import FOREIGN, LINKED, NO_SUFFIX, SPECIAL, describe, list_folder
-from photochrom.names import from_text, to_text
 from photochrom.photo.collections import look_through
 from photochrom.planning import plan
-from photochrom.stopping import SIGNALS, stoppable
 
-GRAY = np.tile(np.arange(0, 240, 5, dtype=np.uint8), (40, 1))
-JPEG = Photograph(GRAY).encode("jpeg")
 OTHERS = (  # what other programs put beside photographs
     ".hidden.jpg", "._scan.jpg", ".thumbnails/normal/x.jpg", ".dtrash/files/gone.jpg", "@eaDir/a.jpg/THUMB_XL.jpg",
     "#recycle/x.jpg", "@Recycle/x.jpg", ".@__thumb/s800a.jpg", "$RECYCLE.BIN/S-1/x.jpg", "__MACOSX/sub/x.jpg",
     "System Volume Information/x.jpg", "Catalog Previews.lrdata/x.jpg", "_photochrom/x.jpg",
 )  # fmt: skip
-posix_only = pytest.mark.skipif(os.name != "posix", reason="names and files as POSIX has them")
-
-
-def put(folder: Path, *names: str, content: bytes = JPEG) -> None:
-    for name in names:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
 
 
 def names_of(folder: Path) -> list[str]:
     return [entry.name for entry in list_folder(folder).photographs]
-
-
-def files_in(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-
-
-def colorize(*words):
-    return CliRunner().invoke(cli.main, ["colorize", "--working-size", "64", *map(str, words)])
-
-
-def photochrom(*words, **options) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "photochrom", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
 
 
 # What is a photograph
@@ -245,267 +214,3 @@ def test_a_rotten_member_is_named_where_photographs_are_read(tmp_path, capsys):
     torch_photographs = pytest.importorskip("photochrom.training.photographs")
     found, left_out = torch_photographs.load_photographs([tmp_path / "x.zip"], 40, 0.0, tmp_path / "cache")
     assert len(found) == 3 and left_out == 1 and "photos/2.png can't be read" in capsys.readouterr().err
-
-
-# Names
-
-
-ODD = ["new\nline.jpg", "tab\t.jpg", "back\\slash.jpg", "looks\\n.jpg", "looks\\xdf.jpg", "two\\\\.jpg", "é😀 .jpg",
-       "stra\udcdfe.jpg", "\x1b[31mred.jpg", "both\\\udce9\n.jpg", "trailing \\"]  # fmt: skip
-
-
-def test_names_become_text_and_names_again():
-    texts = [to_text(name) for name in ODD]
-    assert [from_text(text) for text in texts] == ODD and len(set(texts)) == len(ODD)
-    for text in texts:
-        assert text.encode() and len(text.splitlines()) == 1 and text.isprintable()
-    assert to_text("ordinary name é.jpg") == "ordinary name é.jpg" and to_text("back\\slash.jpg") == "back\\slash.jpg"
-    assert to_text("stra\udcdfe.jpg") == "stra\\xdfe.jpg" and to_text("new\nline.jpg") == "new\\nline.jpg"
-
-
-@posix_only
-def test_names_of_any_bytes_are_colored_and_named_in_one_line(tmp_path):
-    names = [name for name in ODD if name.endswith(".jpg")]
-    put(tmp_path / "album", *names)
-    put(tmp_path / "album", "broken\n\udcdf.jpg", content=b"nothing")
-    result = photochrom("colorize", tmp_path / "album", "-o", tmp_path / "new", "--record", tmp_path / "r.jsonl")
-    assert result.returncode == 1 and "Traceback" not in result.stderr, result.stderr
-    assert sorted(os.listdir(tmp_path / "new")) == sorted(names)
-    assert len(result.stderr.splitlines()) == 2 and "broken\\n\\xdf.jpg is not" in result.stderr
-    lines = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text(encoding="utf-8").splitlines()]
-    recorded = {from_text(line["source"]) for line in lines}
-    assert recorded == {str(tmp_path / "album" / name) for name in [*names, "broken\n\udcdf.jpg"]}
-    missing = photochrom("colorize", "new\nline.jpg", tmp_path / "album" / "none\n.jpg")
-    assert missing.returncode == 2 and missing.stderr.count("\n") == 1
-
-
-def test_messages_are_one_line():
-    assert one_line("a\nb\r\x1b\u2028\udcff") == "a\\nb\\r\\x1b\\u2028\\xff" and one_line("é ü\\n") == "é ü\\n"
-
-
-def test_a_name_that_gets_too_long_fails_alone_and_keeps_its_length_with_out(tmp_path):
-    long = "n" * 251 + ".jpg"
-    put(tmp_path / "album", "a.jpg", long)
-    result = colorize(tmp_path / "album")
-    assert result.exit_code == 1 and "file name too long: name a folder with -o" in result.output
-    assert (tmp_path / "album" / "a-color.jpg").exists()
-    assert colorize(tmp_path / "album", "-o", tmp_path / "new").exit_code == 0
-    assert files_in(tmp_path / "new") == {"a.jpg", long}
-
-
-# Names of outputs
-
-
-def test_photographs_of_one_name_get_color_versions_of_two(tmp_path):
-    put(tmp_path / "album", "scan.tif", "scan.jpg", "a.gif", "a.png", "one.gif", "b.tif", "b.png", "sub/scan.tif")
-
-    def outputs(**options):
-        tasks = plan([tmp_path / "album"], tmp_path / "new", **options).tasks
-        return {str(t.source.relative_to(tmp_path / "album")): t.outputs[0].name for t in tasks}
-
-    assert outputs() == {
-        "scan.tif": "scan.tif", "scan.jpg": "scan.jpg", "a.gif": "a.gif.png", "a.png": "a.png", "one.gif": "one.png",
-        "b.tif": "b.tif", "b.png": "b.png", "sub/scan.tif": "scan.tif",
-    }  # fmt: skip
-    assert outputs(format="jpeg") == {
-        "scan.tif": "scan.tif.jpg", "scan.jpg": "scan.jpg", "a.gif": "a.gif.jpg", "a.png": "a.png.jpg",
-        "one.gif": "one.jpg", "b.tif": "b.tif.jpg", "b.png": "b.png.jpg", "sub/scan.tif": "scan.jpg",
-    }  # fmt: skip
-    assert outputs(format="jpeg", variants=2)["scan.tif"] == "scan.tif-1.jpg"
-
-
-def test_beside_their_inputs_too_and_a_second_run_knows_them(tmp_path):
-    put(tmp_path, "scan.jpg")
-    Photograph(GRAY).save(tmp_path / "scan.tif")
-    for _ in range(2):
-        result = colorize(tmp_path, "--format", "jpeg")
-        assert result.exit_code == 0, result.output
-        assert files_in(tmp_path) == {"scan.jpg", "scan.tif", "scan-color.jpg", "scan.tif-color.jpg"}
-    assert "2 skipped" in result.output
-    named = colorize(*sorted(tmp_path.iterdir()), "--format", "jpeg")  # as a shell writes out *
-    assert named.exit_code == 0 and "2 skipped" in named.output and len(files_in(tmp_path)) == 4
-
-
-def test_the_same_names_in_two_folders_lose_only_the_second(tmp_path):
-    put(tmp_path, "one/a.jpg", "two/a.jpg", "two/b.jpg")
-    result = colorize(tmp_path / "one", tmp_path / "two", "-o", tmp_path / "new")
-    assert result.exit_code == 1 and "both be written to" in result.output and "another -o" in result.output
-    assert files_in(tmp_path / "new") == {"a.jpg", "b.jpg"}
-    twice = colorize(tmp_path / "one" / "a.jpg", tmp_path / "one" / ".." / "one" / "a.jpg", "-o", tmp_path / "other")
-    assert twice.exit_code == 0 and files_in(tmp_path / "other") == {"a.jpg"}
-
-
-def test_a_missing_input_does_not_stop_the_others(tmp_path):
-    put(tmp_path, "a.jpg")
-    result = colorize(tmp_path / "none.jpg", tmp_path / "a.jpg", "-o", tmp_path / "new")
-    assert result.exit_code == 1 and "none.jpg does not exist" in result.output
-    assert files_in(tmp_path / "new") == {"a.jpg"}
-
-
-@pytest.mark.parametrize("name", ["IMG.JPG", "Scan.TIF", "x.Jpeg"])
-def test_a_second_run_knows_the_color_version_of_a_name_in_capitals(tmp_path, name):
-    put(tmp_path, name)
-    (task,) = plan([tmp_path]).tasks
-    put(tmp_path, task.outputs[0].name)
-    planned = plan([tmp_path])
-    assert (planned.tasks, planned.failures) == ([task], [])
-    assert plan(sorted(tmp_path.iterdir())).tasks == [task]  # as with *
-
-
-def test_color_versions_never_replace_photographs(tmp_path):
-    put(tmp_path, "a.jpg", "b.png")
-    with pytest.raises(InputError, match=r"overwrite the photograph .*a\.jpg"):
-        plan([tmp_path / "a.jpg", tmp_path / "b.png"], tmp_path)
-
-
-# One odd file, full disks
-
-
-def test_an_error_that_nobody_foresaw_is_one_photographs_failure(tmp_path, loud, monkeypatch):
-    put(tmp_path / "album", "a.jpg", "b.jpg", "c.jpg")
-    predict = loud.predict_one
-    calls = iter(range(3))
-
-    def odd(*arguments, **options):
-        if next(calls) == 1:
-            raise UnicodeDecodeError("ascii", b"\xe9", 0, 1, "ordinal not in range(128)")
-        return predict(*arguments, **options)
-
-    monkeypatch.setattr(loud, "predict_one", odd)
-    outcomes = list(run(plan([tmp_path / "album"], tmp_path / "new").tasks, loud, Request()))
-    assert [bool(outcome.error) for outcome in outcomes] == [False, True, False]
-    assert isinstance(outcomes[1].error, InputError) and "b.jpg" in str(outcomes[1].error)
-    assert files_in(tmp_path / "new") == {"a.jpg", "c.jpg"}
-
-
-def test_a_full_disk_ends_the_run_instead_of_failing_file_by_file(tmp_path, loud, monkeypatch):
-    put(tmp_path / "album", *(f"{number}.jpg" for number in range(9)))
-    replace_file = os.replace
-    calls = iter(range(9))
-
-    def full(*arguments):
-        if next(calls) >= 3:
-            raise OSError(28, "No space left on device")
-        replace_file(*arguments)
-
-    monkeypatch.setattr(os, "replace", full)
-    outcomes = list(run(plan([tmp_path / "album"], tmp_path / "new").tasks, loud, Request()))
-    assert len(outcomes) == 4 and outcomes[-1].is_last and "no space left" in str(outcomes[-1].error)
-    assert files_in(tmp_path / "new") == {"0.jpg", "1.jpg", "2.jpg"}
-
-
-def test_disks_that_keep_no_permissions_and_no_dates(tmp_path, loud, monkeypatch):
-    def refuse(*_, **__):
-        raise PermissionError(1, "Operation not permitted")
-
-    for name in ("chmod", "fchmod", "utime", "chown"):
-        monkeypatch.setattr(os, name, refuse)
-    put(tmp_path, "a.jpg")
-    (task,) = plan([tmp_path / "a.jpg"]).tasks
-    assert run_task(task, loud, Request(), Manner(keep_date=True)).error is None
-    assert files_in(tmp_path) == {"a.jpg", "a-color.jpg"}
-
-
-# Sidecars and dates
-
-
-def test_sidecars_go_along_under_the_outputs_names(tmp_path):
-    put(tmp_path / "album", "a.jpg", "b.png", "sub/c.jpg", content=JPEG)
-    put(tmp_path / "album", "a.xmp", "a.jpg.xmp", "b.png.XMP", "sub/c.xmp", "lonely.xmp", content=b"<x:xmpmeta/>")
-    out = tmp_path / "new"
-    assert "5 .xmp" in colorize(tmp_path / "album", "-o", tmp_path / "none").output
-    assert files_in(tmp_path / "none") == {"a.jpg", "b.png", "sub/c.jpg"}
-    result = colorize(tmp_path / "album", "-o", out, "--sidecars", "--format", "webp")
-    assert result.exit_code == 0 and "1 .xmp" in result.output
-    assert files_in(out) == {
-        "a.webp", "a.xmp", "a.webp.xmp", "b.webp", "b.webp.XMP", "sub/c.webp", "sub/c.xmp",
-    }  # fmt: skip
-    (out / "a.xmp").write_bytes(b"mine")
-    (out / "sub" / "c.xmp").unlink()
-    colorize(tmp_path / "album", "-o", out, "--sidecars", "--format", "webp")  # also of what is skipped
-    assert (out / "a.xmp").read_bytes() == b"mine" and (out / "sub" / "c.xmp").read_bytes() == b"<x:xmpmeta/>"
-    beside = colorize(tmp_path / "album" / "a.jpg", "--sidecars", "--variants", "2")
-    assert beside.exit_code == 0
-    assert {"a-color-1.xmp", "a-color-2.jpg.xmp"} <= {path.name for path in (tmp_path / "album").iterdir()}
-
-
-def test_the_sources_date_can_be_kept(tmp_path):
-    put(tmp_path, "a.jpg", "b.jpg")
-    put(tmp_path, "a.xmp", content=b"x")
-    for name, seconds in (("a.jpg", 10**9), ("a.xmp", 10**8)):
-        os.utime(tmp_path / name, (seconds, seconds))
-    assert colorize(tmp_path / "a.jpg", "-o", tmp_path / "kept", "--keep-date", "--sidecars").exit_code == 0
-    assert (tmp_path / "kept" / "a.jpg").stat().st_mtime == 10**9
-    assert (tmp_path / "kept" / "a.xmp").stat().st_mtime == 10**8
-    assert colorize(tmp_path / "a.jpg", "-o", tmp_path / "new").exit_code == 0
-    assert (tmp_path / "new" / "a.jpg").stat().st_mtime > 1.5 * 10**9
-
-
-# Stops
-
-
-@pytest.mark.slow
-@posix_only
-@pytest.mark.parametrize("number, again", [
-    (signal.SIGTERM, False), (signal.SIGTERM, True), (signal.SIGINT, False), (signal.SIGINT, True),
-])  # fmt: skip
-def test_a_stopped_run_leaves_nothing_unfinished(tmp_path, photographs, number, again):
-    large = np.tile(photographs["astronaut"][..., 1], (4, 4))
-    for name in range(12):  # so many that it isn't done before the signal comes
-        Photograph(large).save(tmp_path / "album" / f"{name}.png") if name else put(tmp_path / "album", "start.jpg")
-    out = tmp_path / "new"
-    command = [sys.executable, "-m", "photochrom", "colorize", tmp_path / "album", "-o", out, "--jobs", "2"]
-    process = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True)
-    wait_until(lambda: out.exists() or process.poll() is not None, "the first output is written", 120)
-    wait_until(
-        lambda: any(path.name.startswith(UNFINISHED) for path in out.iterdir()) or process.poll() is not None,
-        "another is being written", 120,
-    )  # fmt: skip
-    process.send_signal(number)
-    if again and process.poll() is None:
-        process.send_signal(number)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 128 + number and "Traceback" not in said and said in ("photochrom: stopped\n", "")
-    assert not [path for path in out.iterdir() if path.name.startswith(".")]
-    for path in out.iterdir():
-        assert (
-            stat.S_ISREG(path.stat().st_mode)
-            and photochrom("colorize", path, "-o", tmp_path / "x", "--recolor").returncode == 0
-        )
-
-
-@posix_only
-def test_an_ignored_signal_stays_ignored():
-    code = (
-        "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
-        "from photochrom.stopping import stoppable\n"
-        "with stoppable(): signal.raise_signal(signal.SIGHUP)\n"
-        "print('went on')"
-    )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "went on\n"
-
-
-@posix_only
-def test_signals_belong_to_others_again_afterwards():
-    before = [signal.getsignal(number) for number in SIGNALS]
-    with stoppable():
-        assert all(signal.getsignal(number) not in before for number in SIGNALS[:2])
-    assert [signal.getsignal(number) for number in SIGNALS] == before
-
-
-def test_a_disk_that_ignores_case_has_one_place_for_two_names(tmp_path, monkeypatch):
-    put(tmp_path / "one", "a.jpg")
-    put(tmp_path / "two", "A.jpg")
-    inputs = [tmp_path / "one" / "a.jpg", tmp_path / "two" / "A.jpg"]
-    assert len(plan(inputs, tmp_path / "new").tasks) == 2  # this disk keeps them apart
-    monkeypatch.setattr(planning, "_ignores_case", lambda folder: True)
-    planned = plan(inputs, tmp_path / "new")
-    assert [task.source for task in planned.tasks] == inputs[:1]
-    assert "would both be written to" in str(planned.failures[0].error)
-
-
-def test_whether_a_disk_ignores_case_is_seen_by_names_that_are_there(tmp_path, monkeypatch):
-    put(tmp_path, "photo.jpg")
-    assert not planning._ignores_case(str(tmp_path / "not there yet"))
-    monkeypatch.setattr(os.path, "samefile", lambda one, other: one.casefold() == other.casefold())
-    assert planning._ignores_case(str(tmp_path / "not there yet"))

@@ -10,10 +10,10 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from small_albums import JPEG, colorize, files_in, put
 
 from photochrom.errors import OutputError
 from photochrom.records import COLUMNS, FAILED, Line, Record, now
-from tests.test_folders import JPEG, colorize, files_in, put
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])

@@ -30,6 +30,7 @@ LEFT_OUT = (
     "test_training_config",
     "test_checkpoints",
     "test_networks",
+    "test_losses",
     "test_teachers",
     "test_metrics",
     "test_evaluation",
