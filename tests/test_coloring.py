@@ -24,7 +24,7 @@ from photochrom.photo.decoding import decode_photograph
 from photochrom.photo.hints import Hint, HintFile
 from photochrom.photo.photograph import Photograph
 from photochrom.planning import plan
-from photochrom.settings import FORMATS
+from photochrom.settings import FORMATS, MAX_SEED
 
 GRAY = np.tile(np.arange(64, dtype=np.uint8) * 4, (48, 1))
 
@@ -37,6 +37,10 @@ def test_variants_share_one_decoding(loud):
     for number, one in zip((0, 2), pixels, strict=True):
         assert np.array_equal(one, loud.colorize(GRAY, strength=1.5, seed=7 + number))
     assert not np.array_equal(pixels[0], pixels[1])
+
+
+def test_variants_of_the_largest_seed_have_other_seeds():
+    assert [Look(seed=MAX_SEED).variant(number).seed for number in range(3)] == [MAX_SEED, 0, 1]
 
 
 def test_hints_of_a_file_scale_and_others_do_not():
@@ -54,7 +58,7 @@ def test_a_wrong_strength_is_refused_before_the_network_runs(loud, strength):
             call()
     with pytest.raises(InputError, match="the strength is 0 to 10"):
         Look(strength)
-    with pytest.raises(InputError, match="a seed is 0 or more"):
+    with pytest.raises(InputError, match="a seed is a whole number from 0"):
         loud.colorize(GRAY, seed=-1)
     assert loud.backend.seen == []
 

@@ -11,7 +11,7 @@ from photochrom.photo.color import luminance_of, rgb_to_lab
 from photochrom.photo.decoding import decode_photograph
 from photochrom.photo.hints import Hint, rasterize
 from photochrom.photo.photograph import Photograph
-from photochrom.settings import FORMATS
+from photochrom.settings import FORMATS, MAX_SEED
 
 
 def as_kind(pixels: np.ndarray, kind) -> np.ndarray:
@@ -115,8 +115,11 @@ def test_seeds_differ_and_repeat(colorizer, photographs):
 def test_noise_vector():
     assert not noise_vector(None, 8).any()
     assert noise_vector(3, 8).dtype == np.float32
-    with pytest.raises(InputError):
-        noise_vector(-1, 8)
+    assert noise_vector(MAX_SEED, 8).any()
+    for seed in (-1, MAX_SEED + 1, 10**400, 10**5000):
+        with pytest.raises(InputError, match="a seed is a whole number from 0 to 9007199254740991, not") as refused:
+            noise_vector(seed, 8)
+        assert len(str(refused.value)) < 200
 
 
 def test_strength(colorizer, photographs):
@@ -168,6 +171,57 @@ def test_input_is_left_alone(colorizer, photographs):
 def test_bad_arrays_are_named(loud, pixels):
     with pytest.raises(InputError):
         loud.colorize(pixels)
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.zeros((64, 64)),
+        np.zeros((64, 64), bool),
+        np.full((64, 64), 1.5, np.float32),
+        np.r_[np.zeros((63, 64), np.float32), np.full((1, 64), np.nan, np.float32)],
+        np.zeros((64, 64, 4), np.uint8),
+        [[0] * 64] * 64,
+        None,
+    ],
+    ids=["float64", "bool", "above 1", "NaN", "four channels", "list", "None"],
+)
+def test_apply_refuses_what_predict_refuses(loud, pixels):
+    coloring = loud.predict_one(np.zeros((64, 64), np.uint8))
+    messages = []
+    for use in (loud.predict_one, lambda pixels: loud.apply(pixels, coloring)):
+        with pytest.raises(InputError) as refused:
+            use(pixels)
+        messages.append(str(refused.value))
+    assert messages[0] == messages[1]
+
+
+@pytest.mark.parametrize("coloring", [None, np.zeros((2, 64, 64), np.float32)], ids=["None", "array"])
+def test_apply_needs_a_coloring(loud, coloring):
+    with pytest.raises(InputError, match="a coloring is what predict returns"):
+        loud.apply(np.zeros((64, 64), np.uint8), coloring)
+
+
+HINT = Hint(5, 5, "#2060c0")
+
+
+@pytest.mark.parametrize(
+    "count, hints", [(2, [[HINT]]), (1, [[], []]), (1, HINT), (2, []), (1, 5)], ids=["few", "many", "one", "none", "5"]
+)
+def test_predict_takes_a_list_of_hints_for_each_photograph(loud, gray, count, hints):
+    with pytest.raises(InputError, match=f"one for each photograph, and so {count} in all"):
+        loud.predict([gray] * count, hints=hints)
+
+
+def test_photographs_may_come_one_by_one(loud, gray):
+    (expected,) = loud.predict([gray], hints=[[HINT]])
+    (found,) = loud.predict((gray for _ in range(1)), hints=([HINT] for _ in range(1)))
+    assert np.array_equal(found.chroma, expected.chroma)
+    one, other = loud.colorize_batch(iter([gray, gray]))
+    assert np.array_equal(one, other) and np.array_equal(one, loud.colorize(gray))
+    for use in (loud.predict, loud.colorize_batch):
+        with pytest.raises(InputError, match="photographs are a list of arrays"):
+            use(None)
 
 
 @pytest.mark.parametrize("options", [{"strength": -1}, {"strength": 11}])

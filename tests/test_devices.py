@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import threading
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -203,6 +204,9 @@ def test_python_takes_a_device(gray):
     assert np.abs(one.astype(int) - other).max() <= 1
     with pytest.raises(photochrom.InputError, match="no device 'gpu'"):
         photochrom.colorize(gray, device="gpu")
+    wrong: Any = ["cpu"]
+    with pytest.raises(photochrom.InputError, match="no device"):
+        photochrom.colorize(gray, device=wrong)
 
 
 COMMANDS = {

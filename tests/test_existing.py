@@ -238,6 +238,17 @@ def test_photographs_in_color_are_named_and_left(tmp_path, old, rgb):
     assert photochrom.colorize(cup, working_size=32).pixels.shape == rgb.shape  # Python colors what it is given
 
 
+def test_a_dry_run_tells_of_hints_that_a_photograph_cannot_have(tmp_path, old):
+    """Those outside, and more than 1,000 of a file and an option together."""
+    (tmp_path / "hints.json").write_text(json.dumps({"hints": [{"x": 1, "y": 1, "color": "#2244aa"}] * 1000}))
+    for options, words in (
+        (("--hint", "5000,5,#ff0000"), "the hint at 5000,5 is outside the photograph"),
+        (("--hints", tmp_path / "hints.json", "--hint", "1,1,#ff0000"), "more than the limit of 1000"),
+    ):
+        dry, real = colorize(old, *options, "--dry-run"), colorize(old, *options)
+        assert dry.exit_code == real.exit_code == 2 and words in dry.output and words in real.output
+
+
 def test_a_dry_run_lists_and_writes_nothing(tmp_path, old, rgb):
     Photograph(rgb).save(tmp_path / "cup.jpg")
     (tmp_path / "bad.jpg").write_bytes(b"nothing")

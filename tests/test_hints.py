@@ -14,7 +14,9 @@ from photochrom.photo.color import rgb_to_lab
 from photochrom.photo.drawing import area_mask, stroke_mask
 from photochrom.photo.hint_bounds import coverage, free_reach
 from photochrom.photo.hints import (
+    MAX_HINTS,
     Hint,
+    check_hints,
     correct_chroma,
     parse_hint,
     parse_hint_file,
@@ -56,10 +58,40 @@ def test_hint_files_hold_points_discs_strokes_and_areas():
     ]
 
 
-@pytest.mark.parametrize("place", ['"area": [[1, 1], [2, 2]]', '"stroke": []', '"stroke": [[1]]', '"stroke": 3'])
-def test_broken_strokes_and_areas(place):
-    with pytest.raises(InputError, match=r"at least three points|not a hints file"):
-        parse_hint_file(f'{{"hints": [{{{place}, "color": "#112233"}}]}}', "text")
+@pytest.mark.parametrize(
+    "place",
+    [
+        '"area": [[1, 1], [2, 2]]',
+        '"stroke": []',
+        '"stroke": [[1]]',
+        '"stroke": [[1, 2, 3]]',
+        '"stroke": 3',
+        '"stroke": ["12", "34"]',
+        '"stroke": [["1", "2"]]',
+        '"area": "", "x": 1, "y": 2',
+        '"x": "1", "y": 2',
+        '"x": true, "y": 2',
+        '"x": 1, "y": 2, "radius": "3"',
+        '"x": 1, "y": 2, "radius": true',
+    ],
+)
+def test_broken_hints_are_named_with_their_file_and_number(place):
+    good = '{"x": 1, "y": 2, "color": "#112233"}'
+    with pytest.raises(InputError, match=r"^old.json, hint 2: .*(at least three|this is not a hint|are numbers)"):
+        parse_hint_file(f'{{"hints": [{good}, {{{place}, "color": "#112233"}}]}}', "old.json")
+
+
+@pytest.mark.parametrize("color", [json.dumps("#" * 100_000), "1", "null", "[[]]"])
+def test_a_wrong_color_is_named_with_its_file_and_number_and_not_at_length(color):
+    with pytest.raises(InputError, match=r"^old.json, hint 1: a hint's color is written #rrggbb, not ") as refused:
+        parse_hint_file(f'{{"hints": [{{"x": 1, "y": 2, "color": {color}}}]}}', "old.json")
+    assert len(str(refused.value)) < 200
+
+
+@pytest.mark.parametrize("size", ["[1e999, 1e999]", "[0, 10]", "[NaN, 10]", "[10, -1]"])
+def test_a_size_that_no_picture_has(size):
+    with pytest.raises(InputError, match="a size that no picture has"):
+        parse_hint_file(f'{{"size": {size}, "hints": []}}', "old.json")
 
 
 def test_a_hint_with_a_radius_colors_its_disc_and_nothing_else(colorizer, photographs):
@@ -81,6 +113,12 @@ def test_strokes_and_areas_cover_what_they_are_drawn_on():
     area = Hint(20, 20, "#112233", path=((180, 20), (180, 80), (20, 80)), filled=True)
     covered = coverage(area, (100, 200), (50, 100))
     assert covered[12:38, 12:88].min() > 0.99 and covered.mean() == pytest.approx(0.48, abs=0.02)
+
+
+def test_the_largest_radius_covers_everything():
+    """Without a warning of NumPy, which is an error in tests."""
+    for radius in (300, 1e300, 10**300):
+        assert coverage(Hint(5, 5, "#112233", radius), (100, 200), (25, 50)).min() == 1
 
 
 LINES = {
@@ -154,12 +192,17 @@ def test_hint_file_scales_to_the_photograph(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"hints": [{"x": 1}]}', '{"hints": 3}', '{"hints": [], "size": 5}']
+    "content",
+    [
+        *("", "[]", "{}", '{"hints": [{"x": 1}]}', '{"hints": [3]}', '{"hints": 3}', '{"hints": {}}', '{"hints": ""}'),
+        *(f'{{"hints": [], "size": {size}}}' for size in ("5", '"42"', '["4", "2"]', "[4, 2, 1]", "[]", "false")),
+        f'{{"hints": [], "size": [1{400 * "0"}, 1]}}',
+    ],
 )
 def test_broken_hint_file(tmp_path, content):
     path = tmp_path / "hints.json"
     path.write_text(content)
-    with pytest.raises(InputError, match="not a hints file"):
+    with pytest.raises(InputError, match="is not a hint"):
         read_hints(path)
 
 
@@ -173,6 +216,14 @@ def test_rasterize_marks_the_place_with_the_color():
 def test_hint_outside_the_photograph():
     with pytest.raises(InputError, match="outside"):
         rasterize((Hint(400, 50, "#ff0000"),), (200, 400), (64, 128))
+
+
+def test_a_photograph_has_at_most_1000_hints_wherever_they_come_from(gray, loud):
+    """The mark of an output with more could not be read again."""
+    hints = [Hint(1, 2, "#ff0000")] * MAX_HINTS
+    assert check_hints(hints) == tuple(hints)
+    with pytest.raises(InputError, match="a photograph has 1001 hints, more than the limit of 1000"):
+        loud.colorize(gray, hints=[*hints, hints[0]])
 
 
 def test_correction_is_exact_at_the_hint_and_stops_at_edges():

@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -159,6 +160,12 @@ def test_what_is_no_photograph_is_said_in_a_sentence(wrong, words):
     assert words in str(refused.value) and "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("alpha", [np.zeros((5, 9), "u1"), np.zeros((9, 9, 1), "u1"), np.zeros((9, 9)), [[0] * 9] * 9])
+def test_transparency_has_the_size_and_type_of_the_pixels(alpha):
+    with pytest.raises(PhotochromError, match="of the same size and type as its pixels"):
+        photochrom.Photograph(np.zeros((9, 9), np.uint8), alpha)
+
+
 def test_an_image_whose_file_is_damaged(gray):
     lazy = Image.open(io.BytesIO(encoded(gray, "JPEG")[:1500]))
     with pytest.raises(PhotochromError, match="Pillow can't give the pixels"):
@@ -168,6 +175,13 @@ def test_an_image_whose_file_is_damaged(gray):
 @pytest.mark.parametrize(
     "options, words",
     [
+        ({"strength": 10**400}, "the strength is a number from 0 to 10, not 1000"),
+        ({"strength": 10**5000}, "the strength is a number from 0 to 10, not a number of type int with thousands of"),
+        ({"warmth": -(10**400)}, "the warmth is a number from -1 to 1, not -1000"),
+        ({"strength": np.zeros((2, 2))}, "the strength is a number from 0 to 10, not array"),
+        ({"device": ["cpu"] * 1000}, "no device"),
+        ({"working_size": 10**400}, "a whole number from 32 to 1024"),
+        ({"working_size": Fraction(64)}, "a whole number from 32 to 1024"),
         ({"strength": "a"}, "the strength is a number from 0 to 10, not 'a'"),
         ({"strength": None}, "the strength is a number"),
         ({"strength": True}, "the strength is a number"),
@@ -184,8 +198,9 @@ def test_an_image_whose_file_is_damaged(gray):
     ],
 )
 def test_wrong_options_are_said_in_a_sentence(gray, options, words):
-    with pytest.raises(PhotochromError, match=words):
+    with pytest.raises(PhotochromError, match=words) as refused:
         photochrom.colorize(gray, **options)
+    assert len(str(refused.value)) < 250 and "\n" not in str(refused.value)
 
 
 def test_numbers_of_numpy_are_numbers(gray):
@@ -200,10 +215,49 @@ def test_numbers_of_numpy_are_numbers(gray):
     assert np.array_equal(one, photochrom.colorize(gray, strength=1.5, seed=3, working_size=64))
 
 
-@pytest.mark.parametrize("values", [(None, 1, "#ffffff"), (1, "2", "#ffffff"), (1, 2, None), (1, 2, "#ffffff", "3")])
+def test_fractions_are_numbers(gray):
+    options: dict[str, Any] = {"strength": Fraction(3, 2), "warmth": Fraction(1, 2)}
+    third: Any = Fraction(1, 3)
+    content, hint = encoded(gray, "PNG"), Hint(30 + third, 20, "#2040c0", 1 + third)
+    assert (type(hint.x), type(hint.radius)) == (float, float)
+    same = photochrom.colorize(content, strength=1.5, warmth=0.5, hints=[Hint(30 + 1 / 3, 20, "#2040c0", 4 / 3)])
+    assert photochrom.colorize(content, **options, hints=[hint]) == same
+    assert np.array_equal(photochrom.Colorizer().colorize(gray, **options), photochrom.colorize(gray, **options))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (None, 1, "#ffffff"),
+        (1, "2", "#ffffff"),
+        (1, 2, None),
+        (1, 2, "#ffffff", "3"),
+        (1, 2, "#" + "f" * 100_000),
+        (10**400, 2, "#ffffff"),
+        (1, 2, "#ffffff", 10**400),
+        *((1, 2, "#ffffff", None, path) for path in ([(1, 10**400)], ((3, 4, 5),), ((3,),), (3, 4), None, 5, "abc")),
+        *((1, 2, "#ffffff", None, path) for path in ((("3", "4"),), ("ab",), np.array(5), np.zeros((2, 3)), {1: 2})),
+    ],
+    ids=lambda values: repr(values)[:40],
+)
 def test_wrong_hints_are_said_in_a_sentence(values):
-    with pytest.raises(PhotochromError, match="a hint's"):
+    with pytest.raises(PhotochromError, match="a hint's") as refused:
         Hint(*values)
+    assert len(str(refused.value)) < 200
+
+
+@pytest.mark.parametrize("make", [list, np.array, lambda points: [np.array(p, np.float32) for p in points]])
+def test_a_path_may_be_a_list_or_an_array(make, gray):
+    path = [(30.0, 20.0), (50.5, 40.0)]
+    hint, same = Hint(10, 10, "#ff0000", path=make(path)), Hint(10, 10, "#ff0000", path=tuple(path))
+    assert hint == same and hash(hint) == hash(same)
+    content = encoded(gray, "PNG")
+    assert photochrom.colorize(content, hints=[hint]) == photochrom.colorize(content, hints=[same])
+
+
+def test_a_path_has_no_more_points_than_a_mark_can_have():
+    with pytest.raises(PhotochromError, match="a hint has 10001 points, more than the limit of 10000"):
+        Hint(1, 1, "#ff0000", path=((2, 2),) * 10_000)
 
 
 @pytest.mark.parametrize("path, words", [(3, "of type int"), (None, "of type NoneType"), ("a\0.jpg", "cannot write")])

@@ -112,6 +112,7 @@ def test_every_setting_changes_the_digest_of_settings():
         (),
         HINTS,
         (Hint(1.5, 2, "#aabbcc", 7.25), Hint(3, 4, "#000000")),
+        (Hint(63.99999999999, 47.99999999999, "#aabbcc", 1 / 3),),  # 64 x 48 would be outside
         (Hint(1 / 3, 2, "#aabbcc", None, ((5.0, 6.0),)), Hint(3, 4, "#000000", 2.0)),
         (Hint(1, 2, "#aabbcc", 3.5, ((5.0, 6.0), (7.0, 9.0)), filled=True),),
     ],

@@ -28,6 +28,7 @@ from photochrom.errors import (
 )
 from photochrom.existing import LEFT, Fate, left_as_it_is
 from photochrom.inference.colorizer import DEFAULT_WORKING_SIZE, Colorizer
+from photochrom.inference.devices import find_device
 from photochrom.photo.decoding import read_bytes
 from photochrom.photo.hints import Hint, check_hints
 from photochrom.photo.kinds import to_kind, to_photograph
@@ -324,6 +325,7 @@ def _colorizer(model: str, working_size: int, device: str) -> Colorizer:
     if not isinstance(model, str):
         raise WeightsError(f"a model is a name or a path, not a value of type {type(model).__name__}")
     WORKING_SIZE.check(working_size, "working size in pixels")
+    find_device(device)  # refuses what is none
     return _cached_colorizer(model, working_size, device)
 
 

@@ -23,14 +23,14 @@ from photochrom.photo.arranging import crop_to_print, side_by_side
 from photochrom.photo.color import PixelArray
 from photochrom.photo.credentials import SIGNABLE, Credentials, sign
 from photochrom.photo.decoding import decode_photograph
-from photochrom.photo.hints import Hint, HintFile
+from photochrom.photo.hints import Hint, HintFile, check_hints, check_places
 from photochrom.photo.in_color import is_in_color
 from photochrom.photo.label import draw_label
 from photochrom.photo.metadata.mark import NOT_FOUND, Mark
 from photochrom.photo.metadata.reading import format_by_content
 from photochrom.photo.photograph import DEFAULT_QUALITY, Photograph
 from photochrom.photo.print_border import Box
-from photochrom.settings import FORMATS, MAX_PIXELS, STRENGTH, WARMTH
+from photochrom.settings import FORMATS, MAX_PIXELS, MAX_SEED, STRENGTH, WARMTH
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Look:
 
     def variant(self, number: int) -> Look:
         """The look of variant `number`, from 0: the first is this one, the next have other seeds."""
-        return replace(self, seed=(self.seed or 0) + number) if number else self
+        return replace(self, seed=((self.seed or 0) + number) % (MAX_SEED + 1)) if number else self
 
 
 @dataclass(frozen=True)
@@ -180,8 +180,8 @@ def color(
 def admit(encoded: bytes, name: str, request: Request) -> tuple[Photograph, Look, str]:
     """Decode a photograph that is to be colored, and crop it if that is asked for.
 
-    Returns it, the look with the hints where they are on it, and the crop as the mark has it. Raises InputError:
-    InColorError for one that is in color already, without what surrounds a print.
+    Returns it, the look with the hints where they are on it, and the crop as the mark has it. Raises InputError
+    for hints that it can't have, and InColorError for one that is in color already, without what surrounds a print.
     """
     photograph = decode_photograph(encoded, name, request.max_pixels)
     look, crop = request.look, ""
@@ -192,6 +192,8 @@ def admit(encoded: bytes, name: str, request: Request) -> tuple[Photograph, Look
         crop = ",".join(map(str, box)) if box else NOT_FOUND
     if not request.recolor and any(is_in_color(page.pixels) for page in (photograph, *photograph.pages)):
         raise InColorError(name)
+    height, width = photograph.pixels.shape[:2]
+    check_places(check_hints(look.hints_on(width, height)), width, height)
     return photograph, look, crop
 
 

@@ -26,6 +26,8 @@ from typing import Any
 
 OUR_FAULT = "the server failed at this; its log says why"  # what clients are told about an error that isn't theirs
 
+LONGEST_VALUE = 60  # characters of what was given that a message repeats
+
 
 class PhotochromError(Exception):
     """The root: anything that a user can correct."""
@@ -116,6 +118,15 @@ UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 def one_line(text: str) -> str:
     """A message in one line that any terminal can show, whatever names it has: a newline becomes \\n, a byte \\xdf."""
     return UNPRINTABLE.sub(lambda match: escaped(match[0]), text)
+
+
+def brief(value: Any) -> str:
+    """A value as Python writes it, for messages: not longer than a line."""
+    try:
+        text = one_line(repr(value))
+    except ValueError:  # Python doesn't write so many digits
+        text = f"a number of type {type(value).__name__} with thousands of digits"
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}... ({len(text)} characters)"
 
 
 def escaped(character: str) -> str:

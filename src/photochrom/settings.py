@@ -5,12 +5,13 @@ Nothing but the standard library and our errors is imported here, so that the co
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Integral, Rational, Real
 from pathlib import PurePath
 from typing import Any
 
-from photochrom.errors import InputError
+from photochrom.errors import InputError, brief
 
 
 @dataclass(frozen=True)
@@ -65,24 +66,31 @@ class Range:
         """Raises InputError, with the setting's name, for what is no number and for a value out of range."""
         if not is_number(value, whole=self.whole):
             kind = "a whole number" if self.whole else "a number"
-            raise InputError(f"the {name} is {kind} from {self.low:g} to {self.high:g}, not {value!r}")
+            raise InputError(f"the {name} is {kind} from {self.low:g} to {self.high:g}, not {brief(value)}")
         if value not in self:
-            raise InputError(f"the {name} is {self.low:g} to {self.high:g}, not {value:g}")
+            raise InputError(f"the {name} is {self.low:g} to {self.high:g}, not {float(value):g}")
 
 
 def is_number(value: Any, *, whole: bool = False) -> bool:
-    """Whether a value is a number, of Python or NumPy; True and False are none."""
-    return isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
+    """Whether a value is a number, of Python or NumPy, that a float can hold; True and False are none."""
+    if type(value) is float:  # the most frequent, of thousands of points
+        return not whole
+    is_kind = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
+    is_exact = isinstance(value, Rational)  # and so of any size
+    return is_kind and (not is_exact or -sys.float_info.max <= value <= sys.float_info.max)
 
 
 def plain(number: Any) -> Any:
-    """A number of NumPy as one of Python, because JSON knows no others; anything else as it is."""
-    return number.item() if is_number(number) and hasattr(number, "item") else number
+    """A number of any type as an int or a float, because JSON knows no others; anything else as it is."""
+    if type(number) is float or not is_number(number):
+        return number
+    return int(number) if isinstance(number, Integral) else float(number)
 
 
 # How a photograph is colored
 STRENGTH = Range(0, 10, 1.0)  # multiplies the chroma
 WARMTH = Range(-1, 1, 0.0)  # white balance of the colors: from blue to yellow
+MAX_SEED = 2**53 - 1  # JSON's numbers are exact up to here
 VARIANTS = Range(1, 99, 1, whole=True)  # colorings of one photograph
 WORKING_SIZE = Range(32, 1024, 256, whole=True)  # pixels: the short side of the picture that the network sees
 DEFAULT_MODEL = "default"

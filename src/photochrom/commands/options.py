@@ -20,6 +20,7 @@ from photochrom.settings import (
     FORMATS,
     LOSSY_LABELS,
     MAX_PIXELS,
+    MAX_SEED,
     MEGAPIXEL_DISK,
     QUALITY,
     STRENGTH,
@@ -86,7 +87,9 @@ def recolor_option(command: Command) -> Command:
 def look_options(command: Command) -> Command:
     """--strength, --warmth and --seed."""
     seed = click.option(
-        "--seed", type=click.IntRange(0), help="Seed of another plausible coloring.  [default: the likeliest coloring]"
+        "--seed",
+        type=click.IntRange(0, MAX_SEED),
+        help="Seed of another plausible coloring.  [default: the likeliest coloring]",
     )
     strength = click.option(
         "--strength",

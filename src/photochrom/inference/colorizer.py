@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from photochrom.errors import InputError, WeightsError
+from photochrom.errors import InputError, WeightsError, brief
 from photochrom.inference.model import Backend, ModelInfo
 from photochrom.inference.weights import load_model
 from photochrom.photo.color import FloatArray, PixelArray, luminance_of
@@ -21,7 +21,7 @@ from photochrom.photo.resize import resize_columns, resize_matrix
 from photochrom.photo.spool import let_go, new_array
 from photochrom.photo.upsampling import GuidedChroma, enlarge_along_edges, guide_chroma
 from photochrom.photo.white_balance import with_warmth
-from photochrom.settings import AUTO, DEFAULT_MODEL, STRENGTH, WARMTH, WORKING_SIZE, is_number
+from photochrom.settings import AUTO, DEFAULT_MODEL, MAX_SEED, STRENGTH, WARMTH, WORKING_SIZE, is_number
 
 DEFAULT_WORKING_SIZE = int(WORKING_SIZE.default)
 MAX_WORKING_ASPECT = 4.0  # the network gets longer pictures smaller, so that its cost is limited
@@ -42,7 +42,7 @@ class Coloring:
 
     def balanced(self, strength: float = STRENGTH.default, warmth: float = WARMTH.default) -> FloatArray:
         """The chroma (2, h, w) with warmth, except where hints ask for a color, times strength."""
-        chroma = with_warmth(self.chroma, self.luminance, warmth)
+        chroma = with_warmth(self.chroma, self.luminance, float(warmth))
         if self.hinted is not None:
             chroma = chroma + self.hinted * (self.chroma - chroma)
         return chroma * np.float32(strength)
@@ -113,6 +113,7 @@ class Colorizer:
     ) -> list[PixelArray]:
         """Color several photographs as `colorize` does; those of one shape go through the network together."""
         check_balance(strength, warmth)
+        photographs = _listed(photographs)
         parts = [split_array(pixels) for pixels in photographs]
         colorings = self.predict([plain for plain, _ in parts], seed=seed)
         return [
@@ -131,8 +132,15 @@ class Colorizer:
         seed: int | None = None,
         hints: Sequence[Sequence[Hint]] | None = None,
     ) -> list[Coloring]:
-        """Run only the network: one Coloring per photograph. `apply` does the rest at full size."""
-        checked = [check_hints(h) for h in hints] if hints else [()] * len(photographs)
+        """Run only the network: one Coloring per photograph. `apply` does the rest at full size.
+
+        hints: a list for each photograph. Raises InputError.
+        """
+        photographs = _listed(photographs)
+        told = [()] * len(photographs) if hints is None else hints
+        checked = [check_hints(each) for each in told] if isinstance(told, Iterable) else []
+        if len(checked) != len(photographs):
+            raise InputError(f"hints are a list of lists, one for each photograph, and so {len(photographs)} in all")
         for pixels in photographs:
             _check_pixels(pixels)
         smalls = [self.small_luminance(pixels) for pixels in photographs]
@@ -173,8 +181,14 @@ class Colorizer:
         strength: float = STRENGTH.default,
         warmth: float = WARMTH.default,
     ) -> PixelArray:
-        """Join a photograph's luminance with a coloring at full size; fast enough to try strengths and warmths."""
+        """Join a photograph's luminance with a coloring at full size; fast enough to try strengths and warmths.
+
+        Raises InputError for pixels that `predict` refuses.
+        """
         check_balance(strength, warmth)
+        _check_pixels(pixels)
+        if not isinstance(coloring, Coloring):
+            raise InputError(f"a coloring is what predict returns, not a value of type {type(coloring).__name__}")
         guided = coloring.guided(strength, warmth)
         result = new_array((*pixels.shape[:2], 3), pixels.dtype)
         # One thread: NumPy's calls are so short here that several would wait for Python's lock as long as they compute.
@@ -242,14 +256,18 @@ def working_shape(height: int, width: int, working_size: int) -> tuple[int, int]
 
 
 def noise_vector(seed: int | None, channels: int) -> FloatArray:
-    """The noise (Z,) of a seed: zeros for None, a draw from N(0, 1) for a number."""
+    """The noise (Z,) of a seed: zeros for None, a draw from N(0, 1) for a number. Raises InputError."""
     if seed is None:
         return np.zeros(channels, np.float32)
-    if not is_number(seed, whole=True):
-        raise InputError(f"a seed is a whole number, not {seed!r}")
-    if seed < 0:
-        raise InputError(f"a seed is 0 or more, not {seed}")
+    if not is_number(seed, whole=True) or not 0 <= seed <= MAX_SEED:
+        raise InputError(f"a seed is a whole number from 0 to {MAX_SEED}, not {brief(seed)}")
     return np.random.default_rng(seed).standard_normal(channels, np.float32)
+
+
+def _listed(photographs: Iterable[PixelArray]) -> list[PixelArray]:
+    if not isinstance(photographs, Iterable):
+        raise InputError(f"photographs are a list of arrays, not a value of type {type(photographs).__name__}")
+    return list(photographs)
 
 
 def _check_pixels(pixels: PixelArray) -> None:
@@ -259,8 +277,11 @@ def _check_pixels(pixels: PixelArray) -> None:
         raise InputError(f"a photograph is an array (H, W) or (H, W, 3), not {pixels.shape}")
     if pixels.dtype not in (np.uint8, np.uint16, np.float32):
         raise InputError(f"a photograph is of uint8, uint16 or float32, not {pixels.dtype}")
-    if pixels.dtype == np.float32 and not (pixels.min() >= 0 and pixels.max() <= 1):
-        raise InputError("a float32 photograph is in [0, 1], without NaN")
+    if pixels.dtype == np.float32:
+        for rows in _strips(pixels, BAND_PIXELS):
+            if not (pixels[rows].min() >= 0 and pixels[rows].max() <= 1):
+                raise InputError("a float32 photograph is in [0, 1], without NaN")
+            let_go(pixels)
 
 
 def _cores_left() -> int:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from photochrom.errors import DeviceError, InputError
+from photochrom.errors import DeviceError, InputError, brief
 from photochrom.settings import AUTO, CPU, DEVICES
 
 
@@ -81,7 +81,7 @@ def find_device(text: str) -> Device | None:
     if name == AUTO and number is None:
         return None
     if name not in KINDS or (number and not KINDS[name].numbered):
-        raise InputError(f"no device {text!r}: name one of {', '.join(DEVICES)}, or one of several, as in cuda:1")
+        raise InputError(f"no device {brief(text)}: name one of {', '.join(DEVICES)}, or one of several, as in cuda:1")
     return Device(text, KINDS[name], int(number) if number else None)
 
 

@@ -115,7 +115,8 @@ def coverage(hint: Hint, size: tuple[int, int], small: tuple[int, int]) -> Float
     if hint.filled:
         mask = area_mask(points, height, width)
     else:
-        mask = stroke_mask(points, FINE * max(hint.reach * scale, 1.0), height, width)
+        radius = min(FINE * max(hint.reach * scale, 1.0), height + width)  # which covers everything
+        mask = stroke_mask(points, radius, height, width)
     low = mask.reshape(small[0], FINE, width).sum(axis=1, dtype=np.uint8)
     return _blur(low.reshape(*small, FINE).sum(axis=2, dtype=np.uint8) / np.float32(FINE * FINE))
 

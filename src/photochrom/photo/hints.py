@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from photochrom.errors import InputError, reason_of
+from photochrom.errors import InputError, brief, reason_of
 from photochrom.photo.color import FloatArray, rgb_to_lab
 from photochrom.settings import MAX_HINTS, is_number, plain
 
@@ -21,6 +21,7 @@ REACH = 1 / 7  # of the picture's short side: how far a hint's correction reache
 REACH_LUMINANCE = 12.0  # L units: how far it reaches across differences in luminance
 SAME_SHAPE = 0.01  # two pictures whose ratios of sides differ by less have one shape
 MAX_POINTS = 10_000  # of one stroke or area
+FORM = '{"x": 1, "y": 2, "color": "#rrggbb"}'  # of a hint in a file
 STROKE_RADIUS = 2.0  # pixels of the photograph, where a stroke gives none
 
 
@@ -46,8 +47,9 @@ class Hint:
             raise InputError("a hint's place and radius are numbers of pixels, such as Hint(120, 80, '#2040c0')")
         for name in ("x", "y", "radius"):
             object.__setattr__(self, name, plain(getattr(self, name)))
+        object.__setattr__(self, "path", _checked_path(self.path))
         if not (isinstance(self.color, str) and re.fullmatch(r"#[0-9a-fA-F]{6}", self.color)):
-            raise InputError(f"a hint's color is written #rrggbb, not {self.color!r}")
+            raise InputError(f"a hint's color is written #rrggbb, not {brief(self.color)}")
         if self.radius is not None and not 0 < self.radius < math.inf:
             raise InputError(f"a hint's radius is a number of pixels above 0, not {self.radius:g}")
         if self.filled and len(self.path) < 2:
@@ -86,6 +88,18 @@ class Hint:
         return replace(self, x=self.x * x, y=self.y * y, radius=radius, path=path)
 
 
+def _checked_path(path: Any) -> tuple[tuple[float, float], ...]:
+    """A path as numbers of Python, from a sequence or an array (n, 2) of points x, y. Raises InputError."""
+    rows = path.tolist() if isinstance(path, np.ndarray) else path
+    rows = rows if isinstance(rows, (list, tuple)) else (rows,)
+    points = [row.tolist() if isinstance(row, np.ndarray) else row for row in rows]
+    if not all(isinstance(point, (list, tuple)) and len(point) == 2 and all(map(is_number, point)) for point in points):
+        raise InputError("a hint's path is a list of points x, y in pixels, such as [(130, 80), (140, 95)]")
+    if len(points) >= MAX_POINTS:
+        raise InputError(f"a hint has {len(points) + 1} points, more than the limit of {MAX_POINTS}")
+    return tuple((plain(x), plain(y)) for x, y in points)
+
+
 @dataclass(frozen=True)
 class HintFile:
     """Hints, and the size (W, H) of the picture they were made on, if that is known.
@@ -108,11 +122,26 @@ class HintFile:
 
 
 def check_hints(hints: Iterable[Hint]) -> tuple[Hint, ...]:
-    """The same hints. Raises InputError for what isn't one."""
+    """The same hints, of one photograph. Raises InputError for what isn't one, and for more than MAX_HINTS."""
     kept = tuple(hints) if isinstance(hints, Iterable) else (hints,)
     if not all(isinstance(hint, Hint) for hint in kept):
         raise InputError('hints are a list of hints such as photochrom.Hint(120, 80, "#2040c0")')
+    check_count(len(kept), "a photograph")
     return kept
+
+
+def check_count(count: int, whose: str) -> None:
+    """Raises InputError for more hints than a photograph may have; `whose` is for the message."""
+    if count > MAX_HINTS:
+        raise InputError(f"{whose} has {count} hints, more than the limit of {MAX_HINTS}")
+
+
+def check_places(hints: Iterable[Hint], width: int, height: int) -> None:
+    """Raises InputError for a hint outside a photograph of this size."""
+    for hint in hints:
+        for x, y in hint.points:
+            if not (0 <= x < width and 0 <= y < height):
+                raise InputError(f"the hint at {x:g},{y:g} is outside the photograph, {width} x {height} pixels")
 
 
 def parse_hint(text: str) -> Hint:
@@ -122,7 +151,7 @@ def parse_hint(text: str) -> Hint:
         (reach,) = map(float, radius) if radius else (None,)
         return Hint(float(x), float(y), color.strip(), reach)
     except ValueError:
-        raise InputError(f"a hint is written X,Y,#rrggbb or X,Y,#rrggbb,RADIUS, in pixels, not {text!r}") from None
+        raise InputError(f"a hint is written X,Y,#rrggbb or X,Y,#rrggbb,RADIUS, in pixels, not {brief(text)}") from None
 
 
 def read_hints(path: Path) -> HintFile:
@@ -148,31 +177,45 @@ def parse_hint_file(text: str, name: str) -> HintFile:
     the points of its outline. Raises InputError.
     """
     try:
-        content: dict[str, Any] = json.loads(text)
-        hints = tuple(map(_hint, content["hints"]))
-        size = content.get("size")
-        found = HintFile(hints, (float(size[0]), float(size[1])) if size else None)
-    except InputError:
-        raise
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError):
-        form = '{"size": [W, H], "hints": [{"x": 1, "y": 2, "color": "#rrggbb"}]}'
-        raise InputError(f"{name} is not a hints file; its form is {form}") from None
-    if len(hints) > MAX_HINTS:
-        raise InputError(f"{name} has {len(hints)} hints, more than the limit of {MAX_HINTS}")
-    if found.size is not None and not (found.size[0] > 0 and found.size[1] > 0):
-        raise InputError(f"{name} gives a size that no picture has: {found.size[0]:g} x {found.size[1]:g}")
-    return found
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        content = None
+    given, size = (content.get("hints"), content.get("size")) if isinstance(content, dict) else (None, None)
+    if not isinstance(given, list) or not (size is None or _is_pair(size)):
+        raise InputError(f'{name} is not a hints file; its form is {{"size": [W, H], "hints": [{FORM}]}}')
+    check_count(len(given), name)
+    if size is not None and not all(0 < side < math.inf for side in size):
+        raise InputError(f"{name} gives a size that no picture has: {float(size[0]):g} x {float(size[1]):g}")
+    hints = tuple(_hint(values, f"{name}, hint {number}") for number, values in enumerate(given, 1))
+    return HintFile(hints, None if size is None else (float(size[0]), float(size[1])))
 
 
-def _hint(values: dict[str, Any]) -> Hint:
-    """A hint from the JSON of a hints file. Raises InputError, and many kinds for values of other types."""
-    outline = values.get("area")
-    points = outline or values.get("stroke") or [[values["x"], values["y"]]]
-    (x, y), *path = [(float(point[0]), float(point[1])) for point in points]
-    if len(path) >= MAX_POINTS:
-        raise InputError(f"a hint has {len(path) + 1} points, more than the limit of {MAX_POINTS}")
-    radius = values.get("radius")
-    return Hint(x, y, str(values["color"]), None if radius is None else float(radius), tuple(path), bool(outline))
+def _hint(values: Any, name: str) -> Hint:
+    """A hint from the JSON of a hints file; `name` is for messages. Raises InputError."""
+    try:
+        return _read_hint(values)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+
+
+def _read_hint(values: Any) -> Hint:
+    if not isinstance(values, dict):
+        raise InputError(f"this is not a hint; its form is {FORM}")
+    outline, line = values.get("area"), values.get("stroke")
+    points = [[values.get("x"), values.get("y")]] if line is None else line
+    points = points if outline is None else outline
+    if not isinstance(points, list) or not points or not all(map(_is_pair, points)):
+        raise InputError(f'this is not a hint; its form is {FORM}, or "stroke" or "area" with points [[1, 2], [3, 4]]')
+    (x, y), *path = ((float(x), float(y)) for x, y in points)
+    color: Any = values.get("color")
+    radius: Any = values.get("radius")
+    radius = float(radius) if is_number(radius) else radius  # what is none Hint refuses
+    return Hint(x, y, color, radius, tuple(path), outline is not None)
+
+
+def _is_pair(value: Any) -> bool:
+    """Whether a value of JSON is a list of two numbers."""
+    return isinstance(value, list) and len(value) == 2 and all(map(is_number, value))
 
 
 def rasterize(hints: tuple[Hint, ...], size: tuple[int, int], small: tuple[int, int]) -> FloatArray:
@@ -191,13 +234,8 @@ def rasterize(hints: tuple[Hint, ...], size: tuple[int, int], small: tuple[int, 
 
 def places(hints: tuple[Hint, ...], size: tuple[int, int], small: tuple[int, int]) -> list[tuple[int, int]]:
     """The (row, column) in the small picture of each hint. Raises InputError for one outside."""
-    found = []
-    for hint in hints:
-        for x, y in hint.points:
-            if not (0 <= x < size[1] and 0 <= y < size[0]):
-                raise InputError(f"the hint at {x:g},{y:g} is outside the photograph, {size[1]} x {size[0]} pixels")
-        found.append((int(hint.y * small[0] / size[0]), int(hint.x * small[1] / size[1])))
-    return found
+    check_places(hints, size[1], size[0])
+    return [(int(hint.y * small[0] / size[0]), int(hint.x * small[1] / size[1])) for hint in hints]
 
 
 def correct_chroma(

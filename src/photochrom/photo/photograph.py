@@ -6,8 +6,10 @@ import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from photochrom.disk import replacing
-from photochrom.errors import EncodingError, OutputError, reason_of
+from photochrom.errors import EncodingError, InputError, OutputError, reason_of
 from photochrom.photo.color import PixelArray
 from photochrom.photo.encoding import HEIC_BITS, encode, join_pages, make_thumbnail
 from photochrom.photo.metadata.record import Metadata
@@ -26,6 +28,7 @@ class Photograph:
     from settings.FORMATS. metadata: what its file says beside the pixels, as far as it is true of these pixels.
     bits: per channel in its file, if they are between 8 and 16. lossless: its file is a WebP without loss.
     notes: what of its file isn't here, each in words. pages: the others of a file with more than one page, in order.
+    Raises InputError for transparency of another size or type.
     """
 
     pixels: PixelArray
@@ -36,6 +39,14 @@ class Photograph:
     lossless: bool = False
     notes: tuple[str, ...] = ()
     pages: tuple[Photograph, ...] = ()
+
+    def __post_init__(self) -> None:
+        pixels, alpha = self.pixels, self.alpha
+        if alpha is None:
+            return
+        arrays = isinstance(pixels, np.ndarray) and isinstance(alpha, np.ndarray)
+        if not arrays or alpha.shape != pixels.shape[:2] or alpha.dtype != pixels.dtype:
+            raise InputError("a photograph's transparency is an array (H, W) of the same size and type as its pixels")
 
     def encode(self, format: str | None = None, quality: int = DEFAULT_QUALITY) -> bytes:
         """The content of its file, in the given format or else its own. Raises InputError, EncodingError."""

@@ -16,11 +16,21 @@ from photochrom.inference.weights import BUNDLED_MODELS
 from photochrom.photo.hints import parse_hint_file
 from photochrom.server.problems import Refusal
 from photochrom.service.service import Upload
-from photochrom.settings import FORMATS, LOSSY_LABELS, QUALITY, STRENGTH, VARIANTS, WARMTH, WORKING_SIZE, Limits
+from photochrom.settings import (
+    FORMATS,
+    LOSSY_LABELS,
+    MAX_SEED,
+    QUALITY,
+    STRENGTH,
+    VARIANTS,
+    WARMTH,
+    WORKING_SIZE,
+    Limits,
+)
 
 FormatName = Enum("FormatName", {name: name for name in FORMATS})  # type: ignore[misc]  # mypy reads literals only
 ModelName = Enum("ModelName", {name: name for name in BUNDLED_MODELS})  # type: ignore[misc]
-Seed = Annotated[int, Field(ge=0, lt=2**53)]  # JSON's numbers are exact up to here
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 WorkingSize = Annotated[int, Field(ge=WORKING_SIZE.low, le=WORKING_SIZE.high)]
 Absent: TypeAlias = SkipJsonSchema[None]  # a form has no null: a field is present or not
 FIELDS = ("file", "strength", "warmth", "seed", "variants", "hints", "format", "quality", "model", "working_size")

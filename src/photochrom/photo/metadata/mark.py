@@ -7,9 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from photochrom.errors import InputError
-from photochrom.photo.hints import Hint, parse_hint, parse_hint_file
-from photochrom.settings import MAX_HINTS
+from photochrom.photo.hints import Hint, check_count, parse_hint, parse_hint_file
 
 NOT_FOUND = "none"  # the crop, where a print was looked for in vain
 LONGEST_IN_WORDS = 1000  # characters of hints in a sentence; the mark has them all elsewhere
@@ -76,8 +74,8 @@ def hints_text(hints: tuple[Hint, ...]) -> str:
     """Hints as `--hint` takes them, separated by spaces; strokes and areas as the list of a hints file."""
     if any(hint.path for hint in hints):
         return json.dumps([_values(hint) for hint in hints])
-    radii = ["" if hint.radius is None else f",{hint.radius:.10g}" for hint in hints]
-    return " ".join(f"{h.x:.10g},{h.y:.10g},{h.color}{radius}" for h, radius in zip(hints, radii, strict=True))
+    radii = ["" if hint.radius is None else f",{_exact(hint.radius)}" for hint in hints]
+    return " ".join(f"{_exact(h.x)},{_exact(h.y)},{h.color}{radius}" for h, radius in zip(hints, radii, strict=True))
 
 
 def hints_in_words(hints: tuple[Hint, ...]) -> str:
@@ -91,9 +89,14 @@ def parse_hints(text: str) -> tuple[Hint, ...]:
     if text.startswith("["):
         return parse_hint_file(f'{{"hints": {text}}}', "the mark").hints
     words = text.split()
-    if len(words) > MAX_HINTS:
-        raise InputError(f"the mark has more than {MAX_HINTS} hints")
+    check_count(len(words), "the mark")
     return tuple(map(parse_hint, words))
+
+
+def _exact(number: float) -> str:
+    """A number in as few digits as are read back as the same number: rounded, it might lie outside the photograph."""
+    short = f"{number:.10g}"
+    return short if float(short) == number else repr(number)
 
 
 def _values(hint: Hint) -> dict[str, Any]:
