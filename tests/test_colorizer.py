@@ -6,6 +6,7 @@ import pytest
 from photochrom.errors import InputError, WeightsError
 from photochrom.inference.colorizer import DEFAULT_WORKING_SIZE, Colorizer, noise_vector, working_shape
 from photochrom.inference.onnx_backend import OnnxBackend
+from photochrom.inference.views import VIEWS
 from photochrom.inference.weights import load_model, read_bundled
 from photochrom.photo.color import luminance_of, rgb_to_lab
 from photochrom.photo.decoding import decode_photograph
@@ -85,7 +86,8 @@ def test_black_stays_black(loud):
 def test_any_size(loud, shape):
     pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     assert loud.colorize(pixels).shape == (*shape, 3)
-    assert max(loud.backend.seen[-1][2:]) <= 4 * DEFAULT_WORKING_SIZE + 32  # the network's cost is bounded
+    largest = max(view.scale for view in VIEWS) * DEFAULT_WORKING_SIZE
+    assert max(loud.backend.seen[-1][2:]) <= 4 * largest + 32  # the network's cost is bounded
 
 
 def test_bundled_model_on_extreme_strips(colorizer):
@@ -140,15 +142,7 @@ def test_batch_is_the_same_as_one_by_one(colorizer, photographs):
 
 def test_batch_runs_equal_shapes_together(loud, photographs):
     loud.colorize_batch([photographs["chelsea"]] * 3 + [photographs["coffee"]])
-    assert sorted(shape[0] for shape in loud.backend.seen) == [1, 1, 3, 3]  # each with its mirror image
-
-
-def test_a_mirrored_photograph_gets_mirrored_colors(colorizer, photographs):
-    pixels = photographs["chelsea"][:256, :320]  # multiples of 32 at the working size: nothing is padded
-    colored, mirrored = (
-        Colorizer(working_size=256).colorize(np.ascontiguousarray(p)) for p in (pixels, pixels[:, ::-1])
-    )
-    assert np.abs(colored.astype(int) - mirrored[:, ::-1]).max() <= 2
+    assert sorted(shape[0] for shape in loud.backend.seen) == [1, 1, 3, 3]  # each in both views
 
 
 def test_input_is_left_alone(colorizer, photographs):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from photochrom.errors import InputError, WeightsError, brief
 from photochrom.inference.model import Backend, ModelInfo
+from photochrom.inference.views import HINT_VIEW, VIEWS, Seen, View, join_views
 from photochrom.inference.weights import load_model
 from photochrom.photo.color import FloatArray, PixelArray, luminance_of
 from photochrom.photo.freshening import freshen
@@ -19,7 +21,7 @@ from photochrom.photo.joining import join_linear, write_rgb
 from photochrom.photo.kinds import join_array, split_array
 from photochrom.photo.resize import resize_columns, resize_matrix
 from photochrom.photo.spool import let_go, new_array
-from photochrom.photo.upsampling import GuidedChroma, enlarge_along_edges, guide_chroma
+from photochrom.photo.upsampling import GuidedChroma, guide_chroma
 from photochrom.photo.white_balance import with_warmth
 from photochrom.settings import AUTO, DEFAULT_MODEL, MAX_SEED, STRENGTH, WARMTH, WORKING_SIZE, is_number
 
@@ -50,6 +52,13 @@ class Coloring:
     def guided(self, strength: float = STRENGTH.default, warmth: float = WARMTH.default) -> GuidedChroma:
         """The balanced chroma as a function of full-size luminance."""
         return guide_chroma(self.balanced(strength, warmth), self.luminance)
+
+
+class Told(NamedTuple):
+    """Hints on a photograph of a size (height, width)."""
+
+    hints: tuple[Hint, ...]
+    size: tuple[int, int]
 
 
 class Colorizer:
@@ -154,24 +163,24 @@ class Colorizer:
         *,
         seed: int | None = None,
         hints: Sequence[Sequence[Hint]],
-        mirrored: bool | None = None,
+        views: Sequence[View] = VIEWS,
     ) -> list[Coloring]:
         """The same from what `small_luminance` made of photographs of these sizes (height, width).
 
-        mirrored: whether the network sees the pictures as they are or their mirror images; None for the mean of both,
-        which is the better guess and takes twice the time.
+        views: what the network sees of each; fewer take less time.
         """
         noise = noise_vector(seed, self.backend.info.noise_channels)
-        rasters = [rasterize(tuple(h), size, s.shape) for h, size, s in zip(hints, sizes, smalls, strict=True)]
-        predicted = self._run_all(smalls, [np.zeros_like(raster) for raster in rasters], noise, mirrored)
-        told = [i for i, h in enumerate(hints) if h]
-        answers = self._run_all([smalls[i] for i in told], [rasters[i] for i in told], noise, mirrored)
-        colorings = [Coloring(chroma, small) for chroma, small in zip(predicted, smalls, strict=True)]
-        for i, answer in zip(told, answers, strict=True):
-            own = tuple(hints[i])
-            corrected = correct_chroma(answer, smalls[i], own, sizes[i])
-            chroma, hinted = bound_hints(predicted[i], corrected, smalls[i], own, sizes[i])
-            colorings[i] = Coloring(chroma, smalls[i], hinted)
+        fresh = [freshen(small) for small in smalls]
+        chromas = self._predict(fresh, [None] * len(smalls), noise, views)
+        colorings = [Coloring(chroma, small) for chroma, small in zip(chromas, smalls, strict=True)]
+        told = {i: Told(tuple(own), size) for i, (own, size) in enumerate(zip(hints, sizes, strict=True)) if own}
+        seen = [fresh[i] for i in told]
+        without = self._predict(seen, [None] * len(told), noise, [HINT_VIEW])
+        hinted = self._predict(seen, list(told.values()), noise, [HINT_VIEW])
+        for (i, own), before, after in zip(told.items(), without, hinted, strict=True):
+            followed = correct_chroma(chromas[i] + after - before, smalls[i], *own)
+            chroma, reached = bound_hints(chromas[i], followed, smalls[i], *own)
+            colorings[i] = Coloring(chroma, smalls[i], reached)
         return colorings
 
     def apply(
@@ -208,38 +217,28 @@ class Colorizer:
             let_go(pixels)
         return np.clip(resize_columns(low, small_width), 0, 100)
 
-    def _run_all(
-        self, luminances: Sequence[FloatArray], rasters: list[FloatArray], noise: FloatArray, mirrored: bool | None
+    def _predict(
+        self, luminances: list[FloatArray], told: list[Told | None], noise: FloatArray, views: Sequence[View]
     ) -> list[FloatArray]:
         """Chroma (2, h, w) for each luminance (h, w); those of one shape go through the network together."""
         predicted = list(luminances)
         for shape in {luminance.shape for luminance in luminances}:
             members = [i for i, luminance in enumerate(luminances) if luminance.shape == shape]
-            fresh = [freshen(luminances[i]) for i in members]
-            chromas = self._run(fresh, [rasters[i] for i in members], noise, mirrored)
-            for i, chroma in zip(members, chromas, strict=True):
-                predicted[i] = chroma
+            alike = [luminances[i] for i in members]
+            seen = [self._see(view, alike, [told[i] for i in members], noise) for view in views]
+            for i, *chromas in zip(members, *seen, strict=True):
+                predicted[i] = join_views(chromas, luminances[i])
         return predicted
 
-    def _run(
-        self, luminances: list[FloatArray], rasters: list[FloatArray], noise: FloatArray, mirrored: bool | None
-    ) -> list[FloatArray]:
-        """Predict chroma (2, h, w) for luminances (h, w) of one shape, padded by reflection as needed."""
-        height, width = luminances[0].shape
-        multiple = self.backend.info.size_multiple
-        pad_y, pad_x = -height % multiple, -width % multiple
-        padded = np.pad(np.stack(luminances)[:, None], ((0, 0), (0, 0), (0, pad_y), (0, pad_x)), "symmetric")
-        hints = np.pad(np.stack(rasters), ((0, 0), (0, 0), (0, pad_y), (0, pad_x)))
+    def _see(self, view: View, luminances: list[FloatArray], told: list[Told | None], noise: FloatArray) -> list[Seen]:
+        """What the network predicts in one view of luminances (h, w) of one shape."""
+        shape = view.shape(luminances[0].shape, self.backend.info.size_multiple)
+        rasters = np.stack(
+            [np.zeros((3, *shape), np.float32) if own is None else rasterize(*own, shape) for own in told]
+        )
         noise = np.repeat(noise[None], len(luminances), axis=0)
-        # A picture and its mirror image have the same colors: the mean of both predictions is the better guess.
-        sides = []
-        if mirrored is not True:
-            sides.append(self.backend.predict(padded, hints, noise))
-        if mirrored is not False:
-            sides.append(self.backend.predict(_mirror(padded), _mirror(hints), noise)[..., ::-1])
-        chroma = sum(sides[1:], sides[0]) / len(sides)
-        enlarged = (enlarge_along_edges(c, p[0]) for c, p in zip(chroma, padded, strict=True))
-        return [c[:, :height, :width] for c in enlarged]
+        chroma = self.backend.predict(view.of(luminances, shape), view.turned(rasters), noise)
+        return [Seen(each, shape) for each in view.turned(chroma)]
 
 
 def check_balance(strength: float, warmth: float) -> None:
@@ -288,10 +287,6 @@ def _cores_left() -> int:
     """How many cores this process may use, or 0 for all. ONNX Runtime heeds no such limit."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return 0 if usable == os.cpu_count() or usable is None else usable
-
-
-def _mirror(planes: FloatArray) -> FloatArray:
-    return np.ascontiguousarray(planes[..., ::-1])
 
 
 def _strips(pixels: PixelArray, size: int) -> Iterator[slice]:

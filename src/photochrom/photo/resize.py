@@ -11,14 +11,15 @@ from photochrom.photo.color import FloatArray
 TOGETHER = 32  # outputs whose weights are one small matrix
 
 
-def resize_matrix(inputs: int, outputs: int) -> FloatArray:
+def resize_matrix(inputs: int, outputs: int, scale: float | None = None) -> FloatArray:
     """The (outputs, inputs) matrix of an antialiased bilinear resize of one axis.
 
     The filter is the same as in training, PyTorch's `interpolate(mode="bilinear", antialias=True)`: a triangle as wide
-    as the larger of the two pixel sizes. The rows of the matrix sum to 1.
+    as the larger of the two pixel sizes. The rows of the matrix sum to 1. scale: the size of an output in inputs, if it
+    isn't inputs / outputs because the last output reaches beyond the inputs' end.
     """
     matrix = np.zeros((outputs, inputs), np.float32)
-    for some, needed, weights in _weights(inputs, outputs):
+    for some, needed, weights in _weights(inputs, outputs, inputs / outputs if scale is None else scale):
         matrix[some, needed] = weights
     return matrix
 
@@ -30,13 +31,15 @@ def resize(planes: FloatArray, height: int, width: int) -> FloatArray:
 
 def resize_columns(planes: FloatArray, width: int) -> FloatArray:
     """Resize (..., H, W) to (..., H, width)."""
-    parts = [planes[..., needed] @ weights.T for _, needed, weights in _weights(planes.shape[-1], width)]
+    parts = [
+        planes[..., needed] @ weights.T
+        for _, needed, weights in _weights(planes.shape[-1], width, planes.shape[-1] / width)
+    ]
     return np.concatenate(parts, axis=-1)
 
 
-def _weights(inputs: int, outputs: int) -> Iterator[tuple[slice, slice, FloatArray]]:
+def _weights(inputs: int, outputs: int, scale: float) -> Iterator[tuple[slice, slice, FloatArray]]:
     """The matrix in parts that are not zero: which outputs, which inputs they need, and their weights."""
-    scale = inputs / outputs
     support = max(1.0, scale)
     for first in range(0, outputs, TOGETHER):
         some = np.arange(first, min(first + TOGETHER, outputs))

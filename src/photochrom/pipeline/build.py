@@ -13,7 +13,7 @@ from photochrom.pipeline.balance import PARTS, parts_of, weights_of
 from photochrom.pipeline.builder import Graph, Value, minimum
 from photochrom.pipeline.freshening import freshen
 from photochrom.pipeline.guiding import color_rows, fit_parts
-from photochrom.pipeline.hints import COLUMNS, follow_hints, plane_of, rasterize, read_hints
+from photochrom.pipeline.hints import COLUMNS, follow_hints, plane_of, read_hints
 from photochrom.pipeline.network import Network, predict
 from photochrom.pipeline.small import small_luminance
 
@@ -60,9 +60,10 @@ def guide_of(photograph: Value, noise: Value, table: Value, network: Network, wo
     luminance = small_luminance(photograph, working_size)
     small = luminance.length(0), luminance.length(1)
     plane = plane_of(*small)
-    hints = read_hints(table, (photograph.length(0), photograph.length(1)), small)
+    size = photograph.length(0), photograph.length(1)
+    hints = read_hints(table, size, small)
     told = minimum(hints.count, 1)
-    predicted = predict(network, freshen(luminance), rasterize(hints, plane), noise, told)
+    predicted = predict(network, freshen(luminance), table, size, noise, told)
     followed = photograph.graph.branch(
         told > 0,
         lambda: follow_hints(predicted[0], predicted[1], luminance, hints, plane),

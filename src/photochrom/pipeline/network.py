@@ -1,4 +1,4 @@
-"""The generator between its two neighbors: mirrored and padded input, and chroma enlarged along edges."""
+"""The generator between its two neighbors: views of the small picture, and chroma enlarged along edges."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from itertools import product
 import numpy as np
 import onnx
 
+from photochrom.inference.views import HINT_VIEW, VIEWS
 from photochrom.photo.upsampling import CELL_LUMINANCE, CELL_REACH, FAR_WEIGHT
-from photochrom.pipeline.builder import Value, concat, exp
+from photochrom.pipeline.builder import Value, concat, exp, maximum, where
+from photochrom.pipeline.hints import plane_of, rasterize, read_hints
+from photochrom.pipeline.small import resize_matrix
 
 
 @dataclass(frozen=True)
@@ -26,39 +29,61 @@ class Network:
     stride: int
 
 
-def predict(network: Network, luminance: Value, raster: Value, noise: Value, told: Value) -> Value:
+def predict(
+    network: Network, luminance: Value, table: Value, size: tuple[Value, Value], noise: Value, told: Value
+) -> Value:
     """Chroma (1, 2, h, w) without hints or, if told (1, not 0), (2, 2, h, w): without and with hints.
 
-    luminance (h, w), raster (3, h, w), noise (Z,). The mean of both predictions, for a picture and its mirror image.
+    luminance (h, w), a table of hints (P, 7) on a photograph of size (H, W), noise (Z,). The network runs in a loop, so
+    that its weights are there once.
     """
+    graph, stride = luminance.graph, network.stride
     height, width = luminance.length(0), luminance.length(1)
-    multiple = network.size_multiple
-    tall, wide = ((side + multiple - 1) // multiple * multiple for side in (height, width))
-    padded = luminance.take(mirrored_places(height, tall), 0).take(mirrored_places(width, wide), 1)
-    hints = raster.padded([0, 0, 0], [0, tall - height, wide - width], "constant")
-    pictures = told + 1
-    picture = padded.unsqueeze(0, 1)
-    batch = concat([picture, picture[..., ::-1]] * 2, 0)  # (4, 1, H, W)
-    rasters = concat([stack_of(hints * 0, 2), hints.unsqueeze(0), hints[..., ::-1].unsqueeze(0)], 0)
-    inputs = {
-        "luminance": batch[: 2 * pictures],
-        "hints": rasters[: 2 * pictures],
-        "noise": noise.unsqueeze(0).op("Expand", luminance.graph.vector([2 * pictures, network.noise_channels])),
-    }
-    chroma = luminance.graph.insert(network.model, "generator/", inputs)  # (2 or 4, 2, h / stride, w / stride)
-    chroma = (chroma[::2] + chroma[1::2][..., ::-1]) / 2
-    return enlarge_along_edges(chroma, padded, network.stride)[..., :height, :width]
+    rows, columns = ((side + (stride - 1)) // stride for side in (height, width))
+    looks = [(view, 0) for view in VIEWS] + [(HINT_VIEW, 0), (HINT_VIEW, 1)]  # and whether they have hints
+    scales = graph.constant(np.array([view.scale for view, _ in looks]))
+    mirrored = graph.constant(np.array([view.mirrored for view, _ in looks]))
+    hinted = graph.constant(np.array([has_hints for _, has_hints in looks], np.float32))
+
+    def look(number: Value) -> list[Value]:
+        scale, turns = scales.take(number), mirrored.take(number)
+        tall, wide = (view_length(side, scale, network.size_multiple) for side in (height, width))
+        seen = resized(luminance.unsqueeze(0), (tall, ratio(height, tall)), (wide, ratio(width, wide)))
+        raster = rasterize(read_hints(table, size, (tall, wide)), plane_of(tall, wide)) * hinted.take(number)
+        inputs = {
+            "luminance": turned(seen, turns).unsqueeze(0),
+            "hints": turned(raster, turns).unsqueeze(0),
+            "noise": noise.unsqueeze(0),
+        }
+        chroma = turned(graph.insert(network.model, "generator/", inputs).squeeze(0), turns)
+        down, across = (ratio(chroma.length(axis) * stride, side) for axis, side in ((1, height), (2, width)))
+        return [resized(chroma, (rows, down), (columns, across))]
+
+    (cells,) = graph.loop(2 * told + len(VIEWS), [], look)  # (2 or 4, 2, h / stride, w / stride)
+    plain, effect = cells[: len(VIEWS)].reduced("Mean", 0, keep=True), cells[len(VIEWS) + 1 :] - cells[len(VIEWS) : -1]
+    padded = luminance.padded([0, 0], [rows * stride - height, columns * stride - width])
+    return enlarge_along_edges(concat([plain, plain + effect], 0), padded, stride)[..., :height, :width]
 
 
-def stack_of(planes: Value, count: int) -> Value:
-    """The same planes several times along a new first axis."""
-    return concat([planes.unsqueeze(0)] * count, 0)
+def view_length(side: Value, scale: Value, multiple: int) -> Value:
+    """The length of a view's side: the multiple that is nearest to `scale` times that of the small picture."""
+    count = (side.cast(np.float64) * scale / multiple).op("Round").cast(np.int64)
+    return maximum(count, 1) * multiple
 
 
-def mirrored_places(length: Value, padded: Value) -> Value:
-    """Where each of `padded` places takes its value from: behind the end, the axis goes back and forth."""
-    places = length.graph.arange(padded) % (2 * length)
-    return places.op("Min", 2 * length - 1 - places)
+def ratio(one: Value, other: Value) -> Value:
+    return one.cast(np.float64) / other.cast(np.float64)
+
+
+def turned(planes: Value, turns: Value) -> Value:
+    """Planes (C, h, w), mirrored if a truth value says so."""
+    return where(turns, planes[..., ::-1], planes)
+
+
+def resized(planes: Value, height: tuple[Value, Value], width: tuple[Value, Value]) -> Value:
+    """Planes (C, h, w) of another height and width, each with the size of a new pixel in old ones."""
+    down, across = resize_matrix(planes.length(1), *height), resize_matrix(planes.length(2), *width)
+    return down @ planes @ across.transpose(1, 0)
 
 
 def enlarge_along_edges(chroma: Value, luminance: Value, factor: int) -> Value:

@@ -38,14 +38,24 @@ def resized(rows_of: Callable[[slice], Value], inputs: Value, width: Value, outp
         centers = (some.cast(np.float64) + 0.5) * scale
         first = maximum((centers[0] - support).cast(np.int64), 0)
         last = minimum((centers[-1] + support).cast(np.int64) + 1, inputs)
-        places = (graph.arange(last - first) + first).cast(np.float64) + 0.5
-        distance = (places - centers.unsqueeze(1)).op("Abs") / support
-        weights = maximum(1 - distance, 0)
-        weights = (weights / weights.reduced("Sum", 1, keep=True)).cast(np.float32)
-        return [weights @ rows_of(slice(first, last))]
+        return [triangles(graph.arange(last - first) + first, centers, support) @ rows_of(slice(first, last))]
 
     (parts,) = graph.loop((outputs + together - 1) // together, [], resize_part)
     return parts.reshape(-1, width)[:outputs]
+
+
+def resize_matrix(inputs: Value, outputs: Value, scale: Value) -> Value:
+    """The whole matrix (outputs, inputs) of such a resize. scale: the size of an output in inputs, float64."""
+    graph = inputs.graph
+    centers = (graph.arange(outputs).cast(np.float64) + 0.5) * scale
+    return triangles(graph.arange(inputs), centers, maximum(scale, 1))
+
+
+def triangles(inputs: Value, centers: Value, support: Value) -> Value:
+    """The weights (n, m) of inputs (m,), integers, in outputs around centers (n,)."""
+    distance = (inputs.cast(np.float64) + 0.5 - centers.unsqueeze(1)).op("Abs") / support
+    weights = maximum(1 - distance, 0)
+    return (weights / weights.reduced("Sum", 1, keep=True)).cast(np.float32)
 
 
 def working_shape(height: Value, width: Value, working_size: int) -> tuple[Value, Value]:

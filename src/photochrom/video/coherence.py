@@ -20,7 +20,7 @@ from photochrom.inference.colorizer import Coloring
 from photochrom.photo.color import FloatArray
 
 MEMORY = 24.0  # frames that the average is made of, at most
-ONE_SIDE = 0.35  # frames: what a prediction for a frame or for its mirror image counts; the mean of both counts 1
+ONE_VIEW = 0.35  # frames: what a prediction for one view of a frame counts; the mean of both counts 1
 KNOWN = 1.3  # frames: a place whose average is made of fewer isn't known yet
 UNKNOWN = 0.01  # share of such places from which on the network has to see a frame
 RESTS = 3  # frames that the network is spared in a row, at most
@@ -33,8 +33,8 @@ class Memory:
     """What is remembered of a shot after a frame.
 
     chroma: (h, w, 2 or 3), the average of what was predicted. luminance: (h, w) of the frame. frames: (h, w), how many
-    frames the average is made of. mirrored: whether the network last saw a frame mirrored. rests: how many frames
-    it was spared since then. hints: how many the frame had.
+    frames the average is made of. mirrored: whether the network last saw a frame's mirrored view. rests: how many
+    frames it was spared since then. hints: how many the frame had.
     """
 
     chroma: FloatArray
@@ -49,7 +49,7 @@ class Coherence:
     """The running average of a shot.
 
     Because it is made of many frames, one frame need not add much. The network sees every frame of a shot but its first
-    only as it is or only mirrored, in turn, and where the average explains the frames, it sees only every fourth one.
+    in one of its two views, in turn, and where the average explains the frames, it sees only every fourth one.
     """
 
     def __init__(self) -> None:
@@ -62,9 +62,9 @@ class Coherence:
     def follow(self, luminance: FloatArray, predict: Callable[[bool | None], FloatArray], hints: int = 0) -> Coloring:
         """The coloring of the next frame, as the shot would have it.
 
-        luminance: (h, w). predict: the network's chroma (2, h, w) for the frame as it is (False), mirrored (True), or
-        the mean of both (None); a third plane says how much of it hints ask for. hints: how many there are; the network
-        sees every frame where that changes.
+        luminance: (h, w). predict: the network's chroma (2, h, w) in the frame's plain view (False), its mirrored one
+        (True), or the mean of both (None); a third plane says how much of it hints ask for. hints: how many there are;
+        the network sees every frame where that changes.
         """
         before = self._memory
         if before is None:
@@ -79,8 +79,8 @@ class Coherence:
                 self._memory = Memory(average, luminance, frames, before.mirrored, before.rests + 1, hints)
             else:
                 fresh = np.moveaxis(predict(not before.mirrored), 0, -1)
-                average = (average * frames[..., None] + ONE_SIDE * fresh) / (frames[..., None] + ONE_SIDE)
-                frames = np.minimum(frames + ONE_SIDE, MEMORY)
+                average = (average * frames[..., None] + ONE_VIEW * fresh) / (frames[..., None] + ONE_VIEW)
+                frames = np.minimum(frames + ONE_VIEW, MEMORY)
                 self._memory = Memory(average, luminance, frames, not before.mirrored, hints=hints)
         planes = np.ascontiguousarray(np.moveaxis(self._memory.chroma, -1, 0))
         return Coloring(planes[:2], luminance, planes[2] if len(planes) > 2 else None)
