@@ -109,6 +109,15 @@ def test_things_end_where_the_color_does(square_on_gray):
     assert not find_things(lab, 0.0)[0].any()
 
 
+def test_light_and_shade_are_one_thing(square_on_gray):
+    torch.manual_seed(0)
+    lab, square = square_on_gray
+    lab[:, 0, :, 32:] += 25  # half of the square, and of the gray around it, stands in the light
+    things, _ = find_things(lab, 1.0)
+    whole = [thing for thing in things[:, 0] if torch.equal(thing, square)]
+    assert len(whole) > 5
+
+
 def test_a_recolored_thing_has_the_color_of_its_hints_and_nothing_else_changes(square_on_gray):
     torch.manual_seed(0)
     lab, _ = square_on_gray

@@ -253,7 +253,7 @@ class Graph:
     def insert(self, model: onnx.ModelProto, prefix: str, inputs: dict[str, Value]) -> Value:
         """All of another model, whose names get a prefix; its first output, of float32.
 
-        Its weights stand beside its nodes: ONNX Runtime 1.30 optimizes convolutions in a loop with no others.
+        Its weights stand beside its nodes: ONNX Runtime 1.32 optimizes convolutions in a loop with no others.
         """
         graph = onnx.compose.add_prefix(model, prefix).graph
         for name, value in inputs.items():

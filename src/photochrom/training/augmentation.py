@@ -19,7 +19,8 @@ MAX_SCRATCHES = 20
 MAX_ENLARGEMENT = 2.0  # of a crop: what is enlarged more has no detail to learn from
 HINT_SIDES = (1, 3, 5, 7)  # pixels: hints are squares around their points
 THING_CELL = 4  # pixels: things are found in a picture this many times smaller
-THING_SIZE = (0.003, 0.4)  # of the picture's area
+THING_SIZE = (0.003, 0.6)  # of the picture's area
+THING_SHADING = 0.4  # how much a difference in L counts, beside one in chroma: fur has stripes, a wall has shade
 THING_HINTS = (1.0, 0.5, 0.3, 0.2)  # probabilities of a first hint in a recolored thing, a second, ...
 GRAY_THINGS = 0.15  # share of recolored things that become gray
 JPEG_LUMINANCE_TABLE = (  # ITU-T T.81, table K.1
@@ -136,19 +137,19 @@ def mix(rgb: Tensor, share: float) -> Tensor:
 def find_things(lab: Tensor, share: float) -> tuple[Tensor, Tensor]:
     """One thing in a share of the pictures (N, 3, S, S): where it is, and points on it, both (N, 1, S, S) in {0, 1}.
 
-    A thing is what is connected to a random place and has about its color. Where it is smaller or larger than
-    THING_SIZE there is none. The points are away from its edge, if it is large enough.
+    A thing is what is connected to a random place and has about its color, more or less lit. Where it is smaller or
+    larger than THING_SIZE there is none. The points are away from its edge, if it is large enough.
     """
     count, _, side, _ = lab.shape
     things, points = torch.zeros(2, count, 1, side, side, device=lab.device)
     chosen = (torch.rand(count, device=lab.device) < share).nonzero()[:, 0]
     if len(chosen) == 0:
         return things, points
-    small = F.avg_pool2d(lab[chosen], THING_CELL)
+    small = F.avg_pool2d(lab[chosen], THING_CELL) * lab.new_tensor([THING_SHADING, 1, 1])[:, None, None]
     rows = torch.arange(len(chosen), device=lab.device)
     start = torch.randint(small[0, 0].numel(), (len(chosen),), device=lab.device)
     color = small.flatten(2)[rows, :, start]
-    tolerance = 8 + 14 * torch.rand(len(chosen), 1, 1, 1, device=lab.device)  # in Lab units
+    tolerance = 7 + 11 * torch.rand(len(chosen), 1, 1, 1, device=lab.device)  # in Lab units
     alike = ((small - color[:, :, None, None]).norm(dim=1, keepdim=True) < tolerance).to(lab.dtype)
     grown = torch.zeros_like(alike)
     grown.flatten(2)[rows, 0, start] = 1
