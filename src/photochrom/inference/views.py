@@ -40,6 +40,7 @@ class View:
 
 
 VIEWS = (View(7 / 8, mirrored=False), View(9 / 8, mirrored=True))
+FRAME_VIEWS = (View(1, mirrored=False), View(1, mirrored=True))  # of a film, whose frames are seen in one of them
 HINT_VIEW = View(1, mirrored=False)  # in which a hint's effect is told from what is predicted without it
 
 

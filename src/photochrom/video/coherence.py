@@ -33,8 +33,8 @@ class Memory:
     """What is remembered of a shot after a frame.
 
     chroma: (h, w, 2 or 3), the average of what was predicted. luminance: (h, w) of the frame. frames: (h, w), how many
-    frames the average is made of. mirrored: whether the network last saw a frame's mirrored view. rests: how many
-    frames it was spared since then. hints: how many the frame had.
+    frames the average is made of. mirrored: whether the network last saw a frame mirrored. rests: how many frames
+    it was spared since then. hints: how many the frame had.
     """
 
     chroma: FloatArray
@@ -49,7 +49,7 @@ class Coherence:
     """The running average of a shot.
 
     Because it is made of many frames, one frame need not add much. The network sees every frame of a shot but its first
-    in one of its two views, in turn, and where the average explains the frames, it sees only every fourth one.
+    as it is or mirrored, in turn, and where the average explains the frames, it sees only every fourth one.
     """
 
     def __init__(self) -> None:
@@ -62,9 +62,9 @@ class Coherence:
     def follow(self, luminance: FloatArray, predict: Callable[[bool | None], FloatArray], hints: int = 0) -> Coloring:
         """The coloring of the next frame, as the shot would have it.
 
-        luminance: (h, w). predict: the network's chroma (2, h, w) in the frame's plain view (False), its mirrored one
-        (True), or the mean of both (None); a third plane says how much of it hints ask for. hints: how many there are;
-        the network sees every frame where that changes.
+        luminance: (h, w). predict: the network's chroma (2, h, w) for the frame as it is (False), mirrored (True), or
+        the mean of both (None); a third plane says how much of it hints ask for. hints: how many there are; the network
+        sees every frame where that changes.
         """
         before = self._memory
         if before is None:

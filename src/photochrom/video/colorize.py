@@ -20,7 +20,7 @@ from photochrom.disk import claimed, write_whole
 from photochrom.errors import InputError, MissingExtra, OutputError, reason_of
 from photochrom.existing import Fate, fate
 from photochrom.inference.colorizer import Coloring, Colorizer
-from photochrom.inference.views import VIEWS
+from photochrom.inference.views import FRAME_VIEWS
 from photochrom.photo.color import FloatArray, PixelArray
 from photochrom.photo.hints import Hint
 from photochrom.photo.metadata.mark import hints_text
@@ -169,7 +169,7 @@ def color_next(
 
     def predict(mirrored: bool | None) -> FloatArray:
         sizes = [(pixels.shape[0], pixels.shape[1])]
-        views = [view for view in VIEWS if mirrored in (None, view.mirrored)]
+        views = [view for view in FRAME_VIEWS if mirrored in (None, view.mirrored)]
         (coloring,) = colorizer.predict_small([luminance], sizes, seed=seed, hints=[hints], views=views)
         hinted = np.zeros_like(luminance) if coloring.hinted is None else coloring.hinted
         return np.concatenate([coloring.chroma, hinted[None]])
