@@ -58,7 +58,7 @@ def test_jobs_that_nobody_can_fetch_any_more_are_not_colored(held, picture, tmp_
         held.backend.open.set()
         closing.result(20)
     service.close()
-    assert held.backend.asked == 2  # only the first job: its picture and the mirror image
+    assert held.backend.asked == 2  # only the first job, in both views
     assert not started[0].folder.parent.exists()
 
 

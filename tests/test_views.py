@@ -28,21 +28,56 @@ def test_a_view_has_the_nearest_sides_that_the_network_takes(view, small, multip
     assert view.shape(small, multiple) == expected
 
 
-def test_the_network_sees_one_smaller_and_one_larger_view_that_is_mirrored():
-    seen = []
+class Watching:
+    """A fake model that writes down what it sees: the size, how light both sides are, and whether there are hints."""
 
-    class Watching:
-        info = ModelInfo("fake", 32, 4, {})
+    info = ModelInfo("fake", 32, 4, {})
 
-        def predict(self, luminance, hints, noise):
-            seen.append((luminance.shape[2:], luminance[0, 0, :, :16].mean(), luminance[0, 0, :, -16:].mean()))
-            return np.zeros((len(luminance), 2, luminance.shape[2] // 4, luminance.shape[3] // 4), np.float32)
+    def __init__(self):
+        self.sizes, self.sides, self.hinted = [], [], []
 
-    gray = np.tile(np.linspace(20, 220, 320, dtype=np.uint8), (320, 1))
-    Colorizer(Watching()).colorize(gray)
-    (small, *smaller), (large, *larger) = seen
-    assert (small, large) == ((224, 224), (288, 288))
-    assert smaller[0] < smaller[1] and larger[0] > larger[1]
+    def predict(self, luminance, hints, noise):
+        self.sizes.append(luminance.shape[2:])
+        self.sides.append((luminance[0, 0, :, :16].mean(), luminance[0, 0, :, -16:].mean()))
+        self.hinted.append(bool(hints.any()))
+        return np.zeros((len(luminance), 2, luminance.shape[2] // 4, luminance.shape[3] // 4), np.float32)
+
+
+@pytest.fixture
+def rising():
+    """A gray picture (320, 320), dark at the left and light at the right."""
+    return np.tile(np.linspace(20, 220, 320, dtype=np.uint8), (320, 1))
+
+
+def test_the_network_sees_one_smaller_and_one_larger_view_that_is_mirrored(rising):
+    model = Watching()
+    Colorizer(model).colorize(rising)
+    assert model.sizes == [(224, 224), (288, 288)] and not any(model.hinted)
+    (left, right), (turned_left, turned_right) = model.sides
+    assert left < right and turned_left > turned_right
+
+
+def test_hints_are_told_in_a_view_of_their_own(rising):
+    model = Watching()
+    Colorizer(model).colorize(rising, hints=[Hint(150, 100, "#2040c0")])
+    assert list(zip(model.sizes, model.hinted, strict=True)) == [
+        ((224, 224), False),
+        ((288, 288), False),
+        ((256, 256), False),
+        ((256, 256), True),
+    ]
+
+
+def test_frames_of_a_film_are_seen_at_one_size(rising):
+    pytest.importorskip("av")
+    from photochrom.video.coherence import Coherence
+    from photochrom.video.colorize import FilmOptions, color_next
+
+    model = Watching()
+    colorizer, coherence = Colorizer(model), Coherence()
+    for shift in (0, 160, 80):  # so far that the network must see each
+        color_next(coherence, colorizer, np.roll(rising, shift, axis=1), FilmOptions(), ())
+    assert model.sizes == [(256, 256)] * 4  # the first one also mirrored
 
 
 def ramps(height: int, width: int) -> np.ndarray:
@@ -79,11 +114,3 @@ def test_a_matrix_may_reach_beyond_the_end():
     matrix = resize_matrix(10, 4, 3.0)  # the last output's center is at 10.5 of 10 inputs
     assert np.allclose(matrix.sum(axis=1), 1)
     assert np.argmax(matrix[-1]) == 9
-
-
-def test_hints_change_what_both_views_say_alike(colorizer, photographs):
-    """Their effect is what they change in a view of their own, and is added to the mean of the others."""
-    pixels = photographs["coffee"]
-    plain, hinted = (colorizer.predict_one(pixels, hints=hints) for hints in ([], [Hint(150, 330, "#2040c0")]))
-    change = np.hypot(*(hinted.chroma - plain.chroma))
-    assert change.max() > 20 and np.median(change) < 0.5

@@ -34,8 +34,9 @@ def predict(
 ) -> Value:
     """Chroma (1, 2, h, w) without hints or, if told (1, not 0), (2, 2, h, w): without and with hints.
 
-    luminance (h, w), a table of hints (P, 7) on a photograph of size (H, W), noise (Z,). The network runs in a loop, so
-    that its weights are there once.
+    luminance (h, w), a table of hints (P, 7) on a photograph of size (H, W), noise (Z,). Without hints it is the mean
+    of all views; hints add what they change in a view of their own. The network runs in a loop, so that its weights are
+    there once.
     """
     graph, stride = luminance.graph, network.stride
     height, width = luminance.length(0), luminance.length(1)
