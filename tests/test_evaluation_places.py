@@ -69,3 +69,11 @@ def test_a_report_is_no_photograph_of_the_next(place):
         assert result.exit_code == 0 and result.output.startswith("4 photographs"), result.output
     assert (place / "album" / "report" / "strips" / "0.jpg").exists()
     assert len(list((place / "new").iterdir())) == 4
+
+
+def test_what_another_tool_colored_is_no_photograph(place):
+    """Pictures that stood below the photographs were themselves compared with what the tool had made of them."""
+    assert run("album", "--inputs", "asked").exit_code == 0
+    (place / "asked").rename(place / "album" / "theirs")
+    result = run("album", "--outputs", "other=album/theirs")
+    assert result.exit_code == 0 and result.output.startswith("4 photographs"), result.output

@@ -242,7 +242,7 @@ def test_a_dry_run_tells_of_hints_that_a_photograph_cannot_have(tmp_path, old):
     """Those outside, and more than 1,000 of a file and an option together."""
     (tmp_path / "hints.json").write_text(json.dumps({"hints": [{"x": 1, "y": 1, "color": "#2244aa"}] * 1000}))
     for options, words in (
-        (("--hint", "5000,5,#ff0000"), "the hint at 5000,5 is outside the photograph"),
+        (("--hint", "5000,5,#ff0000"), f"the hint at 5000,5 is outside {old}, "),
         (("--hints", tmp_path / "hints.json", "--hint", "1,1,#ff0000"), "more than the limit of 1000"),
     ):
         dry, real = colorize(old, *options, "--dry-run"), colorize(old, *options)

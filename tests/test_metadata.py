@@ -133,7 +133,17 @@ def test_files_with_metadata_are_read_by_others(format):
     assert format_by_content(content) == format
 
 
-@pytest.mark.parametrize("format, brands", [("avif", b"mif1avif"), ("heic", b"mif1"), ("heic", b"mif2mif1")])
+@pytest.mark.parametrize(
+    "format, brands",
+    [
+        ("avif", b"mif1avif"),
+        ("heic", b"mif1"),
+        ("heic", b"mif2mif1"),
+        ("heic", b"mif2"),
+        ("heic", b"msf1"),
+        ("heic", b"heicmiaf"),
+    ],
+)
 def test_general_brands_are_read_as_what_they_are_decoded_as(format, brands):
     """Files of ISO boxes may name their coding among other brands, or not at all."""
     content = Photograph(GRAY, metadata=Metadata(xmp=TITLE)).encode(format)

@@ -149,7 +149,7 @@ def test_hints_keep_their_places(loud, scan):
     red, _, blue = decode_photograph(cropped.content).pixels[200 - box.top, 300 - box.left].astype(int)
     assert blue > red + 30
     outside = Look(hints=(Hint(2, 2, "#2244aa"),))
-    with pytest.raises(InputError, match=r"the hint at 2,2 is outside the print that was found: from \d+,\d+ to"):
+    with pytest.raises(InputError, match=r"outside the print that was found in scan: from \d+,\d+ to"):
         list(color(scan.read_bytes(), "scan", Request(outside, crop_border=True), loud))
 
 

@@ -59,17 +59,19 @@ class Look:
         """All hints, in the pixels of a picture of this size."""
         return self.hints + (self.hint_file.for_size(width, height) if self.hint_file else ())
 
-    def within(self, width: int, height: int, box: Box) -> Look:
+    def within(self, width: int, height: int, box: Box, name: str = "the photograph") -> Look:
         """The look for a part of a picture of this size, with its hints where they are in the part.
 
-        Hints that only fit a picture of their own shape are left to the part. Raises InputError for one outside.
+        Hints that only fit a picture of their own shape are left to the part. Raises InputError for one outside, with
+        the picture's name.
         """
         kept = self.hint_file if self.hint_file and self.hint_file.only_same_shape else None
         hints = self.hints if kept else self.hints_on(width, height)
         for hint in hints:
             for x, y in hint.points:
                 if not (box.left <= x < box.left + box.width and box.top <= y < box.top + box.height):
-                    raise InputError(f"the hint at {x:g},{y:g} is outside the print that was found: {box.in_words}")
+                    place = f"the print that was found in {name}: {box.in_words}"
+                    raise InputError(f"the hint at {x:g},{y:g} is outside {place}")
         moved = tuple(hint.moved_to(hint.x - box.left, hint.y - box.top) for hint in hints)
         return replace(self, hints=moved, hint_file=kept)
 
@@ -188,12 +190,12 @@ def admit(encoded: bytes, name: str, request: Request) -> tuple[Photograph, Look
     if request.crop_border:
         width, height = photograph.pixels.shape[1], photograph.pixels.shape[0]
         photograph, box = crop_to_print(photograph)
-        look = look.within(width, height, box) if box else look
+        look = look.within(width, height, box, name) if box else look
         crop = ",".join(map(str, box)) if box else NOT_FOUND
     if not request.recolor and any(is_in_color(page.pixels) for page in (photograph, *photograph.pages)):
         raise InColorError(name)
     height, width = photograph.pixels.shape[:2]
-    check_places(check_hints(look.hints_on(width, height)), width, height)
+    check_places(check_hints(look.hints_on(width, height)), width, height, name)
     return photograph, look, crop
 
 

@@ -102,11 +102,12 @@ def evaluate(
     from photochrom.evaluation.protocols import PROTOCOLS
     from photochrom.evaluation.report import format_table, write_report
 
-    status = report_collections(photographs, [out] if out is not None else [])
+    others = _parse_outputs(outputs)
+    status = report_collections(photographs, [*others.values(), *([out] if out is not None else [])])
     evaluation = measure(
         list(photographs),
-        list(models) or ([] if outputs else ["default"]),
-        outputs=_parse_outputs(outputs),
+        list(models) or ([] if others else ["default"]),
+        outputs=others,
         protocol=PROTOCOLS[protocol_name],
         limit=limit,
         samples=samples,

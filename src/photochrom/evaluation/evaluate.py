@@ -76,19 +76,20 @@ def evaluate(
     limit: the number of photographs, evenly spread. samples: the number of colorings, with seeds 1, 2, ..., for
     diversity and best-of-many. hint_counts: color again with these numbers of true-color points. historic: color
     again with the photographs made old, at these STRENGTHS. published: add FID and LPIPS. inputs: write the gray
-    photographs to this folder. report: the folder that a report will be written to; it is left out of the sources.
-    device: as the Colorizer's.
+    photographs to this folder. report: the folder that a report will be written to; sources are read without it and
+    the outputs. device: as the Colorizer's.
     Raises InputError, DeviceError, WeightsError, MissingExtra.
     """
     check_names([*models, *(outputs or {})])
-    check_places(sources, list((outputs or {}).values()), inputs, report)
+    others = list((outputs or {}).values())
+    check_places(sources, others, inputs, report)
     colorizers = {name: Colorizer(name, working_size=working_size, device=device) for name in models}
     features = _feature_network()
     if published:
         from photochrom.evaluation.fid_lpips import check_installed, published_distances
 
         check_installed()
-    truths = read_truths(sources, protocol, limit, [report] if report is not None else [])
+    truths = read_truths(sources, protocol, limit, [*others, *([report] if report is not None else [])])
     if inputs is not None:
         write_inputs(truths, inputs)
     true, regions = _measure_truths(truths)

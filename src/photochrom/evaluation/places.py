@@ -26,7 +26,7 @@ def check_places(sources: Sequence[Path], outputs: Sequence[Path], inputs: Path 
         if report is not None and _real(report) == _real(source):
             raise InputError(f"--out {report} holds the photographs: name a folder of its own for the report")
     avoid = [report] if report is not None and (report / SUMMARY).exists() else []
-    photographs = find_photographs(sources, avoid)
+    photographs = find_photographs(sources, [*outputs, *avoid])
     compared = [*photographs, *find_photographs(outputs, avoid)]
     if inputs is not None:
         _check(compared, (inputs / f"{name}.png" for name in flat_names(photographs)), "--inputs")

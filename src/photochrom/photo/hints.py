@@ -136,12 +136,12 @@ def check_count(count: int, whose: str) -> None:
         raise InputError(f"{whose} has {count} hints, more than the limit of {MAX_HINTS}")
 
 
-def check_places(hints: Iterable[Hint], width: int, height: int) -> None:
-    """Raises InputError for a hint outside a photograph of this size."""
+def check_places(hints: Iterable[Hint], width: int, height: int, name: str = "the photograph") -> None:
+    """Raises InputError for a hint outside a photograph of this size and name."""
     for hint in hints:
         for x, y in hint.points:
             if not (0 <= x < width and 0 <= y < height):
-                raise InputError(f"the hint at {x:g},{y:g} is outside the photograph, {width} x {height} pixels")
+                raise InputError(f"the hint at {x:g},{y:g} is outside {name}, {width} x {height} pixels")
 
 
 def parse_hint(text: str) -> Hint:
