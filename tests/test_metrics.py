@@ -20,6 +20,7 @@ from photochrom.evaluation.metrics import (
     skin_difference,
     skin_mask,
     ssim,
+    variance_along_one_axis,
     wrong_skin,
 )
 from photochrom.evaluation.patchiness import one_color_regions, region_spread
@@ -31,6 +32,17 @@ def pair() -> tuple[np.ndarray, np.ndarray]:
     truth = data.coffee()[:96, :128]
     noise = np.random.default_rng(0).normal(0, 12, truth.shape)
     return np.clip(truth + noise, 0, 255).astype(np.uint8), truth
+
+
+def test_variance_along_one_axis():
+    source = np.random.default_rng(0)
+    mean, one, other = source.normal(size=(3, 2, 8, 8))
+    turned = other - one * (one * other).sum() / (one * one).sum()
+    turned *= np.linalg.norm(one) / np.linalg.norm(turned)  # as long, and at a right angle
+    assert variance_along_one_axis([mean + x * one for x in (-2, 0.5, 1, 7)]) == pytest.approx(1)
+    around = [mean + 3 * np.cos(angle) * one + np.sin(angle) * turned for angle in np.arange(8) * np.pi / 4]
+    assert variance_along_one_axis(around) == pytest.approx(9 / 10)  # an ellipse three times as long as wide
+    assert variance_along_one_axis([mean, mean]) == variance_along_one_axis([mean]) == 1
 
 
 def test_delta_e_agrees_with_scikit_image():

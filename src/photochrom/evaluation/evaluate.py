@@ -36,6 +36,7 @@ from photochrom.evaluation.metrics import (
     skin_difference,
     skin_mask,
     ssim,
+    variance_along_one_axis,
 )
 from photochrom.evaluation.patchiness import one_color_regions, region_spread
 from photochrom.evaluation.places import check_places
@@ -137,7 +138,7 @@ def random_true_hints(rgb8: NDArray[np.uint8], count: int, seed: int) -> list[Hi
 
 def _measure_diversity(colorizer: Colorizer, truths: Truths, samples: int) -> dict[str, float]:
     """How far samples are from each other, measured on every second row and column, and what the best of them gains."""
-    errors, spreads = [], []
+    errors, spreads, axes = [], [], []
     # All seeds advance together, photograph by photograph, so that only one batch of each is in memory.
     drawn = zip(*(predictions(colorizer, truths, seed=seed) for seed in range(1, samples + 1)), strict=True)
     for number, chromas in enumerate(drawn):
@@ -147,6 +148,7 @@ def _measure_diversity(colorizer: Colorizer, truths: Truths, samples: int) -> di
         labs = [np.concatenate([lab[..., :1], np.moveaxis(c, 0, -1)], axis=-1)[thin] for c in chromas]
         distances = [delta_e(one, other).mean() for one, other in combinations(labs, 2)]
         spreads.append(np.mean(distances) if distances else 0.0)
+        axes.append(variance_along_one_axis([chroma[:, ::2, ::2] for chroma in chromas]))
     single, best = np.mean(errors), np.min(errors, axis=1).mean()
     return {
         "samples": samples,
@@ -154,6 +156,7 @@ def _measure_diversity(colorizer: Colorizer, truths: Truths, samples: int) -> di
         "best_sample_delta_e": float(best),
         "best_over_single": float(best / single),
         "mean_pairwise_delta_e": float(np.mean(spreads)),
+        "variance_along_one_axis": float(np.mean(axes)),
     }
 
 

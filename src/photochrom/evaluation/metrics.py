@@ -143,6 +143,18 @@ def wrong_skin(hue_difference: FloatArray, chroma_ratio: FloatArray) -> FloatArr
     return np.where(np.isnan(chroma_ratio), np.nan, wrong.astype(np.float64))
 
 
+def variance_along_one_axis(chromas: Sequence[FloatArray]) -> float:
+    """The share of the variance of colorings (2, H, W) of a photograph that their first principal component has, 0..1.
+
+    At 1 they are all on one line, as from warm to cold: whoever looks at three has seen all. Few colorings are nearer
+    to a line than many are: two are always on one.
+    """
+    colorings = np.stack([chroma.ravel() for chroma in chromas]).astype(np.float64)
+    colorings -= colorings.mean(axis=0)
+    variances = np.linalg.eigvalsh(colorings @ colorings.T)  # as many as there are colorings, the largest last
+    return float(variances[-1] / variances.sum()) if variances[-1] > 0 else 1.0
+
+
 class Estimate(NamedTuple):
     """A number and its 95 % bootstrap interval; all NaN if there is nothing to measure."""
 

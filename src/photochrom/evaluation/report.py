@@ -141,7 +141,8 @@ def _diversity_line(name: str, figures: dict[str, float]) -> str:
         f"{name}: one sample's ΔE2000 is {figures['single_sample_delta_e']:.2f}, "
         f"the best of {figures['samples']:.0f} samples' {figures['best_sample_delta_e']:.2f} "
         f"({figures['best_over_single']:.3f} x; {figures['best_over_noise_0']:.3f} x noise 0's); "
-        f"two samples are {figures['mean_pairwise_delta_e']:.2f} apart"
+        f"two samples are {figures['mean_pairwise_delta_e']:.2f} apart; "
+        f"{figures['variance_along_one_axis']:.0%} of their variance is along one axis"
     )
 
 
