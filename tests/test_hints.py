@@ -10,8 +10,9 @@ from PIL import Image
 from skimage import data, measure
 
 from photochrom.errors import InputError
-from photochrom.photo.color import rgb_to_lab
+from photochrom.photo.color import lab_to_rgb, rgb_to_lab
 from photochrom.photo.drawing import area_mask, stroke_mask
+from photochrom.photo.hint_agreement import agree, believed
 from photochrom.photo.hint_bounds import coverage, free_reach
 from photochrom.photo.hints import (
     MAX_HINTS,
@@ -235,6 +236,43 @@ def test_correction_is_exact_at_the_hint_and_stops_at_edges():
     assert np.abs(corrected[:, :, 32:]).max() < 0.5
 
 
+def agreed(hints, plain, luminance):
+    """What hints change together in what is predicted."""
+    return agree(plain[None], plain, luminance, tuple(hints), luminance.shape)[0] - plain
+
+
+@pytest.fixture
+def dark_and_light():
+    """The prediction of a picture, all of one chroma, and its luminance: dark on the left, light on the right."""
+    luminance = np.full((64, 64), 20, np.float32)
+    luminance[:, 32:] = 85
+    return np.full((2, 64, 64), 8, np.float32), luminance
+
+
+def asking_for(chroma, luminance, x, y):
+    rgb = lab_to_rgb(np.array([[[luminance[y, x], *chroma]]], np.float32))[0, 0].clip(0, 1)
+    return Hint(x, y, "#" + bytes((255 * rgb).round().astype(np.uint8)).hex())
+
+
+def test_several_hints_tell_of_places_that_look_alike(dark_and_light):
+    """All dark places are warmer than predicted, and the light ones are as predicted."""
+    plain, luminance = dark_and_light
+    dark = [asking_for((16, 14), luminance, x, y) for x, y in ((4, 5), (20, 30), (12, 60))]
+    light = [asking_for((8, 8), luminance, x, y) for x, y in ((40, 8), (60, 50), (50, 25))]
+    change = agreed(dark + light, plain, luminance)
+    assert np.allclose(change[:, :, :32].mean(axis=(1, 2)), (8, 6), atol=1.5)
+    assert np.abs(change[:, :, 32:].mean(axis=(1, 2))).max() < 1.5
+    assert not agreed(dark[:1], plain, luminance).any()  # one hint is about its own thing
+
+
+def test_a_hint_that_asks_for_another_color_has_no_say_in_the_rest(dark_and_light):
+    plain, luminance = dark_and_light
+    usual = [asking_for((8, 8), luminance, x, y) for x, y in ((4, 5), (20, 30), (12, 60))]
+    blue = asking_for((10, -70), luminance, 25, 10)
+    assert np.abs(agreed([*usual, blue], plain, luminance)).max() < 2
+    assert np.allclose(believed(np.array([[0, 0], [30, 0], [0, 90]])), (2 / 3, 2 / 3 / np.e, 0), atol=1e-4)
+
+
 # Where a hint is given (y, x), another part of the same thing, and another thing.
 OBJECTS = {
     "astronaut": ((400, 150), np.s_[330:380, 60:100], np.s_[80:120, 205:245]),  # the suit, its arm, the face
@@ -258,3 +296,19 @@ def test_hints_spread_over_their_object(colorizer, photographs, name, color):
     change = np.linalg.norm(hinted[..., 1:] - plain[..., 1:], axis=-1) / np.linalg.norm(found - before)
     assert change[same_thing].mean() > 0.3  # the cat's cheek gets 0.35 of a blue; all others over 0.5
     assert change[other_thing].mean() < 0.1
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ({"sise": [3, 4], "hints": []}, "x.json has 'sise', which means nothing: did you mean size?"),
+        ({"hints": [{"x": 1, "y": 2, "color": "#ff0000", "radus": 8}]}, "hint 1: it has 'radus', .*mean radius?"),
+        ({"hints": [{"x": 1, "y": 2, "color": "#ff0000", "of": "me"}]}, "the names are x, y, color, radius, stroke"),
+        ({"hints": [{"x": 1, "y": 2, "stroke": [[1, 2]], "color": "#ff0000"}]}, "it has two places"),
+        ({"hints": [{"area": [[1, 2]], "stroke": [[1, 2]], "color": "#ff0000"}]}, "it has two places"),
+    ],
+)
+def test_names_that_mean_nothing_are_not_ignored(content, message):
+    """A hint whose radius was misspelled colored its whole thing."""
+    with pytest.raises(InputError, match=message):
+        parse_hint_file(json.dumps(content), "x.json")

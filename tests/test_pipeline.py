@@ -142,7 +142,7 @@ def test_noise_strength_and_warmth(session, small, photographs, seed, strength, 
 
 
 HINTS_ARE = ["one", "three", "a disc", "discs and a point", "corners", "two at one place", "a stroke"]
-HINTS_ARE += ["thin and thick strokes", "an area", "an area that crosses itself and others", "a spiral"]
+HINTS_ARE += ["thin and thick strokes", "an area", "an area that crosses itself and others", "a dozen", "a spiral"]
 
 
 @pytest.mark.parametrize(
@@ -162,6 +162,7 @@ HINTS_ARE += ["thin and thick strokes", "an area", "an area that crosses itself 
             Hint(400, 100, "#d02020"),
             Hint(30, 280, "#30c040", path=((420, 280),), radius=12),
         ],
+        [Hint(20 + 37 * n, 20 + 70 * n % 260, f"#{120 + 9 * n:02x}{90 + 40 * (n % 3):02x}60") for n in range(12)],
         [Hint(225, 150, "#2040c0", 6, tuple((225 + t * np.sin(t), 150 + t * np.cos(t)) for t in range(1, 140)))],
     ],
     ids=HINTS_ARE,

@@ -16,7 +16,7 @@ from photochrom.inference.weights import load_model
 from photochrom.photo.color import FloatArray, PixelArray, luminance_of
 from photochrom.photo.freshening import freshen
 from photochrom.photo.hint_bounds import bound_hints
-from photochrom.photo.hints import Hint, check_hints, correct_chroma, rasterize
+from photochrom.photo.hints import Hint, check_hints, rasterize
 from photochrom.photo.joining import join_linear, write_rgb
 from photochrom.photo.kinds import join_array, split_array
 from photochrom.photo.resize import resize_columns, resize_matrix
@@ -178,8 +178,7 @@ class Colorizer:
         without = self._predict(seen, [None] * len(told), noise, [HINT_VIEW])
         hinted = self._predict(seen, list(told.values()), noise, [HINT_VIEW])
         for (i, own), before, after in zip(told.items(), without, hinted, strict=True):
-            followed = correct_chroma(chromas[i] + after - before, smalls[i], *own)
-            chroma, reached = bound_hints(chromas[i], followed, smalls[i], *own)
+            chroma, reached = bound_hints(chromas[i], chromas[i] + after - before, smalls[i], *own)
             colorings[i] = Coloring(chroma, smalls[i], reached)
         return colorings
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from photochrom.photo.color import FloatArray
 from photochrom.photo.drawing import area_mask, stroke_mask
-from photochrom.photo.hints import Hint, nearness, places
+from photochrom.photo.hint_agreement import agree
+from photochrom.photo.hints import Hint, correct_chroma, nearness, places
 
 FINE = 4  # areas are drawn this many times larger, and averaged
 CELL = 2  # pixels of the small picture: distances are measured in a picture this many times smaller
@@ -34,8 +35,9 @@ def bound_hints(
     """Chroma (2, h, w) that follows the hints within their bounds, and is `plain` outside; and how much it is theirs.
 
     plain, hinted: the prediction without and with the hints, (2, h, w) in Lab units, over luminance (h, w). size: the
-    photograph's (H, W), in whose pixels the hints are. Inside a hint's radius, stroke or area, its color is exact. The
-    second value is (h, w) in 0..1, and 1 at every hint, also at one that asks for what is predicted anyway.
+    photograph's (H, W), in whose pixels the hints are. Inside a hint's radius, stroke or area, its color is exact.
+    Several others change what is alike outside, too (photo/hint_agreement.py). The second value is (h, w) in 0..1, and
+    1 at every hint, also at one that asks for what is predicted anyway.
     """
     drawn = [hint for hint in hints if hint.is_drawn]
     free = tuple(hint for hint in hints if not hint.is_drawn)
@@ -45,7 +47,8 @@ def bound_hints(
         sources = places(free, size, luminance.shape)
         reach = free_reach(luminance, sources) * conviction(hinted - plain, sources)
     reach = np.maximum.reduce([reach, *coverages])
-    chroma = plain + reach * (hinted - plain)
+    outside, inside = agree(np.stack([plain, hinted]), plain, luminance, free, size)
+    chroma = outside + reach * (correct_chroma(inside, luminance, hints, size) - outside)
     for hint, covered in zip(drawn, coverages, strict=True):
         chroma = chroma + covered * (hint.chroma[:, None, None] - chroma)
     at_hints = [nearness(luminance, place) for place in places(free, size, luminance.shape)]

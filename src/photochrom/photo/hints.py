@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ REACH_LUMINANCE = 12.0  # L units: how far it reaches across differences in lumi
 SAME_SHAPE = 0.01  # two pictures whose ratios of sides differ by less have one shape
 MAX_POINTS = 10_000  # of one stroke or area
 FORM = '{"x": 1, "y": 2, "color": "#rrggbb"}'  # of a hint in a file
+HINT_NAMES = ("x", "y", "color", "radius", "stroke", "area", "time")  # in a file
 STROKE_RADIUS = 2.0  # pixels of the photograph, where a stroke gives none
 
 
@@ -174,7 +176,7 @@ def parse_hint_file(text: str, name: str) -> HintFile:
 
     `size` is optional: the size of the picture that the hints were made on, so that they fit any other size of it. A
     hint may have a "radius"; instead of "x" and "y" it may have a "stroke", a list of points [x, y], or an "area",
-    the points of its outline. Raises InputError.
+    the points of its outline. "time" is for films. Raises InputError, also for names that mean nothing.
     """
     try:
         content = json.loads(text)
@@ -183,6 +185,7 @@ def parse_hint_file(text: str, name: str) -> HintFile:
     given, size = (content.get("hints"), content.get("size")) if isinstance(content, dict) else (None, None)
     if not isinstance(given, list) or not (size is None or _is_pair(size)):
         raise InputError(f'{name} is not a hints file; its form is {{"size": [W, H], "hints": [{FORM}]}}')
+    _check_names(content, ("size", "hints"), name)
     check_count(len(given), name)
     if size is not None and not all(0 < side < math.inf for side in size):
         raise InputError(f"{name} gives a size that no picture has: {float(size[0]):g} x {float(size[1]):g}")
@@ -201,16 +204,28 @@ def _hint(values: Any, name: str) -> Hint:
 def _read_hint(values: Any) -> Hint:
     if not isinstance(values, dict):
         raise InputError(f"this is not a hint; its form is {FORM}")
+    _check_names(values, HINT_NAMES, "it")
     outline, line = values.get("area"), values.get("stroke")
     points = [[values.get("x"), values.get("y")]] if line is None else line
     points = points if outline is None else outline
     if not isinstance(points, list) or not points or not all(map(_is_pair, points)):
         raise InputError(f'this is not a hint; its form is {FORM}, or "stroke" or "area" with points [[1, 2], [3, 4]]')
+    if len({"x", "stroke", "area"}.intersection(values)) > 1:
+        raise InputError('it has two places: write "x" and "y", or a "stroke", or an "area"')
     (x, y), *path = ((float(x), float(y)) for x, y in points)
     color: Any = values.get("color")
     radius: Any = values.get("radius")
     radius = float(radius) if is_number(radius) else radius  # what is none Hint refuses
     return Hint(x, y, color, radius, tuple(path), outline is not None)
+
+
+def _check_names(values: dict[str, Any], known: Sequence[str], whose: str) -> None:
+    """Raises InputError for a name that isn't known: a misspelled radius would be none."""
+    for name in values:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            advice = f"did you mean {near[0]}?" if near else f"the names are {', '.join(known)}"
+            raise InputError(f"{whose} has {brief(name)}, which means nothing: {advice}")
 
 
 def _is_pair(value: Any) -> bool:

@@ -26,10 +26,11 @@ from photochrom.photo.hint_bounds import (
     STEP_COST,
 )
 from photochrom.photo.hints import MARK_RADIUS, REACH, REACH_LUMINANCE, STROKE_RADIUS
-from photochrom.pipeline.builder import Value, concat, exp, maximum, minimum, where
+from photochrom.pipeline.builder import Value, concat, exp, maximum, minimum, stack, where
 from photochrom.pipeline.color import chroma_of
 from photochrom.pipeline.drawing import area_mask, stroke_mask
 from photochrom.pipeline.freshening import median_of
+from photochrom.pipeline.hint_agreement import agree
 
 COLUMNS = 7
 
@@ -126,11 +127,11 @@ def rasterize(hints: Hints, plane: Plane) -> Value:
 
 
 def follow_hints(plain: Value, hinted: Value, luminance: Value, hints: Hints, plane: Plane) -> Value:
-    """Chroma that follows the hints within their bounds, `plain` outside, and how much it is theirs: (3, h, w)."""
-    hinted = correct_chroma(hinted, luminance, hints, plane)
+    """Chroma that follows the hints, within their bounds if they are few, and how much it is theirs: (3, h, w)."""
     free, drawn = hints.only(~hints.drawn), hints.only(hints.drawn)
-    change = hinted - plain
-    reach = free_reach(luminance, free) * conviction(change, free)
+    reach = free_reach(luminance, free) * conviction(hinted - plain, free)
+    agreed = agree(stack([plain, hinted]), plain, luminance, free.rows * plane.width + free.columns, free.chroma)
+    outside, inside = agreed.take(0), correct_chroma(agreed.take(1), luminance, hints, plane)
 
     def join_in(index: Value, reach: Value) -> list[Value]:
         return [maximum(reach, coverage(drawn, index, plane))]
@@ -142,7 +143,7 @@ def follow_hints(plain: Value, hinted: Value, luminance: Value, hints: Hints, pl
         return [maximum(theirs, nearness(luminance, free, index, plane))]
 
     (reach,) = luminance.graph.loop(drawn.count, [reach], join_in)
-    (chroma,) = luminance.graph.loop(drawn.count, [plain + reach * change], paint)
+    (chroma,) = luminance.graph.loop(drawn.count, [outside + reach * (inside - outside)], paint)
     (theirs,) = luminance.graph.loop(free.count, [reach], mark)
     return concat([chroma, theirs.unsqueeze(0)], 0)
 
