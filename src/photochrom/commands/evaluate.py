@@ -32,7 +32,10 @@ from photochrom.settings import MAX_HINTS, PROTOCOL_NAMES
     help="A name, and a folder of pictures that another tool colored; repeatable. See --inputs.",
 )
 @click.option(
-    "--out", type=ANY_PATH, metavar="REPORT", help="Write report.html, report.json and photographs.csv to this folder."
+    "--out",
+    type=ANY_PATH,
+    metavar="REPORT",
+    help="Write report.html, strips/, sheet.jpg, report.json and photographs.csv to this folder.",
 )
 @click.option(
     "--inputs", type=ANY_PATH, metavar="FOLDER", help="Write the gray photographs to this folder, for other tools."
