@@ -1,4 +1,4 @@
-"""The losses; only arithmetic. Chroma is in Lab units, (N, 2, H, W); results are means over the batch."""
+"""The losses; only arithmetic. Chroma is in Lab units, (N, 2, H, W); a loss is one number for the batch."""
 
 from __future__ import annotations
 

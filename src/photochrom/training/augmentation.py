@@ -218,8 +218,8 @@ def degrade(rgb: Tensor) -> Tensor:
         on = torch.rand(count, 1, 1, 1, device=device) < share
         return torch.rand(count, 1, 1, 1, device=device) * on
 
-    mix = -torch.log(torch.rand(count, 3, 1, 1, device=device))  # uniform over all mixes of R, G, B
-    gray = (rgb * mix / mix.sum(dim=1, keepdim=True)).sum(dim=1, keepdim=True)
+    sensitivities = -torch.log(torch.rand(count, 3, 1, 1, device=device))  # uniform over all mixes of R, G, B
+    gray = (rgb * sensitivities / sensitivities.sum(dim=1, keepdim=True)).sum(dim=1, keepdim=True)
     resolved = F.interpolate(gray, scale_factor=1 / _uniform(1.5, 5), mode="bilinear", antialias=True)
     soft = F.interpolate(resolved, gray.shape[-2:], mode="bilinear", align_corners=False)
     gray = torch.lerp(gray, soft, (2 * strength(0.5)).clamp(max=1))  # half of the soft pictures are fully soft

@@ -31,8 +31,8 @@ COPIED_BYTES = 2**28  # copied to a GPU at a time
 class Photographs:
     """Decoded photographs of any size, and the set that each belongs to.
 
-    pixels: the uint8 sRGB pixels of all, one photograph after the other. index: int64 (N, 4), the offset in pixels,
-    height, width and set of each. sets: the sets' names.
+    pixels: the uint8 sRGB values of all, one photograph after the other. index: int64 (N, 4), the offset in `pixels`
+    (three values for each pixel), height, width and set of each. sets: the sets' names.
     """
 
     pixels: Tensor
