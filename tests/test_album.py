@@ -5,6 +5,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import pytest
@@ -53,6 +54,19 @@ def test_a_full_disk_ends_the_run_instead_of_failing_file_by_file(tmp_path, loud
     outcomes = list(run(plan([tmp_path / "album"], tmp_path / "new").tasks, loud, Request()))
     assert len(outcomes) == 4 and outcomes[-1].is_last and "no space left" in str(outcomes[-1].error)
     assert files_in(tmp_path / "new") == {"0.jpg", "1.jpg", "2.jpg"}
+
+
+def test_a_full_folder_of_temporary_files_ends_the_run_too(tmp_path, loud, monkeypatch):
+    """The second photograph was told to fail with "cannot write None", and so was each one after it."""
+    put(tmp_path / "album", *(f"{number}.jpg" for number in range(4)))
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(loud, "apply", full)
+    outcomes = list(run(plan([tmp_path / "album"], tmp_path / "new").tasks, loud, Request()))
+    assert len(outcomes) == 1 and outcomes[0].is_last
+    assert str(outcomes[0].error) == f"cannot write {tempfile.gettempdir()}: no space left on device"
 
 
 def test_disks_that_keep_no_permissions_and_no_dates(tmp_path, loud, monkeypatch):

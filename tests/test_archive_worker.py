@@ -5,10 +5,12 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from contextlib import nullcontext, suppress
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -112,6 +114,15 @@ def test_a_destination_that_takes_no_more_stops_the_run(worker, number, monkeypa
     monkeypatch.setattr(type(worker.destination), "write", refuse)
     row = worker.color(job("scan-00.jpg"))
     assert row.state == STOPPED and os.strerror(number).lower() in row.error
+
+
+def test_a_full_folder_of_temporary_files_is_not_told_of_the_destination(worker, monkeypatch):
+    def full():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(worker.child, "schedule", lambda *_, **__: SimpleNamespace(result=full))
+    row = worker.color(job("scan-00.jpg"))
+    assert row.state == STOPPED and row.error == f"cannot write {tempfile.gettempdir()}: no space left on device"
 
 
 # Refused in one line

@@ -2,7 +2,9 @@
 
 import contextlib
 import logging
+import os
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,9 +16,10 @@ import photochrom
 from photochrom import cli
 from photochrom.archive import worker
 from photochrom.errors import DeviceError, InputError, WeightsError
-from photochrom.inference import onnx_backend
+from photochrom.inference import onnx_backend, weights
 from photochrom.inference.colorizer import Colorizer
 from photochrom.inference.devices import KINDS, PROCESSOR, devices_to_try, find_device
+from photochrom.inference.model import ModelInfo
 from photochrom.photo.photograph import Photograph
 from photochrom.service.service import Service
 from photochrom.settings import DEVICES, Limits
@@ -284,3 +287,20 @@ def test_a_training_run_is_colored_by_pytorch(monkeypatch):
         torch_device("openvino")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert torch_device("auto") == "cpu"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux limits a process to some cores")
+def test_no_more_threads_than_cores_that_are_ours(monkeypatch):
+    """Of one core of two, `photochrom colorize` took two threads, which waited for each other."""
+    asked = []
+
+    def fake(content, title, threads, digest, device):
+        asked.append(threads)
+        return SimpleNamespace(info=ModelInfo("default", 32, 8, {}))
+
+    monkeypatch.setattr(weights, "OnnxBackend", fake)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    for cores in (8, 3):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _, cores=cores: set(range(cores)))
+        weights.load_model()
+    assert asked == [0, 3]  # 0: as ONNX Runtime likes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -238,7 +239,9 @@ def run_task(task: Task, predictor: Predictor, request: Request, manner: Manner 
     except MemoryError:
         outcome = replace(outcome, error=InputError(f"{task.source} needs more memory than there is"))
     except OSError as error:  # of a name that the system refuses to look at
-        outcome = replace(outcome, error=OutputError(f"cannot write {error.filename}: {_advice(error)}"))
+        # Or of the folder of temporary files, which has no name here: a large photograph is kept there.
+        failed = OutputError(f"cannot write {error.filename or tempfile.gettempdir()}: {_advice(error)}")
+        outcome = replace(outcome, error=failed, is_last=error.errno in FULL)
     except Exception as error:  # of a library, at a file that is odd in a way that nobody thought of
         outcome = replace(outcome, error=InputError(f"{task.source} {our_fault(error)}"))
     return replace(outcome, seconds=time.monotonic() - began)

@@ -1,10 +1,11 @@
-"""Names, formats, ranges and defaults of everything that a user may choose, each written once.
+"""Names, formats, ranges and defaults of everything that a user may choose, each written once; the cores that are ours.
 
 Nothing but the standard library and our errors is imported here, so that the command line can read it at once.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from numbers import Integral, Rational, Real
@@ -12,6 +13,16 @@ from pathlib import PurePath
 from typing import Any
 
 from photochrom.errors import InputError, brief
+
+
+def usable_cores() -> int:
+    """How many cores this process may use: containers, job schedulers and `taskset` may leave it only some."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def limited_cores() -> int:
+    """The same, but 0 where they are all of the machine's: ONNX Runtime heeds no limit, and knows best without one."""
+    return 0 if usable_cores() == os.cpu_count() else usable_cores()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import ray
 
 from photochrom.errors import InputError, reason_of
 from photochrom.photo.formats.hush import hushed
+from photochrom.settings import usable_cores
 from photochrom.stopping import handlers, restore
 
 ANSWER_SECONDS = 5.0  # for a cluster to answer
@@ -40,7 +41,7 @@ def cluster(address: str | None, workers: int | None) -> Iterator[None]:
     with hushed_ray():
         try:
             if address is None:
-                ray.init("local", num_cpus=workers or os.cpu_count(), include_dashboard=False, **quiet)
+                ray.init("local", num_cpus=workers or usable_cores(), include_dashboard=False, **quiet)
             else:
                 ray.init(address, **quiet)
             restore(before)  # Ray takes SIGTERM for itself

@@ -10,6 +10,7 @@ import errno
 import hashlib
 import json
 import multiprocessing
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -210,9 +211,11 @@ class Worker:
             return replace(row, state=DONE, output_checksum=known)
         for tries in range(1, self.work.tries + 1):
             row = replace(row, tries=tries)
+            place = tempfile.gettempdir()  # where a large photograph is kept meanwhile
             try:
                 arguments = (data, one_line(name), request)
                 colored = self.child.schedule(color_in_child, arguments, timeout=self.work.seconds).result()
+                place = row.output
                 if not self._write(job, colored.content, known):
                     there = f"{job.output} is there already and is not what photochrom wrote"
                     return replace(row, state=FOREIGN, error=f"{there}: move it away, or replace it with --overwrite")
@@ -224,7 +227,7 @@ class Worker:
                 row = replace(row, state=QUARANTINED, error="crashed its worker")
             except OSError as error:
                 state = STOPPED if error.errno in FULL_OR_FORBIDDEN else FAILED
-                return replace(row, state=state, error=f"cannot write {row.output}: {reason_of(error)}")
+                return replace(row, state=state, error=f"cannot write {place}: {reason_of(error)}")
             except MemoryError:
                 row = replace(row, state=QUARANTINED, error="needs more memory than there is")
             except Exception as error:

@@ -17,6 +17,7 @@ import click
 
 from photochrom.commands.options import (
     ANY_PATH,
+    NamedPath,
     crop_option,
     device_option,
     given,
@@ -33,7 +34,7 @@ from photochrom.commands.options import (
 )
 from photochrom.commands.telling import report, say, status_of, tell_troubles, with_bar
 from photochrom.errors import InputError, PhotochromError, our_fault
-from photochrom.settings import COLOR_SUFFIX, COMPARED_SUFFIX, JOBS, VARIANTS
+from photochrom.settings import COLOR_SUFFIX, COMPARED_SUFFIX, JOBS, VARIANTS, usable_cores
 
 if TYPE_CHECKING:
     from photochrom.album import Manner, Outcome
@@ -52,7 +53,8 @@ STREAM = Path("-")  # standard input or output
 @click.option(
     "-o",
     "--out",
-    type=ANY_PATH,
+    "named_out",
+    type=NamedPath(readable=False),
     help="Folder for outputs, file for the output of a single input, or - for standard output.  [default: "
     "NAME-color.EXT beside the input]",
 )
@@ -115,7 +117,7 @@ STREAM = Path("-")  # standard input or output
 @device_option
 def colorize(
     inputs: tuple[Path, ...],
-    out: Path | None,
+    named_out: str | None,
     strength: float,
     warmth: float,
     seed: int | None,
@@ -170,7 +172,7 @@ def colorize(
     from photochrom.inference.weights import load_model
 
     share_freed()
-    threads = max(1, (os.cpu_count() or 1) // jobs)  # with more, they would wait for each other
+    threads = max(1, usable_cores() // jobs)  # with more, they would wait for each other
     loading = ThreadPoolExecutor(1).submit(load_model, model, threads, device)  # while the rest is read
 
     from photochrom.album import Manner
@@ -182,6 +184,8 @@ def colorize(
     from photochrom.planning import plan
     from photochrom.records import Record
 
+    out = None if named_out is None else Path(named_out)
+    into_folder = named_out is not None and named_out.endswith(("/", os.sep))  # which a path no longer says
     hints = tuple(parse_hint(text) for text in hint_texts)
     look = Look(strength, seed, hints, read_hints(hints_path) if hints_path else None, warmth)
     mark = read_marked(example).mark if example else None
@@ -204,7 +208,10 @@ def colorize(
         _colorize_stream(inputs[0], colorizer, request)
         return
     suffix = COMPARED_SUFFIX if side_by_side else COLOR_SUFFIX
-    make_plan = partial(plan, inputs, out, format=format_name, variants=variants, sidecars=sidecars, suffix=suffix)
+    make_plan = partial(
+        plan, inputs, out, format=format_name, variants=variants, sidecars=sidecars, suffix=suffix,
+        into_folder=into_folder,
+    )  # fmt: skip
     planned = None if watch else make_plan()
     colorizer = Colorizer(loading.result(), working_size=working_size)
     _check_model(colorizer, mark, example)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -46,7 +45,7 @@ from photochrom.inference.colorizer import DEFAULT_WORKING_SIZE, Colorizer
 from photochrom.photo.color import FloatArray, colorfulness, rgb_to_lab
 from photochrom.photo.hints import Hint
 from photochrom.photo.joining import join
-from photochrom.settings import AUTO
+from photochrom.settings import AUTO, usable_cores
 
 HIGH_PERCENTILE = 95
 NO_COLOR = 0.1  # mean colorfulness: photographs below are black and white
@@ -203,7 +202,7 @@ def _measure_truths(truths: Truths) -> tuple[TrueMeasures, list[NDArray[np.int64
         colorful = float(colorful_pixels(chroma).mean())
         return (colorfulness(rgb8 / np.float32(255)), colorful, *region_spread(chroma, regions)), regions
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         rows, regions = zip(*pool.map(measure, range(len(truths))), strict=True)
     true = TrueMeasures(*np.array(rows).T)
     if true.colorfulness.mean() < NO_COLOR:
@@ -239,7 +238,7 @@ def _measure(
             "region_chroma": region_chroma,
         }
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         rows = list(pool.map(measure, range(len(truths))))
     return pictures, {measure: np.array([row[measure] for row in rows]) for measure in MEASURES}
 

@@ -81,7 +81,6 @@ class Colorizer:
         WORKING_SIZE.check(working_size, "working size in pixels")
         if not isinstance(model, (str, os.PathLike)) and not hasattr(model, "predict"):
             raise WeightsError(f"a model is a name, a path or a Backend, not a value of type {type(model).__name__}")
-        threads = threads or _cores_left()
         self.backend = load_model(os.fspath(model), threads, device) if isinstance(model, (str, os.PathLike)) else model
         self.working_size = int(working_size)
         self.device = getattr(self.backend, "device", device)  # the one that "auto" has become
@@ -280,12 +279,6 @@ def _check_pixels(pixels: PixelArray) -> None:
             if not (pixels[rows].min() >= 0 and pixels[rows].max() <= 1):
                 raise InputError("a float32 photograph is in [0, 1], without NaN")
             let_go(pixels)
-
-
-def _cores_left() -> int:
-    """How many cores this process may use, or 0 for all. ONNX Runtime heeds no such limit."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return 0 if usable == os.cpu_count() or usable is None else usable
 
 
 def _strips(pixels: PixelArray, size: int) -> Iterator[slice]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from photochrom.errors import WeightsError, reason_of
 from photochrom.inference.model import Backend
 from photochrom.inference.onnx_backend import OnnxBackend
-from photochrom.settings import AUTO, DEFAULT_MODEL
+from photochrom.settings import AUTO, DEFAULT_MODEL, limited_cores
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 BUNDLED_MODELS = {
@@ -20,11 +20,12 @@ BUNDLED_MODELS = {
 def load_model(name: str = DEFAULT_MODEL, threads: int = 0, device: str = AUTO) -> Backend:
     """Load a model by its name or path: a bundled one, an .onnx file, or a training's run or checkpoint (on PyTorch).
 
-    threads: of the processor, 0 for one per core. device: one of settings.DEVICES, or one of several, as in "cuda:1".
+    threads: of the processor, 0 for one per core that this process may use. device: one of settings.DEVICES, or one of
+    several, as in "cuda:1".
     Raises WeightsError, InputError for a name that is no device, DeviceError for a device that can't be used, or
     MissingExtra for a checkpoint without PyTorch.
     """
-    backend = _load(name, threads, device)
+    backend = _load(name, threads or limited_cores(), device)
     backend.info = replace(backend.info, name=name if name in BUNDLED_MODELS else Path(name).resolve().name)
     return backend
 
@@ -42,7 +43,7 @@ def _load(name: str, threads: int, device: str) -> Backend:
 def is_checkpoint(name: str) -> bool:
     """Whether a model's name is that of a training's run or checkpoint."""
     path = Path(name)
-    return name not in BUNDLED_MODELS and path.exists() and (path.is_dir() or path.suffix == ".pt")
+    return name not in ("", *BUNDLED_MODELS) and path.exists() and (path.is_dir() or path.suffix == ".pt")
 
 
 def read_model(name: str) -> tuple[bytes, str]:
@@ -50,9 +51,10 @@ def read_model(name: str) -> tuple[bytes, str]:
     if name in BUNDLED_MODELS:
         return read_bundled(name), f"the bundled model {name!r}"
     path = Path(name)
-    if not path.exists():
+    if not name or not path.exists():
         names = ", ".join(BUNDLED_MODELS)
-        raise WeightsError(f"no model {name!r}: name a bundled one ({names}), an exported .onnx file or a training run")
+        missing = f"no model {name!r}" if name else "the model's name is empty"
+        raise WeightsError(f"{missing}: name a bundled one ({names}), an exported .onnx file or a training run")
     try:
         return path.read_bytes(), str(path)
     except OSError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import zipfile
 from collections import Counter
@@ -18,8 +17,9 @@ from numpy.typing import NDArray
 from photochrom.errors import InputError, one_line, reason_of
 from photochrom.folders import Entry, Listing, describe, is_photograph, list_folder
 from photochrom.photo.thumbnails import reduce
+from photochrom.settings import usable_cores
 
-DECODE_THREADS = os.cpu_count() or 1
+DECODE_THREADS = usable_cores()
 ZIP_START = b"PK\3\4"
 ENCRYPTED = 0x1  # the bit of a ZIP member's flags
 UNPACKED = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}

@@ -31,9 +31,9 @@ class Value:
 
     def op(self, kind: str, *others: Any, dtype: Any = None, **attributes: Any) -> Value:
         """The result of an operator with this value first; its type is this value's, unless dtype says another."""
-        return self.graph.node(kind, [self, *map(self._like, others)], [dtype or self.dtype], **attributes)[0]
+        return self.graph.node(kind, [self, *map(self.like, others)], [dtype or self.dtype], **attributes)[0]
 
-    def _like(self, other: Any) -> Value:
+    def like(self, other: Any) -> Value:
         if isinstance(other, Value):
             return other
         if isinstance(other, np.ndarray):
@@ -44,25 +44,25 @@ class Value:
         return self.op("Add", other)
 
     def __radd__(self, other: Any) -> Value:
-        return self._like(other) + self
+        return self.like(other) + self
 
     def __sub__(self, other: Any) -> Value:
         return self.op("Sub", other)
 
     def __rsub__(self, other: Any) -> Value:
-        return self._like(other) - self
+        return self.like(other) - self
 
     def __mul__(self, other: Any) -> Value:
         return self.op("Mul", other)
 
     def __rmul__(self, other: Any) -> Value:
-        return self._like(other) * self
+        return self.like(other) * self
 
     def __truediv__(self, other: Any) -> Value:
         return self.op("Div", other)
 
     def __rtruediv__(self, other: Any) -> Value:
-        return self._like(other) / self
+        return self.like(other) / self
 
     def __floordiv__(self, other: Any) -> Value:
         assert self.dtype == np.int64  # ONNX rounds toward zero: the same for numbers that aren't negative
@@ -79,7 +79,7 @@ class Value:
         return self.op("MatMul", other)
 
     def __rmatmul__(self, other: Any) -> Value:
-        return self._like(other) @ self
+        return self.like(other) @ self
 
     def __lt__(self, other: Any) -> Value:
         return self.op("Less", other, dtype=bool)
@@ -306,7 +306,7 @@ def _info(value: Value, shape: Sequence[int] | None = None) -> onnx.ValueInfoPro
 def where(condition: Value, yes: Any, no: Any) -> Value:
     """yes where condition holds, else no; one of them is a Value."""
     typed = yes if isinstance(yes, Value) else no
-    return condition.op("Where", typed._like(yes), typed._like(no), dtype=typed.dtype)
+    return condition.op("Where", typed.like(yes), typed.like(no), dtype=typed.dtype)
 
 
 def minimum(one: Value, other: Any) -> Value:

@@ -42,7 +42,7 @@ def color_rows(pixels: Value, first: Value, height: Value, guide: Value, weights
     weights (2, 5): of the guide's parts. Strip by strip, so that it takes little memory.
     """
     graph, count, width = pixels.graph, pixels.length(0), pixels.length(1)
-    most = maximum(width._like(STRIP_PIXELS) // width, 1)
+    most = maximum(width.like(STRIP_PIXELS) // width, 1)
     strips = (count + most - 1) // most
     rows = maximum((count + strips - 1) // strips, 2)  # a product with one row is rounded in another way
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -14,8 +13,9 @@ from PIL import Image, ImageOps
 from photochrom.photo import collections
 from photochrom.photo.collections import Member
 from photochrom.photo.thumbnails import reduce
+from photochrom.settings import usable_cores
 
-THREADS = min(4, os.cpu_count() or 1)
+THREADS = min(4, usable_cores())
 PLAIN = {"JPEG", "MPO", "PNG", "WEBP", "AVIF", "BMP"}  # Pillow's names of formats
 MEANINGS = {"icc_profile", "gamma", "cicp"}  # in a file's header: its numbers aren't sRGB
 MAX_ASPECT = 1.5  # of the long side to the short one; the rest is cut off on both sides

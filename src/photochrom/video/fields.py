@@ -39,9 +39,8 @@ class FieldOrder:
         """Count a picture."""
         if not picture.interlaced_frame:
             return
-        if (
-            self._graph is None
-        ):  # PyAV doesn't say which field comes first: a filter lets those with the upper one through
+        if self._graph is None:
+            # PyAV doesn't say which field comes first: a filter lets those with the upper one through.
             size = (picture.width, picture.height)
             self._graph = _graph(size, picture.format.name, "select", "eq(interlace_type,TOPFIRST)")
         _, source, sink = self._graph
