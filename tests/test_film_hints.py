@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import threading
 import weakref
 
@@ -156,6 +158,25 @@ def test_flickering_colors_are_held_together(photographs):
     before, after = (np.reshape(each, (6, 20, 2)) for each in (fresh, held))
     assert np.abs(after[:, 8:]).mean() < np.abs(before[:, 8:]).mean() / 2
     assert np.abs(np.diff(after, axis=1)).mean() < np.abs(np.diff(before, axis=1)).mean() / 8
+
+
+def test_flat_and_narrow_pictures_of_every_size_are_followed():
+    """In a process of its own, because OpenCV's optical flow ended it: for (8, 64), (16, 256) or (24, 512), say."""
+    sizes = (
+        "[(short, long) for short in (1, 2, 7, *range(8, 42, 3)) for long in (1, 9, 31, 32, 64, 100, 128, 256, 1024)]"
+    )
+    code = f"""
+import numpy as np
+from photochrom.video.coherence import Coherence
+rng = np.random.default_rng(0)
+for short, long in {sizes}:
+    for shape in ((short, long), (long, short)):
+        coherence = Coherence()
+        for _ in range(2):
+            made = coherence.follow(rng.uniform(0, 100, shape).astype(np.float32), lambda _: np.ones((2, *shape), "f4"))
+        assert made.chroma.shape == (2, *shape) and np.isfinite(made.chroma).all()
+"""
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_grain_is_no_motion(photographs):

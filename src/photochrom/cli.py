@@ -40,8 +40,14 @@ class Commands(click.Group):
                 return super().invoke(context)
         except BrokenPipeError:
             raise  # click ends quietly when nobody reads the output any more
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise  # click's own ways to end
         except (PhotochromError, MemoryError, OSError) as error:
             click.echo(f"photochrom: {one_line(message_of(error))}", err=True)
+            context.exit(2)
+        except Exception as error:  # of a library, in a case that nobody thought of
+            fault = f"stopped by a fault of this program ({reason_of(error)}): please report it"
+            click.echo(f"photochrom: {fault}", err=True)
             context.exit(2)
 
 

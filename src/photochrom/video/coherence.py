@@ -25,6 +25,7 @@ KNOWN = 1.3  # frames: a place whose average is made of fewer isn't known yet
 UNKNOWN = 0.01  # share of such places from which on the network has to see a frame
 RESTS = 3  # frames that the network is spared in a row, at most
 LIKENESS = 6.0  # L units: carried luminance this far off halves what is remembered, about
+LEAST_SIDE = 32  # pixels: in smaller pictures OpenCV chooses a pyramid by their width, and reads beyond their rows
 GRAIN = 2.0  # pixels: by so much (a standard deviation) the difference is blurred before, because grain is no motion
 
 
@@ -99,8 +100,9 @@ def _where_from(luminance: FloatArray, earlier: FloatArray) -> FloatArray:
     """Where each pixel was in the frame before, (h, w, 2) as x, y."""
     # A new one per frame: its buffers keep something of earlier frames, and a resumed run would end differently.
     method = cv2.DISOpticalFlow.create(cv2.DISOpticalFlow_PRESET_FAST)
-    flow = method.calc(_to_8_bits(luminance), _to_8_bits(earlier), None)
-    rows, columns = np.mgrid[: luminance.shape[0], : luminance.shape[1]].astype(np.float32)
+    height, width = luminance.shape
+    flow = method.calc(_for_flow(luminance), _for_flow(earlier), None)[:height, :width]
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
     return np.dstack([columns + flow[..., 0], rows + flow[..., 1]])
 
 
@@ -108,5 +110,8 @@ def _carry(planes: FloatArray, places: FloatArray) -> FloatArray:
     return cv2.remap(planes, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _to_8_bits(luminance: FloatArray) -> np.ndarray:
-    return np.rint(luminance * 2.55).astype(np.uint8)
+def _for_flow(luminance: FloatArray) -> np.ndarray:
+    """Luminance in 8 bits; a side that is too short for the flow goes on as it ends."""
+    height, width = luminance.shape
+    missing = [(0, max(0, LEAST_SIDE - side)) for side in (height, width)]
+    return np.pad(np.rint(luminance * 2.55).astype(np.uint8), missing, mode="edge")
