@@ -265,3 +265,35 @@ def test_aspect_rate_and_flags_stay(suffix, photographs, loud, tmp_path):
         assert new.average_rate == old.average_rate == 25
         default = [bool(stream.disposition & flags.default) for stream in one.streams]
         assert [bool(stream.disposition & flags.default) for stream in two.streams] == default == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    "suffix, language, kept",
+    [
+        (".mov", "deu", "ger"),
+        (".mov", "ger", "ger"),
+        (".mov", "nld", "dut"),
+        (".mov", "jpn", "jpn"),
+        (".mov", "tlh", None),
+        (".mp4", "deu", "deu"),
+        (".mp4", "tlh", "tlh"),
+        (".mkv", "tlh", "tlh"),
+    ],
+)
+def test_languages_are_kept_or_named(tmp_path, loud, suffix, language, kept):
+    """FFmpeg's QuickTime films know some languages by one of their two codes, and some not at all."""
+    with (
+        av.open(str(write(tmp_path / "plain.mp4", audio="aac"))) as one,
+        av.open(str(tmp_path / "old.mkv"), "w") as two,
+    ):
+        copies = [two.add_stream_from_template(stream) for stream in one.streams]
+        copies[1].metadata["language"] = language
+        for packet in one.demux():
+            if packet.dts is not None:
+                packet.stream = copies[packet.stream.index]
+                two.mux(packet)
+    new = tmp_path / f"new{suffix}"
+    progress = list(colorize_film(read_film(tmp_path / "old.mkv"), new, loud, FilmOptions()))
+    assert progress[0].left_out == (() if kept else (f"the language {language} of track 1 (audio, aac)",))
+    with av.open(str(new)) as container:
+        assert container.streams.audio[0].metadata.get("language", "und") in (kept or "und",)

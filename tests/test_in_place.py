@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,19 @@ def test_metadata_and_the_mark(old):
         assert made.getexif()[0x010E] == "Grandmother's cat"
     told = CliRunner().invoke(cli.main, ["info", str(old)]).output
     assert "made by:" in told and "unchanged" in told
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_permissions_stay(old):
+    old.chmod(0o600)
+    assert in_place(old).exit_code == 0 and stat.S_IMODE(old.stat().st_mode) == 0o600
+    new = old.with_name("new.jpg")
+    for look in ((), ("--strength", "2")):
+        made = CliRunner().invoke(cli.main, ["colorize", str(old), "-o", str(new), "--recolor", *look, *SMALL])
+        assert made.exit_code == 0, made.output
+        if look:
+            assert stat.S_IMODE(new.stat().st_mode) == 0o640
+        new.chmod(0o640)
 
 
 def test_what_is_in_color_is_left(old):

@@ -1,5 +1,6 @@
 """Films: pictures, sound, times and facts stay as they were, and what can't be colored is refused in one line."""
 
+import stat
 from fractions import Fraction
 from itertools import islice
 
@@ -76,7 +77,7 @@ def test_a_warm_film_says_so_and_its_hinted_places_stay(photographs, small_color
     at = np.s_[height // 2 - 3 : height // 2 + 3, width // 4 - 3 : width // 4 + 3]
     assert change[at].mean() < 3 and np.median(change[:, -width // 4 :]) > 5
     told = CliRunner().invoke(cli.main, ["info", str(tmp_path / "1.0.mkv")]).output
-    assert "warmth:              1.0" in told
+    assert "warmth:              1" in told.splitlines()
 
 
 def test_uneven_frame_times_stay(photographs, loud, tmp_path):
@@ -174,6 +175,7 @@ def test_a_film_that_breaks_off_says_where(photographs, tmp_path):
         (["new.mp4", "--from", "2", "--to", "1"], "not after"),
         (["new.mp4", "--from", "2.6"], "no frames"),
         (["new.mp4", "--from", "1e9"], "no frames"),
+        (["new.mp4", "--from", "2.49"], "no frames between 2.49 seconds and its end"),
         (["new.mp4", "--codec", "prores"], "can't hold prores"),
         (["new.mp4", "--hints", "none.json"], "cannot read the hints"),
     ],
@@ -182,6 +184,29 @@ def test_wrong_options_are_one_line(arguments, message, film, tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     result = run(film, *arguments)
     assert result.exit_code == 2 and message in result.output and len(result.output.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unforeseen_error_is_one_line(film, tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise RuntimeError("odd")
+
+    monkeypatch.setattr("photochrom.video.colorize.find_tracks", fail)
+    assert_refused(run(film, tmp_path / "new.mp4", *SMALL), "a fault of this program (odd): please report it")
+
+
+@pytest.mark.parametrize(
+    "codec, format, is_transparent", [("prores_ks", "yuva444p10le", True), ("ffv1", "yuv420p", False)]
+)
+def test_lost_transparency_is_said_and_permissions_stay(photographs, tmp_path, codec, format, is_transparent):
+    pictures = small_frames(photographs, 3)
+    old = write_film(tmp_path / "old.mkv", pictures, sound=False, codec=codec, pixel_format=format)
+    new = tmp_path / "new.mkv"
+    new.touch()
+    new.chmod(0o600)
+    result = run(old, new, *SMALL, "--overwrite")
+    assert result.exit_code == 0 and ("transparent" in result.output) is is_transparent, result.output
+    assert stat.S_IMODE(new.stat().st_mode) == 0o600
 
 
 # Films that begin late, or whose frames lie oddly

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -29,12 +30,14 @@ def replacing(
 
     durable: wait until the content is safely on disk before it replaces `path`. modified: the time of its last change,
     in ns; a disk that keeps no such times ignores it. through: the folder of the unfinished file; None for path's own.
-    The new file has the permissions that the system gives to new files. Raises OSError.
+    The new file has the permissions and the owner of the one that it replaces, where that is allowed, and otherwise
+    those that the system gives to new files. Raises OSError.
     """
     temporary = unfinished(path if through is None else through / path.name)
     descriptor = _begin(temporary)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            keep_permissions(path, descriptor)
             yield file
             if durable:
                 file.flush()
@@ -48,6 +51,18 @@ def replacing(
         raise
     finally:
         _begun.discard(temporary)
+
+
+def keep_permissions(path: Path, new: Path | int) -> None:
+    """Give a new file the owner and permissions of the one at `path`, as far as there is one and that is allowed.
+
+    new: its path, or the descriptor by which it is open.
+    """
+    with suppress(OSError, AttributeError, TypeError):  # Windows has neither
+        status = path.stat()
+        with suppress(OSError):
+            os.chown(new, status.st_uid, status.st_gid)
+        os.chmod(new, stat.S_IMODE(status.st_mode) & 0o777)
 
 
 def write_whole(path: Path, content: bytes) -> None:

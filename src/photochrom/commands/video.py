@@ -112,6 +112,8 @@ def video(
         if decided is not Fate.REPLACED:
             click.echo(f"photochrom: {target} is skipped because it exists (--overwrite makes it again)", err=True)
             return
+    if film.transparent:
+        click.echo(f"{source} has transparent pictures, color versions of films have none: left out", err=True)
     shown, told = sys.stderr.isatty(), False
     for progress in colorize_film(film, target, colorizer, options):
         if not told:

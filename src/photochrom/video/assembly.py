@@ -17,12 +17,13 @@ import av
 from av.container import InputContainer, OutputContainer
 from av.stream import Disposition
 
-from photochrom.disk import unfinished
+from photochrom.disk import keep_permissions, unfinished
 from photochrom.errors import InputError, OutputError, reason_of
 from photochrom.video.colors import set_tags
 from photochrom.video.encoding import CONTAINERS, Encoding
 from photochrom.video.fields import ORDERS
 from photochrom.video.film import NEW_CLOCK, Clock, Film, opened, picture_stream
+from photochrom.video.languages import UNDETERMINED, facts_of, held_language
 from photochrom.video.mark import add_mark, seal
 from photochrom.video.segments import Segment, add_pictures
 from photochrom.video.sound import SoundMaker, add_sound, encoders_for, layout_of
@@ -81,6 +82,10 @@ def find_tracks(film: Film, target: Path, encoding: Encoding) -> Tracks:
                 left_out.append(names[stream.index])
         while kept and not _can_hold(film, folder, target.suffix, encoding, kept):
             left_out.append(names[kept.popitem()[0]])
+        for stream in (pictures, *(source.streams[number] for number in kept)):
+            language = stream.metadata.get("language", UNDETERMINED)
+            if not held_language(language, target.suffix):
+                left_out.append(f"the language {language} of {_name(stream)}")
     remade = tuple(f"{names[number]}: it becomes {encoder}" for number, encoder in kept.items() if encoder)
     return Tracks(kept, remade, tuple(left_out))
 
@@ -156,7 +161,7 @@ def assemble(
             with av.open(str(temporary), "w") as container:
                 with av.open(str(segments[0].path)) as segment:
                     video = container.add_stream_from_template(segment.streams.video[0])
-                    _keep_picture_facts(film, source, video)
+                    _keep_picture_facts(film, source, video, target.suffix)
                 copies = _copy_streams(film, source, container, kept)
                 shift = (film.origin if first is None else first) * film.time_base
                 begin, end = None if first is None else shift, None if last is None else last * film.time_base
@@ -175,6 +180,7 @@ def assemble(
                     container.mux(packet)
             if mark:
                 seal(temporary, mark)
+            keep_permissions(target, temporary)
             os.replace(temporary, target)
         except (OSError, av.FFmpegError) as error:
             raise OutputError(f"cannot write {target}: {reason_of(error)}") from error
@@ -182,9 +188,9 @@ def assemble(
             temporary.unlink(missing_ok=True)
 
 
-def _keep_picture_facts(film: Film, source: InputContainer, video: Any) -> None:
+def _keep_picture_facts(film: Film, source: InputContainer, video: Any, suffix: str) -> None:
     stream = picture_stream(source)
-    video.metadata.update(stream.metadata)
+    video.metadata.update(facts_of(stream, suffix))
     video.disposition = stream.disposition
     context = video.codec_context
     if film.aspect:
@@ -221,7 +227,7 @@ def _copy_streams(
             copy = container.add_stream_from_template(stream)
             if stream.type == "audio" and stream.layout.name != layout_of(stream):  # MP4 wants to know it
                 copy.codec_context.layout = layout_of(stream)
-        copy.metadata.update(stream.metadata)
+        copy.metadata.update(facts_of(stream, Path(container.name).suffix))
         copy.disposition = stream.disposition
         copies[number] = copy
     return copies

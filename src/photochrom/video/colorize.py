@@ -99,7 +99,9 @@ def colorize_film(film: Film, target: Path, colorizer: Colorizer, options: FilmO
                 raise
             segments = yield from _color_segments(film, parts, shots, colorizer, options, tracks)
             if not segments:
-                raise InputError(f"{film.path} has no frames between {options.begin:g} and {options.end} seconds")
+                shutil.rmtree(parts)
+                until = "its end" if options.end is None else f"{options.end:g} seconds"
+                raise InputError(f"{film.path} has no frames between {options.begin:g} seconds and {until}")
             last = None if options.end is None else film.pts_at(options.end)
             mark = _mark(film, colorizer, options) if options.mark else None
             assemble(film, segments, target, tracks.kept, segments[0].first if options.begin else None, last, mark)

@@ -54,6 +54,7 @@ class Film:
     mirrored: whether pictures are mirrored, left to right, before they are turned.
     matrix: FFmpeg's display matrix, nine numbers, none if pictures are shown as they are stored.
     one_clock: whether times rise all through the file.
+    transparent: whether pictures have transparency, which color versions don't keep.
     """
 
     path: Path
@@ -75,6 +76,7 @@ class Film:
     mirrored: bool = False
     matrix: tuple[int, ...] = ()
     one_clock: bool = True
+    transparent: bool = False
 
     @property
     def stored_size(self) -> tuple[int, int]:
@@ -183,8 +185,15 @@ def read_film(path: Path, deinterlace: bool = False) -> Film:
             aspect=Fraction(stream.sample_aspect_ratio) if stream.sample_aspect_ratio else None,
             deinterlaced=deinterlace,
             field_tag=stream.codec_context.field_order,
+            transparent=_is_transparent(stream),
         )
         return film if deinterlace else film.in_fields(field_order(probed))
+
+
+def _is_transparent(stream: av.VideoStream) -> bool:
+    """Whether a track's pictures have transparency: of their own, or beside them, as WebM keeps that of VP8 and VP9."""
+    modes = {name.lower(): value for name, value in stream.metadata.items()}
+    return modes.get("alpha_mode") == "1" or any(part.is_alpha for part in stream.format.components)
 
 
 def _orientation(picture: av.VideoFrame) -> tuple[tuple[int, ...], int, bool]:
