@@ -27,6 +27,7 @@ def test_one_bad_file_is_one_line_and_status_2(tmp_path, content):
         (["{album}/cat.jpg", "--hint", "5000,5,#ff0000"], "outside"),
         (["{album}/cat.jpg", "--hints", "none.json"], "none.json"),
         (["{album}/cat.jpg", "--model", "nonesuch"], "default"),
+        (["{album}/cat.jpg", "--model", ""], "the model's name is empty"),
         (["{album}/cat.jpg", "--strength", "-3"], "0<=x<=10"),
         (["{album}/cat.jpg", "--seed", "9" * 4300], "0<=x<=9007199254740991"),
         (["{album}/empty"], "no photographs"),

@@ -79,6 +79,34 @@ def test_modes_of_bmp(picture, mode, bits):
     assert photograph.format == "bmp" and np.array_equal(pixels, np.asarray(source.convert("RGB")))
 
 
+@pytest.mark.parametrize("mode", ["L", "P"])
+def test_a_gif_keeps_its_transparency(picture, mode):
+    source = picture.convert("P") if mode == "P" else Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16))
+    source.putpixel((0, 0), 7)
+    photograph = decode_photograph(encoded(source, "GIF", transparency=7, optimize=False))
+    assert photograph.alpha is not None and photograph.pixels.ndim == (2 if mode == "L" else 3)
+    assert np.array_equal(photograph.alpha == 0, np.asarray(source) == 7)
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_lost_transparency_and_depth_are_named(format_name):
+    pixels = np.full((40, 50), 30000, np.uint16)
+    clear = Photograph(pixels, np.full_like(pixels, 100))
+    opaque = Photograph(pixels.astype(np.uint8), np.full(pixels.shape, 255, np.uint8))
+    deep, alpha = FORMATS[format_name].deep, FORMATS[format_name].alpha
+    said = " ".join(clear.left_out(format_name))
+    assert ("transparency" in said, "of 16 bits per channel" in said) == (not alpha, not deep)
+    assert opaque.left_out(format_name) == ()
+    back = decode_photograph(clear.encode(format_name))
+    assert (back.alpha is None, back.pixels.dtype == np.uint16 and back.bits in (None, 16)) == (not alpha, deep)
+
+
+def test_10_bits_are_lost_where_8_are_written():
+    photograph = Photograph(np.full((40, 50, 3), 30000, np.uint16), format="avif", bits=10)
+    assert photograph.left_out() == photograph.left_out("heic") == photograph.left_out("tiff") == ()
+    assert photograph.left_out("jpeg") == ("2 of 10 bits per channel, which JPEG can't hold",)
+
+
 def test_cmyk_jpeg_comes_out_in_its_colors(picture):
     photograph = decode_photograph(encoded(picture.convert("CMYK"), "JPEG", quality=95))
     assert photograph.pixels.shape == (64, 96, 3)

@@ -186,5 +186,5 @@ def test_metadata_of_a_file_of_several_pages():
 
 def test_a_heic_of_12_bits_says_what_it_loses(gray):
     photograph = Photograph(gray.astype(np.uint16) * 257, format="heic", bits=12)
-    assert photograph.left_out() == ("2 of 12 bits per channel",)
+    assert photograph.left_out() == ("2 of 12 bits per channel, which HEIC can't hold",)
     assert photograph.left_out("tiff") == replace(photograph, bits=10).left_out() == ()

@@ -99,6 +99,15 @@ def test_the_same_names_in_two_folders_lose_only_the_second(tmp_path):
     assert twice.exit_code == 0 and files_in(tmp_path / "other") == {"a.jpg"}
 
 
+@pytest.mark.parametrize("name", ["scans.2024/", "new.png/"])
+def test_a_slash_behind_the_output_makes_it_a_folder(tmp_path, name):
+    put(tmp_path, "a.jpg", "b.jpg")
+    one = colorize(tmp_path / "a.jpg", "-o", f"{tmp_path}/one/{name}")
+    both = colorize(tmp_path / "a.jpg", tmp_path / "b.jpg", "-o", f"{tmp_path}/both/{name}")
+    assert one.exit_code == both.exit_code == 0, one.output + both.output
+    assert files_in(tmp_path / "one" / name) == {"a.jpg"} and files_in(tmp_path / "both" / name) == {"a.jpg", "b.jpg"}
+
+
 def test_a_missing_input_does_not_stop_the_others(tmp_path):
     put(tmp_path, "a.jpg")
     result = colorize(tmp_path / "none.jpg", tmp_path / "a.jpg", "-o", tmp_path / "new")

@@ -4,6 +4,7 @@ import json
 import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from fastapi.testclient import TestClient
 from waiting import wait_until
 
 from photochrom.errors import InputError
+from photochrom.photo.decoding import decode_photograph
 from photochrom.photo.photograph import Photograph
 from photochrom.serve import build_app, is_loopback, listen, serve
 from photochrom.service.service import safe_stem
@@ -144,6 +146,14 @@ def test_wrong_files(client, cat, photographs):
     large = Photograph(np.zeros((1001, 1000), np.uint8)).encode("png")
     assert_problem(send(client, large), 413, "1000 x 1001")
     assert_problem(send(client, b"x" * 3_100_000), 413, "3 MB")
+
+
+def test_a_file_of_several_pages_is_refused_in_the_words_of_the_api(client, cat):
+    page = decode_photograph(cat)
+    content = replace(page, pages=(page,)).encode("tiff")
+    answer = send(client, content, name="old.tif", format="png")
+    assert_problem(answer, 400, "has 2 pages", "choose another format")
+    assert "--" not in answer.json()["detail"]
 
 
 def test_a_body_of_undeclared_length_is_bounded(client):

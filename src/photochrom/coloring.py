@@ -168,7 +168,7 @@ def color(
         try:
             content = colored.encode(output.format, output.quality)
         except EncodingError as error:
-            raise EncodingError(f"{name} {error}: choose another --format") from error
+            raise EncodingError(f"{name} {error}: choose another format") from error
         if output.credentials and output.format in SIGNABLE:
             try:
                 content = sign(content, str(output.format), output.credentials, encoded, format_by_content(encoded))

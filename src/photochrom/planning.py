@@ -72,16 +72,19 @@ def plan(
     sidecars: bool = False,
     suffix: str = COLOR_SUFFIX,
     may_be_empty: bool = False,
+    into_folder: bool = False,
 ) -> Plan:
     """The tasks for files and folders.
 
     out: a folder (it gets the files' names, and the structure of input folders), a file name for a single input, or
-    None for NAME-color.EXT beside each input. suffix: what stands for "-color" there. format: None for each input's
-    own. Where several photographs would get one name, those whose suffix changes become NAME.EXT.NEW. Raises
-    InputError for a mistake in the call, or if there is nothing to color, unless may_be_empty.
+    None for NAME-color.EXT beside each input. into_folder: whether out is a folder whatever its name is. suffix: what
+    stands for "-color" there. format: None for each input's own. Where several photographs would get one name, those
+    whose suffix changes become NAME.EXT.NEW. Raises InputError for a mistake in the call, or if there is nothing to
+    color, unless may_be_empty.
     """
     is_single = len(inputs) == 1 and not inputs[0].is_dir()
-    if out is not None and not is_single and not out.is_dir() and out.suffix.lower() in READABLE_SUFFIXES:
+    looks_like_file = out is not None and not into_folder and not out.is_dir() and out.suffix != ""
+    if out is not None and looks_like_file and not is_single and out.suffix.lower() in READABLE_SUFFIXES:
         what = f"{inputs[0]} is a folder" if len(inputs) == 1 else f"there are {len(inputs)} inputs"
         raise InputError(f"{out} is the name of one photograph, but {what}: name a folder with -o")
     made = Plan()
@@ -95,8 +98,7 @@ def plan(
         raise InputError(
             f"no photographs in {', '.join(map(str, inputs))}" + (f" (there are {left_out})" if left_out else "")
         )
-    as_file = out is not None and not out.is_dir() and out.suffix != "" and is_single
-    if as_file and out is not None:
+    if out is not None and looks_like_file and is_single:
         _check_file_name(out, format)
         names = [out]
     else:

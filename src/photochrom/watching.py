@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -98,6 +99,8 @@ class _Settling:
 def _state_of(name: str) -> tuple[int, ...]:
     with suppress(OSError):
         status = os.stat(name)
+        if stat.S_ISDIR(status.st_mode):  # of a link to a folder, which changes with all that arrives in it
+            return (status.st_ino,)
         return status.st_size, status.st_mtime_ns, status.st_ino
     return ()
 

@@ -11,7 +11,7 @@ import numpy as np
 from photochrom.disk import replacing
 from photochrom.errors import EncodingError, InputError, OutputError, reason_of
 from photochrom.photo.color import PixelArray
-from photochrom.photo.encoding import HEIC_BITS, encode, join_pages, make_thumbnail
+from photochrom.photo.encoding import HEIC_BITS, HOLDS_BITS_BETWEEN, encode, join_pages, make_thumbnail
 from photochrom.photo.metadata.record import Metadata
 from photochrom.photo.metadata.writing import WITHOUT_THUMBNAIL, embed, left_out
 from photochrom.photo.spool import pieces
@@ -66,12 +66,22 @@ class Photograph:
     def left_out(self, format: str | None = None) -> tuple[str, ...]:
         """What its file in the given format, or else its own, doesn't have of the source's, each in words."""
         format = format or self.format
-        return self.notes + self._lost_depth(format) + left_out(self.metadata, format)
+        return self.notes + self._lost_depth(format) + self._lost_transparency(format) + left_out(self.metadata, format)
 
     def _lost_depth(self, format: str) -> tuple[str, ...]:
-        """That a HEIC of more than 10 bits comes out with 10, which nobody expects of a file of the same format."""
-        bits = self.bits or 0
-        return (f"{bits - HEIC_BITS} of {bits} bits per channel",) if format == "heic" and bits > HEIC_BITS else ()
+        """That a photograph of more than 8 bits comes out with fewer."""
+        if self.pixels.dtype != np.uint16 or format not in FORMATS or FORMATS[format].deep:
+            return ()
+        bits = self.bits if self.bits and 8 < self.bits < 16 else 16
+        kept = HEIC_BITS if format == "heic" else bits if bits < 16 and format in HOLDS_BITS_BETWEEN else 8
+        return (f"{bits - kept} of {bits} bits per channel, which {FORMATS[format].label} can't hold",) * (bits > kept)
+
+    def _lost_transparency(self, format: str) -> tuple[str, ...]:
+        """That something transparent becomes opaque."""
+        if self.alpha is None or format not in FORMATS or FORMATS[format].alpha:
+            return ()
+        clear = bool((self.alpha < np.iinfo(self.alpha.dtype).max).any())
+        return (f"transparency, which {FORMATS[format].label} can't hold",) if clear else ()
 
     def save(self, path: str | os.PathLike[str], *, format: str | None = None, quality: int = DEFAULT_QUALITY) -> None:
         """Write a file, completely or not at all, in the given format or else its suffix's. Raises OutputError."""

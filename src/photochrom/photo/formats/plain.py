@@ -64,11 +64,10 @@ def pillow_pixels(opened: Image.Image) -> PixelArray:
     """All pixels, decoded: (H, W) or (H, W, 2 to 4), uint8, or uint16 for deep gray."""
     if opened.mode in DEEP_GRAY:
         return np.asarray(opened).astype(np.uint16)
-    if opened.mode in KEPT_MODES:
-        return np.asarray(opened)
-    if opened.mode == "1":
-        return np.asarray(opened.convert("L"))
-    return np.asarray(opened.convert("RGBA" if opened.has_transparency_data else "RGB"))
+    gray = opened.mode in ("1", "L", "LA")
+    if opened.has_transparency_data:
+        return np.asarray(opened.convert("LA" if gray else "RGBA"))
+    return np.asarray(opened if opened.mode in KEPT_MODES else opened.convert("L" if gray else "RGB"))
 
 
 def _goes_on(data: bytes) -> bool:
