@@ -295,10 +295,11 @@ def test_films_say_how_they_were_made(tmp_path, suffix):
     assert result.exit_code == 0, result.output
     told = run("info", target)
     assert told.exit_code == 0
-    facts = {name: value.strip() for name, value in (line.split(":", 1) for line in told.output.splitlines())}
-    assert facts["colorized by"] == f"photochrom {photochrom.__version__}" and facts["seed"] == "5"
-    assert facts["digital source type"] == COLORED and facts["model SHA-256"] == bundled_digest("default")
-    assert facts["source SHA-256"] == hashlib.sha256(source.read_bytes()).hexdigest()
+    facts = facts_in(told.output)
+    assert facts["made by"] == f"photochrom {photochrom.__version__}" and facts["seed"] == "5"
+    assert facts["model"] == f"default (SHA-256 {bundled_digest('default')})"
+    assert facts["digital source type"] == COLORED
+    assert facts["source"] == f"SHA-256 {hashlib.sha256(source.read_bytes()).hexdigest()}"
     with av.open(str(target)) as container:
         comment = next(value for key, value in container.metadata.items() if key.lower() == "comment")
     assert comment.startswith("from the attic\nbox 7\n")
@@ -306,6 +307,31 @@ def test_films_say_how_they_were_made(tmp_path, suffix):
     result = run("info", target)
     assert result.exit_code == 2 and "doesn't say how it was made" in result.output
     assert run("info", tmp_path / "none.mp4").exit_code == 2
+
+
+def facts_in(told: str) -> dict[str, str]:
+    return {name: value.strip() for name, value in (line.split(":", 1) for line in told.splitlines())}
+
+
+def test_info_has_the_same_words_for_films_as_for_photographs(tmp_path, loud, monkeypatch):
+    """It printed a film's mark as it is: `to: null`, `hints: []`."""
+    photograph, film = tmp_path / "cat.jpg", tmp_path / "cat.mp4"
+    photograph.write_bytes(colored_by(loud, "jpeg", Look()))
+    film.touch()
+    said: dict[str, object] = {"colorized by": "photochrom 1", "model": "m", "model SHA-256": "d", "seed": None}
+    said |= {"working size": 256, "strength": 1.0, "warmth": 0.0, "hints": [], "steady": True}
+    said |= {"deinterlaced": False, "codec": "h264", "crf": "18", "from": None, "to": 2.5, "source SHA-256": "s"}
+    monkeypatch.setattr("photochrom.video.mark.read_film_mark", lambda path: said)
+    facts, others = facts_in(run("info", film).output), facts_in(run("info", photograph).output)
+    shared = {"file", "made by", "since then", "model", "working size", "strength", "seed", "hints", "source"}
+    assert {*facts} & {*others} == shared
+    assert [facts[name] for name in ("seed", "hints", "strength")] == ["none: the likeliest coloring", "none", "1"]
+    assert [others[name] for name in ("seed", "hints", "strength")] == ["none: the likeliest coloring", "none", "1"]
+    assert (facts["steady"], facts["deinterlaced"], facts["to"]) == ("yes", "no", "2.5 s")
+    assert not {"from", "warmth"} & {*facts} and "null" not in facts.values()
+    said |= {"hints": ["at 1 s: 5,5,#2244aa", "at 2 s: 6,6,#2244aa"], "warmth": 0.3, "new": {"of": "tomorrow"}}
+    facts = facts_in(run("info", film).output)
+    assert facts["hints"] == "at 1 s: 5,5,#2244aa; at 2 s: 6,6,#2244aa" and facts["warmth"] == "0.3" and "new" in facts
 
 
 def test_a_film_has_one_mark():

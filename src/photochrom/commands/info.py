@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -18,6 +17,7 @@ SINCE = {
     None: "not known: it is signed, and signatures are checked with the extra c2pa",
 }
 SINCE_UNKNOWN = "not known: an earlier version of photochrom made it"
+NO_SEED = "none: the likeliest coloring"
 
 
 @click.command()
@@ -58,13 +58,10 @@ def _facts(path: Path) -> list[tuple[str, str]]:
     """What is known about a file, as pairs of a name and a text. Raises InputError."""
     from photochrom.photo.marked import read_marked
     from photochrom.photo.metadata.mark import hints_text
-    from photochrom.video.mark import FILM_DIGEST, is_film, is_film_unchanged, read_film_mark
+    from photochrom.video.mark import is_film
 
     if is_film(path):
-        said = read_film_mark(path)
-        facts = [(name, each if isinstance(each, str) else json.dumps(each)) for name, each in said.items()]
-        since = SINCE[is_film_unchanged(path, said)] if FILM_DIGEST in said else SINCE_UNKNOWN
-        return [("file", str(path)), *facts, ("since then", since)]
+        return _film_facts(path)
     found = read_marked(path)
     mark = found.mark
     written = FORMATS[mark.format].label if mark.format in FORMATS else mark.format
@@ -76,7 +73,7 @@ def _facts(path: Path) -> list[tuple[str, str]]:
         ("working size", str(mark.working_size)),
         ("strength", f"{mark.strength:g}"),
         ("warmth", f"{mark.warmth:g}" if mark.warmth else ""),
-        ("seed", "none: the likeliest coloring" if mark.seed is None else str(mark.seed)),
+        ("seed", NO_SEED if mark.seed is None else str(mark.seed)),
         ("hints", hints_text(mark.hints) or "none"),
         ("size", f"{mark.size[0]} x {mark.size[1]}"),
         ("written as", f"{written}, quality {mark.quality}" if mark.quality else written),
@@ -88,3 +85,46 @@ def _facts(path: Path) -> list[tuple[str, str]]:
         ("settings", f"SHA-256 {mark.settings_sha256}"),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _film_facts(path: Path) -> list[tuple[str, str]]:
+    """What is known about a film, in the words of a photograph's. Raises InputError."""
+    from photochrom.video.mark import (
+        BY,
+        FILM_DIGEST,
+        MODEL,
+        MODEL_DIGEST,
+        NO_SETTINGS,
+        SOURCE_DIGEST,
+        SOURCE_TYPE,
+        is_film_unchanged,
+        read_film_mark,
+    )
+
+    said = read_film_mark(path)
+    text = {name: str(said.get(name, "")) for name in NO_SETTINGS}
+    settings = [(name, _setting_in_words(name, value)) for name, value in said.items() if name not in NO_SETTINGS]
+    facts = [
+        ("file", str(path)),
+        ("made by", text[BY]),
+        ("since then", SINCE[is_film_unchanged(path, said)] if FILM_DIGEST in said else SINCE_UNKNOWN),
+        ("model", f"{text[MODEL]} (SHA-256 {text[MODEL_DIGEST]})"),
+        *settings,
+        ("source", text[SOURCE_DIGEST] and f"SHA-256 {text[SOURCE_DIGEST]}"),
+        (SOURCE_TYPE, text[SOURCE_TYPE]),  # of the film; a photograph's "source type" is of its source
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+def _setting_in_words(name: str, value: object) -> str:
+    """A setting of a film's mark; "" for one that says nothing. Other versions may have others."""
+    if name == "seed" and value is None:
+        return NO_SEED
+    if value is None or (name == "warmth" and not value):
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return "; ".join(map(str, value)) or "none"
+    text = f"{value:.10g}" if isinstance(value, float) else str(value)
+    return f"{text} s" if name in ("from", "to") else text

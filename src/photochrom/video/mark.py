@@ -20,8 +20,9 @@ from photochrom.photo.metadata.marking import COLORED, NO_DIGEST
 FILM_SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".nut"}
 KEY = "comment"
 BEGINNING = '{"colorized by": "photochrom '  # of the line; another program may have written lines before it
+BY, SOURCE_TYPE = "colorized by", "digital source type"
 MODEL, MODEL_DIGEST, SOURCE_DIGEST, FILM_DIGEST = "model", "model SHA-256", "source SHA-256", "film SHA-256"
-NO_SETTINGS = {"colorized by", "digital source type", MODEL, MODEL_DIGEST, SOURCE_DIGEST, FILM_DIGEST}
+NO_SETTINGS = {BY, SOURCE_TYPE, MODEL, MODEL_DIGEST, SOURCE_DIGEST, FILM_DIGEST}
 CHUNK = 1 << 20  # bytes hashed at a time
 TAGS, CHECKSUM = b"\x12\x54\xc3\x67", b"\xbf\x84"  # in Matroska: the element with the comment, and one of CRC-32 in it
 
@@ -40,7 +41,7 @@ def film_mark(version: str, source: Path, settings: dict[str, Any]) -> str:
     with source.open("rb") as file:
         while block := file.read(CHUNK):
             digest.update(block)
-    said = {"colorized by": f"photochrom {version}", "digital source type": COLORED}
+    said = {BY: f"photochrom {version}", SOURCE_TYPE: COLORED}
     said |= settings | {SOURCE_DIGEST: digest.hexdigest()}
     nowhere_else = hashlib.sha256(json.dumps(said).encode()).hexdigest()
     return json.dumps(said | {FILM_DIGEST: nowhere_else}, ensure_ascii=False)
