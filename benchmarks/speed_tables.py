@@ -48,7 +48,8 @@ def growth(part: Part) -> str:
         [f"{row['megapixels']:g}", row["format"], *(f"{row['now'][i]:.2f}" for i in (0, 1)), f"{row['now'][2]:.0f}"]
         for row in part["rows"]
     ]
-    return f"## How it grows\n\n{table(['megapixels', 'format', 'CPU, s', 'wall, s', 'peak, MB'], rows)}"
+    note = "Another run than that of the first table, at another hour: of the same size they give different figures."
+    return f"## How it grows\n\n{note}\n\n{table(['megapixels', 'format', 'CPU, s', 'wall, s', 'peak, MB'], rows)}"
 
 
 def folder(part: Part) -> str:
