@@ -86,7 +86,7 @@ def evaluate(
     colorizers = {name: Colorizer(name, working_size=working_size, device=device) for name in models}
     features = _feature_network()
     if published:
-        from photochrom.evaluation.fid_lpips import check_installed, published_distances
+        from photochrom.evaluation.fid_lpips import check_installed
 
         check_installed()
     truths = read_truths(sources, protocol, limit, [*others, *([report] if report is not None else [])])
@@ -96,32 +96,19 @@ def evaluate(
     evaluation = Evaluation(
         truths.names, true, [], settings=_settings(protocol, colorizers, outputs or {}, working_size, len(truths))
     )
-    true_features = _read_features(features, truths.rgb8)
     with tempfile.TemporaryDirectory(prefix="photochrom-evaluate-") as scratch:
         contestants = [model_contestant(name, c, truths, Path(scratch)) for name, c in colorizers.items()]
         contestants += [outputs_contestant(n, f, truths, Path(scratch)) for n, f in (outputs or {}).items()]
-        with_copies = [coloring for one in contestants for coloring in (one, *copies_of(one, truths))]
-        for coloring in [*baselines(truths), *with_copies]:
-            pictures, measures = _measure(coloring, truths, regions)
-            distances = _distances(_read_features(features, pictures), true_features)
-            if published:
-                distances |= published_distances(pictures, truths.rgb8)
-            evaluation.scores.append(Scores(coloring.name, measures, distances))
-        for one in contestants:
-            # Relative to gray, because otherwise nearly gray photographs would be the best of every contestant.
-            order = np.argsort(evaluation[one.name].measures["delta_e"] / (evaluation["gray"].measures["delta_e"] + 1))
-            evaluation.chosen[one.name] = _choose([int(i) for i in order])
-        shown = {i for kinds in evaluation.chosen.values() for numbers in kinds.values() for i in numbers}
-        evaluation.strips = {i: _strip(i, truths, contestants) for i in sorted(shown)}
-        for name, colorizer in colorizers.items():
-            if samples:
-                figures = _measure_diversity(colorizer, truths, samples)
-                figures["best_over_noise_0"] = figures["best_sample_delta_e"] / evaluation[name].mean("delta_e")
-                evaluation.diversity[name] = figures
-            if hint_counts:
-                evaluation.hint_curves[name] = _measure_hints(colorizer, truths, hint_counts)
-            if historic:
-                evaluation.historic += _measure_historic(name, colorizer, truths, evaluation[name], historic)
+        evaluation.scores = _score_all(contestants, truths, regions, features, published)
+        _choose_strips(evaluation, contestants, truths)
+    for name, colorizer in colorizers.items():
+        clean = evaluation[name]
+        if samples:
+            evaluation.diversity[name] = _measure_diversity(colorizer, truths, samples, clean)
+        if hint_counts:
+            evaluation.hint_curves[name] = _measure_hints(colorizer, truths, hint_counts)
+        if historic:
+            evaluation.historic += _measure_historic(name, colorizer, truths, clean, historic)
     return evaluation
 
 
@@ -135,7 +122,35 @@ def random_true_hints(rgb8: NDArray[np.uint8], count: int, seed: int) -> list[Hi
     return hints
 
 
-def _measure_diversity(colorizer: Colorizer, truths: Truths, samples: int) -> dict[str, float]:
+def _score_all(  # type: ignore[no-untyped-def]  # features: see _feature_network
+    contestants: Sequence[Contestant], truths: Truths, regions: list[NDArray[np.int64]], features, published: bool
+) -> list[Scores]:
+    """The scores of the baselines, gray first, and of each contestant, before its scaled copies."""
+    if published:
+        from photochrom.evaluation.fid_lpips import published_distances
+    true_features = _read_features(features, truths.rgb8)
+    with_copies = [coloring for one in contestants for coloring in (one, *copies_of(one, truths))]
+    scores = []
+    for coloring in [*baselines(truths), *with_copies]:
+        pictures, measures = _measure(coloring, truths, regions)
+        distances = _distances(_read_features(features, pictures), true_features)
+        if published:
+            distances |= published_distances(pictures, truths.rgb8)
+        scores.append(Scores(coloring.name, measures, distances))
+    return scores
+
+
+def _choose_strips(evaluation: Evaluation, contestants: list[Contestant], truths: Truths) -> None:
+    """Add each contestant's best, median and worst photographs, and their pictures, to an evaluation with scores."""
+    for one in contestants:
+        # Relative to gray, because otherwise nearly gray photographs would be the best of every contestant.
+        order = np.argsort(evaluation[one.name].measures["delta_e"] / (evaluation["gray"].measures["delta_e"] + 1))
+        evaluation.chosen[one.name] = _choose([int(i) for i in order])
+    shown = {i for kinds in evaluation.chosen.values() for numbers in kinds.values() for i in numbers}
+    evaluation.strips = {i: _strip(i, truths, contestants) for i in sorted(shown)}
+
+
+def _measure_diversity(colorizer: Colorizer, truths: Truths, samples: int, clean: Scores) -> dict[str, float]:
     """How far samples are from each other, measured on every second row and column, and what the best of them gains."""
     errors, spreads, axes = [], [], []
     # All seeds advance together, photograph by photograph, so that only one batch of each is in memory.
@@ -156,6 +171,7 @@ def _measure_diversity(colorizer: Colorizer, truths: Truths, samples: int) -> di
         "best_over_single": float(best / single),
         "mean_pairwise_delta_e": float(np.mean(spreads)),
         "variance_along_one_axis": float(np.mean(axes)),
+        "best_over_noise_0": float(best) / clean.mean("delta_e"),
     }
 
 
