@@ -66,8 +66,8 @@ class Colorizer:
 
     model: a bundled model's name, the path of an exported .onnx file or of a training run, or a Backend.
     working_size: the short side of the picture that the network sees, in pixels. threads: of the network, 0 for one per
-    core. device: where the network runs, one of settings.DEVICES, or one of several, as in "cuda:1"; a Backend has its
-    own.
+    core that this process may use. device: where the network runs, one of settings.DEVICES, or one of several, as in
+    "cuda:1"; a Backend has its own.
     """
 
     def __init__(
