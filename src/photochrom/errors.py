@@ -22,6 +22,8 @@ with 2.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 OUR_FAULT = "the server failed at this; its log says why"  # what clients are told about an error that isn't theirs
@@ -144,6 +146,12 @@ def reason_of(error: BaseException) -> str:
     text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
     line = text.splitlines()[0].rstrip(".")
     return line[:1].lower() + line[1:] if re.match(r"[A-Z][a-z]*[ ,:]", line + " ") else line  # not I/O, not ValueError
+
+
+def advice_on(name: str, known: Sequence[str], kind: str) -> str:
+    """What to do about a name that isn't among the known ones: the near one, or all of their kind."""
+    near = get_close_matches(name, known, 1)
+    return f"did you mean {near[0]}?" if near else f"the {kind} are {', '.join(known)}"
 
 
 def our_fault(error: Exception) -> str:

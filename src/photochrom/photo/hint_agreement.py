@@ -13,9 +13,9 @@ import numpy as np
 from photochrom.photo.color import FloatArray
 from photochrom.photo.hints import Hint, places
 
-PLACE_SCALE = 2.0  # of the picture's short side: places are alike where they are this near or nearer,
-LUMINANCE_SCALE = 60.0  # L units: and about as light,
-CHROMA_SCALE = 15.0  # Lab units: and predicted in about the same color
+PLACE_SCALE = 2.0  # of the picture's short side: at this distance two places are still fairly alike,
+LUMINANCE_SCALE = 60.0  # L units: and at this difference in luminance,
+CHROMA_SCALE = 15.0  # Lab units: and at this one in predicted chroma
 BELIEVED = 30.0  # Lab units: hints that are farther from what is predicted there are hardly believed of other places
 HINT_NOISE = 0.1  # variance of what is missing at a believed hint that is of its place alone, over that of all
 
@@ -33,7 +33,7 @@ def agree(
     wanted = np.array([hint.chroma for hint in hints], np.float32).reshape(-1, 2)
     looks = look_of_places(plain, luminance)
     at_hints = looks[:, rows, columns].T
-    kernel = np.exp(-((at_hints[:, None] - at_hints) ** 2).sum(axis=2) / 2)
+    kernel = alike(at_hints[:, None], at_hints, axis=2)
     missing = wanted - chromas[:, :, rows, columns].transpose(0, 2, 1)  # (N, K, 2)
     belief = believed(wanted - plain[:, rows, columns].T)
     root = np.sqrt(belief)
@@ -41,8 +41,7 @@ def agree(
     pulls = root[:, None] * np.linalg.solve(system, root[:, None] * missing)
     agreed = chromas.copy()
     for number, look in enumerate(at_hints):
-        alike = np.exp(-((looks - look[:, None, None]) ** 2).sum(axis=0) / 2)
-        agreed += pulls[:, number, :, None, None] * alike
+        agreed += pulls[:, number, :, None, None] * alike(looks, look[:, None, None], axis=0)
     return agreed
 
 
@@ -50,6 +49,11 @@ def look_of_places(plain: FloatArray, luminance: FloatArray) -> FloatArray:
     """Where a place is, its luminance and its predicted chroma, (5, h, w): at a distance of 1, two are fairly alike."""
     rows, columns = np.indices(luminance.shape, np.float32) / np.float32(PLACE_SCALE * min(luminance.shape))
     return np.stack([rows, columns, luminance / LUMINANCE_SCALE, *plain / CHROMA_SCALE]).astype(np.float32)
+
+
+def alike(one: FloatArray, other: FloatArray, axis: int) -> FloatArray:
+    """How alike looks are, 0..1, which stand along an axis."""
+    return np.exp(-((one - other) ** 2).sum(axis=axis) / 2)
 
 
 def believed(change: FloatArray) -> FloatArray:

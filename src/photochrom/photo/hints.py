@@ -7,13 +7,12 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from photochrom.errors import InputError, brief, reason_of
+from photochrom.errors import InputError, advice_on, brief, reason_of
 from photochrom.photo.color import FloatArray, rgb_to_lab
 from photochrom.settings import MAX_HINTS, is_number, plain
 
@@ -223,9 +222,7 @@ def _check_names(values: dict[str, Any], known: Sequence[str], whose: str) -> No
     """Raises InputError for a name that isn't known: a misspelled radius would be none."""
     for name in values:
         if name not in known:
-            near = get_close_matches(name, known, 1)
-            advice = f"did you mean {near[0]}?" if near else f"the names are {', '.join(known)}"
-            raise InputError(f"{whose} has {brief(name)}, which means nothing: {advice}")
+            raise InputError(f"{whose} has {brief(name)}, which means nothing: {advice_on(name, known, 'names')}")
 
 
 def _is_pair(value: Any) -> bool:

@@ -12,17 +12,17 @@ SOLVED = 1e-10  # of what is missing, squared
 
 
 def agree(chromas: Value, plain: Value, luminance: Value, places: Value, wanted: Value) -> Value:
-    """Chromas (N, 2, h, w), each with what it lacks at the hints added to all places that look alike.
+    """Two chromas (2, 2, h, w), each with what it lacks at the hints added to all places that look alike.
 
     plain: the prediction without hints, (2, h, w), over luminance (h, w). places: the hints' numbers in h * w, (K,).
     wanted: their chroma, (K, 2).
     """
     graph = chromas.graph
-    flat = chromas.reshape(-1, luminance.length(0) * luminance.length(1))  # (2 N, h w)
+    flat = chromas.reshape(-1, luminance.length(0) * luminance.length(1))  # (4, h w)
     looks = look_of_places(plain, luminance)  # (5, h w)
     at_hints = looks.take(places, 1).transpose(1, 0)
     kernel = alike(at_hints.unsqueeze(0), at_hints.unsqueeze(1), 2)
-    there = flat.take(places, 1).transpose(1, 0)  # (K, 2 N)
+    there = flat.take(places, 1).transpose(1, 0)  # (K, 4)
     missing = concat([wanted, wanted], 1) - there
     belief = believed(wanted - plain.reshape(2, -1).take(places, 1).transpose(1, 0))
     root = belief.op("Sqrt").unsqueeze(1)

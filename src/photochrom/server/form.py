@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from difflib import get_close_matches
 from enum import Enum
 from typing import Annotated, Any, TypeAlias
 
@@ -12,6 +11,7 @@ from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
 from photochrom.coloring import Look, Output, Request
+from photochrom.errors import advice_on
 from photochrom.inference.weights import BUNDLED_MODELS
 from photochrom.photo.hints import parse_hint_file
 from photochrom.server.problems import Refusal
@@ -43,9 +43,7 @@ async def check_fields(request: HttpRequest) -> None:
     form = await request.form()
     for name, count in Counter(name for name, _ in form.multi_items()).items():
         if name not in FIELDS:
-            near = get_close_matches(name, FIELDS, 1)
-            advice = f"did you mean {near[0]}?" if near else f"the fields are {', '.join(FIELDS)}"
-            raise Refusal(422, f"{name}: there is no such field; {advice}")
+            raise Refusal(422, f"{name}: there is no such field; {advice_on(name, FIELDS, 'fields')}")
         if count > 1:
             raise Refusal(422, f"{name}: this field is there {count} times")
     if isinstance(form.get("file"), str):
