@@ -3,6 +3,7 @@
 import stat
 from fractions import Fraction
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -138,6 +139,13 @@ def test_a_part_of_a_film(film, loud, tmp_path):
     assert seconds[0] < 0.15 and 0.8 < seconds[-1] < 1.0
 
 
+def test_names_with_colons_are_names_of_files(film, loud, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("reel:1.mp4").write_bytes(film.read_bytes())
+    color(Path("reel:1.mp4"), Path("reel:1-color.mp4"), loud, end=0.2)
+    assert len(read_all(Path("reel:1-color.mp4"))) == 3
+
+
 # What is refused
 
 
@@ -147,12 +155,14 @@ def test_a_part_of_a_film(film, loud, tmp_path):
         ("none.mp4", None, "no such file"),
         ("text.mp4", b"not a film", "damaged or not a film"),
         ("empty.mp4", b"", "damaged or not a film"),
+        ("http:/127.0.0.1/film.mp4", None, "no such file"),
     ],
 )
-def test_wrong_films_are_one_line(name, content, message, tmp_path):
+def test_wrong_films_are_one_line(name, content, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    result = run(tmp_path / name, tmp_path / "new.mp4")
+    result = run(name, "new.mp4")
     assert result.exit_code == 2 and message in result.output and len(result.output.splitlines()) == 1
     assert not (tmp_path / "new.mp4").exists()
 

@@ -22,7 +22,7 @@ from photochrom.errors import InputError, OutputError, reason_of
 from photochrom.video.colors import set_tags
 from photochrom.video.encoding import CONTAINERS, Encoding
 from photochrom.video.fields import ORDERS
-from photochrom.video.film import NEW_CLOCK, Clock, Film, opened, picture_stream
+from photochrom.video.film import NEW_CLOCK, Clock, Film, local, opened, picture_stream
 from photochrom.video.languages import UNDETERMINED, facts_of, held_language
 from photochrom.video.mark import add_mark, seal
 from photochrom.video.segments import Segment, add_pictures
@@ -115,7 +115,7 @@ def _can_hold(film: Film, folder: str, suffix: str, encoding: Encoding, kept: di
     """Whether a film of a header, and one packet of each of some tracks, can be written. kept: as in Tracks."""
     path = Path(folder) / f"scratch{suffix}"
     try:
-        with av.open(str(film.path)) as source, av.open(str(path), "w") as container:
+        with av.open(local(film.path)) as source, av.open(str(path), "w") as container:
             add_pictures(container, film, encoding).metadata.update(picture_stream(source).metadata)
             copies = _copy_streams(film, source, container, kept)
             makers = _sound_makers(source, copies, kept)
@@ -158,8 +158,8 @@ def assemble(
     temporary = unfinished(target)
     with opened(film.path) as source:
         try:
-            with av.open(str(temporary), "w") as container:
-                with av.open(str(segments[0].path)) as segment:
+            with av.open(local(temporary), "w") as container:
+                with av.open(local(segments[0].path)) as segment:
                     video = container.add_stream_from_template(segment.streams.video[0])
                     _keep_picture_facts(film, source, video, target.suffix)
                 copies = _copy_streams(film, source, container, kept)
@@ -284,7 +284,7 @@ def _video_packets(
 ) -> Iterator[tuple[float, av.Packet[Any]]]:
     for segment in segments:
         begin = segment.first * film.time_base - shift
-        with av.open(str(segment.path)) as container:
+        with av.open(local(segment.path)) as container:
             for packet in container.demux(video=0):
                 if packet.pts is None or packet.dts is None:
                     continue  # the end

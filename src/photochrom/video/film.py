@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -120,13 +121,18 @@ class Frame:
     fields: str = ""
 
 
+def local(path: Path) -> str:
+    """A path as FFmpeg takes it for a file's: in a name such as `reel:1.mp4` or a URL the beginning is a protocol."""
+    return os.path.join(".", path)
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[InputContainer]:
     """A film's file, open for reading. Raises InputError for a damaged one, also if that is noticed while reading."""
     if path.is_dir():
         raise InputError(f"{path} is a folder, not a film")
     try:
-        with av.open(str(path)) as container:
+        with av.open(local(path)) as container:
             yield container
     except av.FFmpegError as error:
         if isinstance(error, FileNotFoundError):
@@ -139,7 +145,7 @@ def picture_stream(container: InputContainer) -> VideoStream:
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:
             return stream
-    raise InputError(f"{container.name} has no pictures in it")
+    raise InputError(f"{os.path.normpath(container.name)} has no pictures in it")
 
 
 def read_film(path: Path, deinterlace: bool = False) -> Film:

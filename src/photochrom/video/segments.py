@@ -15,7 +15,7 @@ from av.container import OutputContainer
 from photochrom.video.colors import set_tags
 from photochrom.video.encoding import Encoding
 from photochrom.video.fields import FieldMarker, encoder_options, mark_as_whole
-from photochrom.video.film import Film, Frame
+from photochrom.video.film import Film, Frame, local
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Segment:
 def segment_writer(film: Film, path: Path, encoding: Encoding) -> Iterator[SegmentWriter]:
     """Writes frames to a segment's file; the file gets its name when all of it is there."""
     temporary = path.with_suffix(".unfinished")
-    with av.open(str(temporary), "w", format=encoding.segment_format) as container:
+    with av.open(local(temporary), "w", format=encoding.segment_format) as container:
         writer = SegmentWriter(film, container, encoding)
         yield writer
         writer.finish()
