@@ -123,7 +123,9 @@ def test_sound_without_an_order_of_its_channels_goes_into_mp4(tmp_path, loud):
         assert container.streams.audio[0].layout.name == "stereo"
 
 
-@pytest.mark.parametrize("target, is_kept", [("new.mp4", True), ("new.mkv", True), ("new.mov", False)])
+@pytest.mark.parametrize(
+    "target, is_kept", [("new.mp4", True), ("NEW.MP4", True), ("new.mkv", True), ("new.mov", False)]
+)
 def test_a_cover_is_not_the_film(tmp_path, loud, target, is_kept):
     path = write(tmp_path / "old.mp4", cover=True)
     assert read_film(path).size == (WIDTH, HEIGHT)

@@ -70,7 +70,7 @@ def find_tracks(film: Film, target: Path, encoding: Encoding) -> Tracks:
         for stream in source.streams:
             if stream.index == pictures.index or _is_made_anew(stream, source, target):
                 continue
-            is_cover = _is_cover(stream) and target.suffix in COVERS
+            is_cover = _is_cover(stream) and target.suffix.lower() in COVERS
             known = is_cover or (stream.type in COPIED and not _is_unknown(stream))
             names[stream.index] = _name(stream)
             ways = ("", *(encoders_for(stream) if stream.type == "audio" else ())) if known else ()
