@@ -287,6 +287,17 @@ def test_h264_in_avi_keeps_its_order(photographs, loud, tmp_path):
     assert max(light) < 3
 
 
+def test_a_bare_stream_has_the_rate_of_its_header(photographs, loud, tmp_path):
+    with av.open(str(tmp_path / "old.h264"), "w") as container:
+        stream = container.add_stream("libx264", rate=RATE)
+        stream.width, stream.height = 64, 48
+        for picture in small_frames(photographs, 6):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="gray").reformat(format="yuv420p")))
+        container.mux(stream.encode(None))
+    color(tmp_path / "old.h264", tmp_path / "new.mp4", loud)
+    assert read_film(tmp_path / "new.mp4").rate == RATE
+
+
 def test_frames_that_wait_are_pixels_alone(film):
     """Many wait between reading, coloring and writing; a decoded picture with each would double their memory."""
     for frame in islice(read_frames(read_film(film)), 3):

@@ -154,8 +154,6 @@ def read_film(path: Path, deinterlace: bool = False) -> Film:
         stream = picture_stream(container)
         if stream.time_base is None or stream.width < 8 or stream.height < 8:
             raise InputError(f"{path} has no usable pictures in it")
-        rates = (rate for rate in (stream.average_rate, stream.guessed_rate) if rate and rate <= HIGHEST_RATE)
-        rate = next(rates, Fraction(25))
         time_base = Fraction(stream.time_base)
         start = stream.start_time or 0
         duration = 0.0
@@ -169,6 +167,11 @@ def read_film(path: Path, deinterlace: bool = False) -> Film:
         usable = _are_times_usable(probed)
         if usable:
             start = probed[0].pts or 0  # the container's word may be later
+        rates = [stream.average_rate, stream.guessed_rate]
+        if not usable and probed[0].duration:
+            # Of a bare stream of H.264 or H.265 the average is 25, whatever its header says.
+            rates.insert(0, 1 / (probed[0].duration * time_base))
+        rate = next((rate for rate in rates if rate and rate <= HIGHEST_RATE), Fraction(25))
         matrix, turns, mirrored = _orientation(probed[0])
         size = (stream.height, stream.width) if turns % 2 else (stream.width, stream.height)
         depth = max((component.bits for component in stream.format.components), default=8)
