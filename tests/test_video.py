@@ -153,7 +153,7 @@ def test_names_with_colons_are_names_of_files(film, loud, tmp_path, monkeypatch)
     ("name", "content", "message"),
     [
         ("none.mp4", None, "no such file"),
-        ("text.mp4", b"not a film", "damaged or not a film"),
+        ("text.mp4", b"not a film", "damaged or not a film (invalid data found when processing input)"),
         ("empty.mp4", b"", "damaged or not a film"),
         ("http:/127.0.0.1/film.mp4", None, "no such file"),
     ],

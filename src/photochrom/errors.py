@@ -143,7 +143,7 @@ def escaped(character: str) -> str:
 
 def reason_of(error: BaseException) -> str:
     """An exception as the end of a sentence: one line, without a capital or a full stop."""
-    text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     line = text.splitlines()[0].rstrip(".")
     return line[:1].lower() + line[1:] if re.match(r"[A-Z][a-z]*[ ,:]", line + " ") else line  # not I/O, not ValueError
 
