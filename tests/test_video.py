@@ -177,6 +177,44 @@ def test_a_film_that_breaks_off_says_where(photographs, tmp_path):
     assert run(broken, tmp_path / "new.mkv", *SMALL, "--to", result.output.split()[-1]).exit_code == 0
 
 
+@pytest.mark.parametrize("count", [45, 60])
+def test_a_film_that_breaks_off_within_a_picture_says_where(count, photographs, tmp_path):
+    """As a download of a film whose index comes first."""
+    path = tmp_path / "broken.mp4"
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("libx264", rate=RATE)
+        stream.width, stream.height = WIDTH, HEIGHT
+        for picture in frames_of(photographs, count, cut=count):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="gray").reformat(format="yuv420p")))
+        container.mux(stream.encode(None))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    result = run(path, tmp_path / "new.mp4", *SMALL)
+    assert_refused(result, "broken.mp4 is damaged", "--to")
+    assert [each.name for each in tmp_path.iterdir()] == ["broken.mp4"]
+    assert run(path, tmp_path / "new.mp4", *SMALL, "--to", result.output.split()[-1]).exit_code == 0
+
+
+def test_a_film_whose_pictures_change_their_size_says_where(photographs, tmp_path):
+    """As a recording of a broadcast from before its film to the film."""
+    parts = []
+    for number, size in enumerate(["64x48", "96x64"]):
+        parts.append(tmp_path / f"{number}.ts")
+        with av.open(str(parts[-1]), "w") as container:
+            stream = container.add_stream("mpeg2video", rate=25)
+            stream.width, stream.height = map(int, size.split("x"))
+            for at, picture in enumerate(frames_of(photographs, 50)):
+                frame = av.VideoFrame.from_ndarray(picture, format="gray")
+                frame = frame.reformat(stream.width, stream.height, "yuv420p")
+                frame.pts, frame.time_base = at + 50 * number, Fraction(1, 25)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    path = tmp_path / "old.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    result = run(path, tmp_path / "new.mp4", *SMALL)
+    assert_refused(result, "changes the size of its pictures from 64 x 48 to 96 x 64", "--to")
+    assert run(path, tmp_path / "new.mp4", *SMALL, "--to", result.output.split()[-1]).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

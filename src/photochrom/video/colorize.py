@@ -90,9 +90,9 @@ def colorize_film(film: Film, target: Path, colorizer: Colorizer, options: FilmO
     try:
         parts.mkdir(exist_ok=True)
         with claimed(parts / LOCK, target):
-            shots, fields = _read_plan(film, parts, options, _record_of(film, colorizer, options))
-            film = film.in_fields(fields)
             try:
+                shots, fields = _read_plan(film, parts, options, _record_of(film, colorizer, options))
+                film = film.in_fields(fields)
                 _check_fits(film, options)
             except InputError:
                 shutil.rmtree(parts)

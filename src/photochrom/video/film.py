@@ -161,7 +161,13 @@ def read_film(path: Path, deinterlace: bool = False) -> Film:
             duration = float(stream.duration * time_base)
         elif container.duration is not None:
             duration = container.duration / av.time_base
-        probed = list(islice(container.decode(stream), PROBED_FRAMES))
+        probed: list[av.VideoFrame] = []
+        try:
+            for frame in islice(container.decode(stream), PROBED_FRAMES):
+                probed.append(frame)  # noqa: PERF402 # those before an error count
+        except av.FFmpegError:
+            if not probed:
+                raise  # else who looks through all of it says where it breaks off
         if not probed:
             raise InputError(f"{path} has no pictures in it")
         usable = _are_times_usable(probed)

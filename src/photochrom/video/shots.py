@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 import cv2
@@ -11,6 +12,7 @@ from scenedetect import ContentDetector, FrameTimecode
 from scenedetect.common import Timecode
 from scenedetect.scene_manager import compute_downscale_factor
 
+from photochrom.errors import InputError
 from photochrom.video.fields import FieldOrder
 from photochrom.video.film import Film, check_whole, read_pictures
 
@@ -22,13 +24,26 @@ def look_through(film: Film, last: int | None = None) -> tuple[list[int], str]:
     """The first tick of every shot that begins before `last`, the film's first one included, and the order of fields.
 
     The order is nothing if all pictures are whole; the first interlaced one may come late.
-    Raises InputError for a film that is damaged or breaks off before `last`.
+    Raises InputError for a film that is damaged or breaks off before `last`, or whose pictures change their size.
     """
     finder = ShotFinder(film.time_base, film.rate)
     begins, tick, fields = {film.start}, film.start, FieldOrder()
-    for tick, picture in read_pictures(film, last=last):
-        fields.add(picture)
-        begins |= {film.pts_at(seconds) for seconds in finder.cuts(max(0, tick - film.start), picture)}
+    size: tuple[int, int] | None = None
+    try:
+        for tick, picture in read_pictures(film, last=last):
+            size = size or (picture.width, picture.height)
+            if (picture.width, picture.height) != size:
+                raise InputError(
+                    f"{film.path} changes the size of its pictures from {size[0]} x {size[1]} to "
+                    f"{picture.width} x {picture.height} pixels"
+                )
+            fields.add(picture)
+            begins |= {film.pts_at(seconds) for seconds in finder.cuts(max(0, tick - film.start), picture)}
+    except InputError as error:
+        if tick == film.start:
+            raise
+        until = math.floor(100 * film.seconds_at(tick)) / 100
+        raise InputError(f"{error}: color what is before with --to {until:.2f}") from error
     if last is None:
         check_whole(film, tick)
     return sorted(begins), fields.order
