@@ -93,6 +93,14 @@ def test_photographs_where_none_is_expected(client, cat):
     assert_problem(only_extended, 422, "filename* does not count")
 
 
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "image/jpeg", "application/json", None])
+def test_a_photograph_without_a_form(client, cat, kind):
+    """The first is what curl --data-binary says; the photograph would be the name of a field."""
+    response = client.post("/v1/colorize", content=cat, headers={"content-type": kind} if kind else None)
+    assert_problem(response, 422, "multipart/form-data")
+    assert len(response.content) < 500
+
+
 @pytest.mark.parametrize(
     "method, path, allowed",
     [

@@ -37,10 +37,12 @@ FIELDS = ("file", "strength", "warmth", "seed", "variants", "hints", "format", "
 
 
 async def check_fields(request: HttpRequest) -> None:
-    """Raises Refusal for a field that the form doesn't have, or has twice, and for a file that isn't one."""
+    """Raises Refusal for a field that the form doesn't have, or has twice, and for a file or body that isn't one."""
     if request.query_params:
         raise Refusal(422, f"{next(iter(request.query_params))}: fields go into the form, not into the address")
     form = await request.form()
+    if "file" not in form and not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise Refusal(422, "the body is no form with a file: send multipart/form-data, as curl -F file=@old.jpg does")
     for name, count in Counter(name for name, _ in form.multi_items()).items():
         if name not in FIELDS:
             raise Refusal(422, f"{name}: there is no such field; {advice_on(name, FIELDS, 'fields')}")
