@@ -49,6 +49,8 @@ def contents(folder):
         (["linked", "--inputs", "album"], "--inputs would replace linked/one.png, which is compared"),
         (["one.zip", "--inputs", "packed"], "--inputs would replace one.zip, which is compared"),
         (["album/strips", "--inputs", "gray", "--outputs", "other=gray"], "--inputs would replace gray/0.png"),
+        (["album", "--inputs", "one.zip"], "--inputs one.zip is a file"),
+        (["album", "--out", "one.zip"], "--out one.zip is a file"),
         (["album", "--out", "album"], "--out album holds the photographs"),
         (["album", "--out", "album/strips"], "--out would replace album/strips/sheet.jpg, which is compared"),
         (["album/strips", "--out", "album"], "--out would replace album/strips/0.jpg, which is compared"),

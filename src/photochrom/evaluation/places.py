@@ -20,6 +20,9 @@ def check_places(sources: Sequence[Path], outputs: Sequence[Path], inputs: Path 
     photographs; one below a source is refused too, because next time they would be among the photographs. report: the
     report's folder. One that holds a report already is no source. Raises InputError.
     """
+    for option, folder in (("--inputs", inputs), ("--out", report)):
+        if folder is not None and folder.exists() and not folder.is_dir():
+            raise InputError(f"{option} {folder} is a file: name a folder")
     for source in sources:
         if inputs is not None and source.is_dir() and _real(inputs).is_relative_to(_real(source)):
             raise InputError(f"--inputs {inputs} lies in {source}, among the photographs: name a folder outside of it")
