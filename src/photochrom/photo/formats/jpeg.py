@@ -7,6 +7,7 @@ the metadata.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import partial
 
 from photochrom.photo.formats.faults import CONVERT, Damaged, Unsupported
@@ -15,6 +16,7 @@ from photochrom.photo.vips import load_in_place, pyvips
 
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers: the rest are tables
 READ_FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC9, 0xCA}  # sequential, progressive and lossless; arithmetic coding
+SCAN, TOLD = 0xDA, {*range(0xE0, 0xF0), 0xFE}  # markers: the latter of applications and comments
 STANDALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
 # libjpeg's warnings that pixels are missing or guessed. Others are harmless, such as stray bytes before a marker.
 DAMAGE = re.compile(r"premature end|bad huffman code|bad arithmetic code|found marker", re.IGNORECASE)
@@ -44,21 +46,40 @@ def frame_of(data: bytes) -> tuple[int, int]:
 
 
 def _frame_position(data: bytes) -> int:
+    for marker, begin, _ in _segments(data):
+        if marker in FRAMES or marker == 0xF7:  # the last is JPEG-LS
+            return begin
+        if marker == SCAN:
+            raise Damaged("it has no picture")
+    raise Damaged("it ends before its picture begins")
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """The marker, begin and end of each segment up to the first scan's, without stray bytes, which decoders skip."""
     position = 2
     while position + 4 <= len(data):
-        if data[position] != 0xFF:
-            position += 1  # stray bytes, which decoders skip
-            continue
         marker = data[position + 1]
-        if marker in FRAMES or marker == 0xF7:  # the last is JPEG-LS
-            return position
-        if marker == 0xDA:
-            break
-        if marker in STANDALONE or marker == 0xFF:
-            position += 1 if marker == 0xFF else 2
-            continue
-        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    raise Damaged("it ends before its picture begins" if position >= len(data) - 4 else "it has no picture")
+        if data[position] != 0xFF or marker == 0xFF:
+            position += 1
+        elif marker in STANDALONE:
+            position += 2
+        else:
+            end = position + 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+            yield marker, position, end
+            if marker == SCAN:
+                return
+            position = end
+
+
+def _bare(data: bytes) -> bytes:
+    """A JPEG with nothing before its first scan but what decodes it: of nothing else a decoder can warn."""
+    parts = [data[:2]]
+    for marker, begin, end in _segments(data):
+        if marker == SCAN:
+            parts.append(data[begin:])
+        elif marker not in TOLD:
+            parts.append(data[begin:end])
+    return b"".join(parts)
 
 
 def _load(data: bytes, fail_on: str) -> pyvips.Image:
@@ -75,6 +96,10 @@ def _look_again(data: bytes) -> pyvips.Image:
         picture = _load(data, "truncated").copy_memory()
     except pyvips.Error as error:
         raise Damaged(_reason(data, str(error))) from error
+    try:  # libjpeg tells the first warning alone, and that may have been a harmless one of the header
+        _load(_bare(data), "warning").avg()
+    except pyvips.Error as error:
+        text += str(error)
     if DAMAGE.search(text):
         raise Damaged(_reason(data, text))
     return picture
