@@ -235,6 +235,13 @@ def test_wrong_options_are_one_line(arguments, message, film, tmp_path, monkeypa
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_is_not_replaced_by_a_film(film, tmp_path):
+    (tmp_path / "new.mp4").mkdir()
+    for options in ([], ["--overwrite"]):
+        assert_refused(run(film, tmp_path / "new.mp4", *SMALL, *options), "new.mp4: it is a folder")
+    assert [each.name for each in tmp_path.iterdir()] == ["new.mp4"]
+
+
 def test_an_unforeseen_error_is_one_line(film, tmp_path, monkeypatch):
     def fail(*arguments):
         raise RuntimeError("odd")

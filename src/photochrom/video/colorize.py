@@ -310,6 +310,8 @@ def _mark(film: Film, colorizer: Colorizer, options: FilmOptions) -> str:
 def _check(film: Film, target: Path, options: FilmOptions) -> None:
     if target.exists() and target.resolve() == film.path.resolve():
         raise InputError(f"{target} is the film itself: choose another output")
+    if target.is_dir():
+        raise OutputError(f"cannot write {target}: it is a folder")
     if not target.parent.is_dir():
         raise OutputError(f"cannot write {target}: there is no folder {target.parent}")
     if target.suffix.lower() not in CONTAINERS:
