@@ -141,6 +141,22 @@ def test_a_cover_is_not_the_film(tmp_path, loud, target, is_kept):
     assert is_kept or "video, png" in progress[0].left_out[0]
 
 
+def test_a_second_track_of_pictures_is_left_out_and_said(tmp_path):
+    """As of two cameras. Matroska can hold it; it would stay gray beside the colored one."""
+    path = tmp_path / "old.mkv"
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("ffv1", rate=25) for _ in range(2)]
+        for stream in streams:
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for stream in streams:
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64), 99, np.uint8), format="gray")
+            container.mux(stream.encode(frame.reformat(format="yuv420p")))
+            container.mux(stream.encode(None))
+    result = run(path, tmp_path / "new.mkv", *SMALL)
+    assert result.exit_code == 0
+    assert result.output == f"left out of {tmp_path / 'new.mkv'}: track 1 (video, ffv1)\n"
+
+
 def test_the_timecode_is_made_anew(tmp_path, loud):
     path = write(tmp_path / "old.mov", codec="prores_ks", metadata={"timecode": "01:00:00:00"})
     progress = list(colorize_film(read_film(path), tmp_path / "new.mov", loud, FilmOptions()))

@@ -118,7 +118,7 @@ def video(
     for progress in colorize_film(film, target, colorizer, options):
         if not told:
             if progress.left_out:
-                click.echo(f"{target.suffix} films can't hold {', '.join(progress.left_out)}: left out", err=True)
+                click.echo(f"left out of {target}: {', '.join(progress.left_out)}", err=True)
             for remade in progress.remade:
                 click.echo(f"{target.suffix} films can't hold {remade}", err=True)
             told = True
