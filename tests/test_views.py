@@ -5,7 +5,7 @@ import pytest
 
 from photochrom.inference.colorizer import Colorizer
 from photochrom.inference.model import ModelInfo
-from photochrom.inference.views import HINT_VIEW, VIEWS, Seen, View, join_views
+from photochrom.inference.views import GRAINY_VIEWS, HINT_VIEW, VIEWS, Seen, View, join_views
 from photochrom.photo.hints import Hint
 from photochrom.photo.resize import resize_matrix
 
@@ -55,6 +55,25 @@ def test_the_network_sees_one_smaller_and_one_larger_view_that_is_mirrored(risin
     assert model.sizes == [(224, 224), (288, 288)] and not any(model.hinted)
     (left, right), (turned_left, turned_right) = model.sides
     assert left < right and turned_left > turned_right
+
+
+def with_grain(pixels: np.ndarray, levels: float) -> np.ndarray:
+    """A gray picture with noise of so many of 255 levels."""
+    noise = np.random.default_rng(0).normal(0, levels, pixels.shape)
+    return np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8)
+
+
+def test_a_grainy_photograph_is_seen_smaller(rising):
+    model = Watching()
+    colorizer = Colorizer(model)
+    fine, grainy = (with_grain(rising[:256, :256], levels) for levels in (4, 10))  # about 1.7 and 4.2 L units
+    colorizer.predict([fine, grainy, fine])
+    assert sorted(model.sizes) == [(192, 192), (224, 224), (256, 256), (288, 288)]  # alike ones go together
+
+
+def test_the_grainy_views_differ_in_size_alone():
+    """The pipeline's file has one list of what is mirrored for both."""
+    assert [view.mirrored for view in GRAINY_VIEWS] == [view.mirrored for view in VIEWS]
 
 
 def test_hints_are_told_in_a_view_of_their_own(rising):

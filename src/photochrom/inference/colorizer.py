@@ -11,7 +11,7 @@ import numpy as np
 
 from photochrom.errors import InputError, WeightsError, brief
 from photochrom.inference.model import Backend, ModelInfo
-from photochrom.inference.views import HINT_VIEW, VIEWS, Seen, View, join_views
+from photochrom.inference.views import HINT_VIEW, Seen, View, join_views, views_of
 from photochrom.inference.weights import load_model
 from photochrom.photo.color import FloatArray, PixelArray, luminance_of
 from photochrom.photo.freshening import freshen
@@ -162,20 +162,22 @@ class Colorizer:
         *,
         seed: int | None = None,
         hints: Sequence[Sequence[Hint]],
-        views: Sequence[View] = VIEWS,
+        views: Sequence[View] = (),
     ) -> list[Coloring]:
         """The same from what `small_luminance` made of photographs of these sizes (height, width).
 
-        views: what the network sees of each; fewer take less time.
+        views: what the network sees of each, instead of `views_of` it; fewer take less time.
         """
         noise = noise_vector(seed, self.backend.info.noise_channels)
         fresh = [freshen(small) for small in smalls]
-        chromas = self._predict(fresh, [None] * len(smalls), noise, views)
+        looks = [tuple(views) or views_of(luminance) for luminance in fresh]
+        chromas = self._predict(fresh, [None] * len(smalls), noise, looks)
         colorings = [Coloring(chroma, small) for chroma, small in zip(chromas, smalls, strict=True)]
         told = {i: Told(tuple(own), size) for i, (own, size) in enumerate(zip(hints, sizes, strict=True)) if own}
         seen = [fresh[i] for i in told]
-        without = self._predict(seen, [None] * len(told), noise, [HINT_VIEW])
-        hinted = self._predict(seen, list(told.values()), noise, [HINT_VIEW])
+        looks = [(HINT_VIEW,)] * len(told)
+        without = self._predict(seen, [None] * len(told), noise, looks)
+        hinted = self._predict(seen, list(told.values()), noise, looks)
         for (i, own), before, after in zip(told.items(), without, hinted, strict=True):
             chroma, reached = bound_hints(chromas[i], chromas[i] + after - before, smalls[i], *own)
             colorings[i] = Coloring(chroma, smalls[i], reached)
@@ -216,12 +218,20 @@ class Colorizer:
         return np.clip(resize_columns(low, small_width), 0, 100)
 
     def _predict(
-        self, luminances: list[FloatArray], told: list[Told | None], noise: FloatArray, views: Sequence[View]
+        self,
+        luminances: list[FloatArray],
+        told: Sequence[Told | None],
+        noise: FloatArray,
+        looks: Sequence[tuple[View, ...]],
     ) -> list[FloatArray]:
-        """Chroma (2, h, w) for each luminance (h, w); those of one shape go through the network together."""
+        """Chroma (2, h, w) for each luminance (h, w), the mean of what is seen in its views.
+
+        Those of one shape that are seen in the same views go through the network together.
+        """
         predicted = list(luminances)
-        for shape in {luminance.shape for luminance in luminances}:
-            members = [i for i, luminance in enumerate(luminances) if luminance.shape == shape]
+        kinds = [(luminance.shape, views) for luminance, views in zip(luminances, looks, strict=True)]
+        for kind in set(kinds):
+            members, views = [i for i, each in enumerate(kinds) if each == kind], kind[1]
             alike = [luminances[i] for i in members]
             seen = [self._see(view, alike, [told[i] for i in members], noise) for view in views]
             for i, *chromas in zip(members, *seen, strict=True):

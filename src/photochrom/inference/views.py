@@ -2,7 +2,8 @@
 
 A photograph, its mirror image and the same a little smaller have the same colors, so the mean of what the network says
 of several is the better guess (Krizhevsky et al. 2012, section 4.1). In the smaller one it sees more of each thing at
-once and leaves less gray; in the larger one it sees more detail.
+once and leaves less gray; in the larger one it sees more detail. A grainy photograph is seen smaller in both, because
+that averages the grain and leaves the things.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from photochrom.photo.color import FloatArray
+from photochrom.photo.freshening import grain_of
 from photochrom.photo.resize import resize, resize_matrix
 from photochrom.photo.upsampling import enlarge_along_edges
 
@@ -40,8 +42,15 @@ class View:
 
 
 VIEWS = (View(7 / 8, mirrored=False), View(9 / 8, mirrored=True))
+GRAINY = 2.5  # L units of noise in the small picture: with more of it, smaller views are better
+GRAINY_VIEWS = (View(3 / 4, mirrored=False), View(1, mirrored=True))
 FRAME_VIEWS = (View(1, mirrored=False), View(1, mirrored=True))  # of a film, whose frames are seen in one of them
 HINT_VIEW = View(1, mirrored=False)  # in which a hint's effect is told from what is predicted without it
+
+
+def views_of(luminance: FloatArray) -> tuple[View, ...]:
+    """What the network sees of a small picture's luminance (h, w)."""
+    return GRAINY_VIEWS if grain_of(luminance) > GRAINY else VIEWS
 
 
 class Seen(NamedTuple):

@@ -8,9 +8,10 @@ from itertools import product
 import numpy as np
 import onnx
 
-from photochrom.inference.views import HINT_VIEW, VIEWS
+from photochrom.inference.views import GRAINY, GRAINY_VIEWS, HINT_VIEW, VIEWS
 from photochrom.photo.upsampling import CELL_LUMINANCE, CELL_REACH, FAR_WEIGHT
 from photochrom.pipeline.builder import Value, concat, exp, maximum, where
+from photochrom.pipeline.freshening import grain_of
 from photochrom.pipeline.hints import plane_of, rasterize, read_hints
 from photochrom.pipeline.small import resize_matrix
 
@@ -41,10 +42,13 @@ def predict(
     graph, stride = luminance.graph, network.stride
     height, width = luminance.length(0), luminance.length(1)
     rows, columns = ((side + (stride - 1)) // stride for side in (height, width))
-    looks = [(view, 0) for view in VIEWS] + [(HINT_VIEW, 0), (HINT_VIEW, 1)]  # and whether they have hints
-    scales = graph.constant(np.array([view.scale for view, _ in looks]))
-    mirrored = graph.constant(np.array([view.mirrored for view, _ in looks]))
-    hinted = graph.constant(np.array([has_hints for _, has_hints in looks], np.float32))
+    of_hints = (HINT_VIEW, HINT_VIEW)  # first without them, then with them
+    usual, grainy = (
+        graph.constant(np.array([view.scale for view in (*views, *of_hints)])) for views in (VIEWS, GRAINY_VIEWS)
+    )
+    scales = where(grain_of(luminance) > GRAINY, grainy, usual)
+    mirrored = graph.constant(np.array([view.mirrored for view in (*VIEWS, *of_hints)]))
+    hinted = graph.constant(np.array([0] * len(VIEWS) + [0, 1], np.float32))
 
     def look(number: Value) -> list[Value]:
         scale, turns = scales.take(number), mirrored.take(number)
