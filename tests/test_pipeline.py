@@ -89,11 +89,6 @@ def small() -> Colorizer:
     return Colorizer(working_size=SIZE, threads=1)
 
 
-def with_grain(picture: np.ndarray) -> np.ndarray:
-    noise = np.random.default_rng(0).normal(0, 60, picture.shape[:2])[..., None]
-    return np.clip(picture + noise, 0, 255).astype(np.uint8)
-
-
 def pieces(pictures) -> dict[str, np.ndarray]:
     astronaut, cat, cup = pictures["astronaut"], pictures["chelsea"], pictures["coffee"]
     return {
@@ -111,7 +106,7 @@ def pieces(pictures) -> dict[str, np.ndarray]:
         "gray": np.repeat(cat[..., 1:2], 3, axis=2),
         "faded": (cat // 4 + 90).astype(np.uint8),
         "specks": np.where(np.random.default_rng(0).random((*cup.shape[:2], 1)) < 0.001, 255, cup).astype(np.uint8),
-        "grainy": with_grain(cat),
+        "grainy": np.clip(cat + np.random.default_rng(0).normal(0, 60, (*cat.shape[:2], 1)), 0, 255).astype(np.uint8),
         "black": np.zeros((50, 60, 3), np.uint8),
         "white": np.full((50, 60, 3), 255, np.uint8),
         "primaries": np.eye(3, dtype=np.uint8)[np.arange(90 * 90).reshape(90, 90) // 30 % 3] * 255,
