@@ -55,6 +55,8 @@ def test_a_name_that_gets_too_long_fails_alone_and_keeps_its_length_with_out(tmp
     assert (tmp_path / "album" / "a-color.jpg").exists()
     assert colorize(tmp_path / "album", "-o", tmp_path / "new").exit_code == 0
     assert files_in(tmp_path / "new") == {"a.jpg", long}
+    several = colorize(tmp_path / "album", "-o", tmp_path / "new", "--variants", 2)
+    assert several.exit_code == 1 and "file name too long: give the photograph a shorter name" in several.output
 
 
 # Names of outputs

@@ -240,7 +240,7 @@ def run_task(task: Task, predictor: Predictor, request: Request, manner: Manner 
         outcome = replace(outcome, error=InputError(f"{task.source} needs more memory than there is"))
     except OSError as error:  # of a name that the system refuses to look at
         # Or of the folder of temporary files, which has no name here: a large photograph is kept there.
-        failed = OutputError(f"cannot write {error.filename or tempfile.gettempdir()}: {_advice(error)}")
+        failed = OutputError(f"cannot write {error.filename or tempfile.gettempdir()}: {_advice(error, task)}")
         outcome = replace(outcome, error=failed, is_last=error.errno in FULL)
     except Exception as error:  # of a library, at a file that is odd in a way that nobody thought of
         outcome = replace(outcome, error=InputError(f"{task.source} {our_fault(error)}"))
@@ -307,9 +307,12 @@ def _lines(outcome: Outcome, predictor: Predictor, request: Request) -> Iterator
         yield replace(line, outcome=FAILED, settings=settings_in_record(request, size), error=str(outcome.error))
 
 
-def _advice(error: OSError) -> str:
-    advice = ": name a folder with -o, in which it keeps its own name" if error.errno == errno.ENAMETOOLONG else ""
-    return reason_of(error) + advice
+def _advice(error: OSError, task: Task) -> str:
+    if error.errno != errno.ENAMETOOLONG:
+        return reason_of(error)
+    if any(output.parent == task.source.parent for output in task.outputs):
+        return f"{reason_of(error)}: name a folder with -o, in which it keeps its own name"
+    return f"{reason_of(error)}: give the photograph a shorter name"
 
 
 def _carry(photograph: Path, sidecar: Path, target: Path, request: Request, keep_date: bool) -> None:
