@@ -189,7 +189,9 @@ def test_a_film_that_breaks_off_within_a_picture_says_where(count, photographs, 
         container.mux(stream.encode(None))
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     result = run(path, tmp_path / "new.mp4", *SMALL)
-    assert_refused(result, "broken.mp4", "--to")  # it is damaged, or breaks off: as the decoder sees it
+    assert_refused(result, "broken.mp4", "--to")
+    # Whether the decoder takes the cut picture for an error depends on its threads.
+    assert "broken.mp4 is damaged" in result.output or "broken.mp4 breaks off after" in result.output
     assert [each.name for each in tmp_path.iterdir()] == ["broken.mp4"]
     assert run(path, tmp_path / "new.mp4", *SMALL, "--to", result.output.split()[-1]).exit_code == 0
 

@@ -230,8 +230,8 @@ class Colorizer:
         """
         predicted = list(luminances)
         kinds = [(luminance.shape, views) for luminance, views in zip(luminances, looks, strict=True)]
-        for kind in set(kinds):
-            members, views = [i for i, each in enumerate(kinds) if each == kind], kind[1]
+        for shape, views in dict.fromkeys(kinds):
+            members = [i for i, kind in enumerate(kinds) if kind == (shape, views)]
             alike = [luminances[i] for i in members]
             seen = [self._see(view, alike, [told[i] for i in members], noise) for view in views]
             for i, *chromas in zip(members, *seen, strict=True):

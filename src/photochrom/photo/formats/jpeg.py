@@ -16,7 +16,8 @@ from photochrom.photo.vips import load_in_place, pyvips
 
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers: the rest are tables
 READ_FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC9, 0xCA}  # sequential, progressive and lossless; arithmetic coding
-SCAN, TOLD = 0xDA, {*range(0xE0, 0xF0), 0xFE}  # markers: the latter of applications and comments
+SCAN = 0xDA  # marker of what holds the pixels
+NOTES = {*range(0xE0, 0xF0), 0xFE}  # markers: of applications and comments
 STANDALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
 # libjpeg's warnings that pixels are missing or guessed. Others are harmless, such as stray bytes before a marker.
 DAMAGE = re.compile(r"premature end|bad huffman code|bad arithmetic code|found marker", re.IGNORECASE)
@@ -77,7 +78,7 @@ def _bare(data: bytes) -> bytes:
     for marker, begin, end in _segments(data):
         if marker == SCAN:
             parts.append(data[begin:])
-        elif marker not in TOLD:
+        elif marker not in NOTES:
             parts.append(data[begin:end])
     return b"".join(parts)
 
